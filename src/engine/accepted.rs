@@ -1,0 +1,159 @@
+//! The result of a successful verification.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Deserialize;
+
+use crate::clock::UnixTime;
+use crate::error::Error;
+use crate::keys::{AuthenticToken, SignatureValid, crypto};
+use crate::policy::claims::{Claim, Claims, Span};
+use crate::policy::{ClaimsAccepted, Texts};
+use crate::token_id::TokenId;
+
+/// Why a token counts as not logged out.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cleared {
+    /// The engine has no revocation log: nothing was screened, and nothing can be logged out.
+    NoLog,
+}
+
+/// A token that was accepted: its claims, with proof that all checks happened.
+///
+/// There is no other way to make one than [`Engine::verify`](crate::Engine::verify) and its kin.
+/// Trust: the claims are what a holder of the key signed, for us, and for now.
+#[derive(Clone)]
+pub struct Accepted<'a> {
+    payload: Cow<'a, str>,
+    unescaped: Cow<'a, str>,
+    token: AuthenticToken<'a>,
+    claims: Claims,
+    proof: ClaimsAccepted,
+    cleared: Cleared,
+}
+
+impl<'a> Accepted<'a> {
+    #[inline]
+    pub(super) fn new(
+        texts: Texts<'a>,
+        token: AuthenticToken<'a>,
+        claims: Claims,
+        proof: ClaimsAccepted,
+        cleared: Cleared,
+    ) -> Self {
+        let (payload, unescaped) = (Cow::Borrowed(texts.payload), Cow::Borrowed(texts.unescaped));
+        Self { payload, unescaped, token, claims, proof, cleared }
+    }
+
+    /// The same result, borrowing nothing.
+    #[must_use]
+    pub fn into_owned(self) -> Accepted<'static> {
+        Accepted {
+            payload: Cow::Owned(self.payload.into_owned()),
+            unescaped: Cow::Owned(self.unescaped.into_owned()),
+            token: self.token.into_owned(),
+            claims: self.claims,
+            proof: self.proof,
+            cleared: self.cleared,
+        }
+    }
+
+    /// `iss`: who issued the token.
+    #[must_use]
+    pub fn issuer(&self) -> Option<&str> {
+        self.text(self.claims.iss)
+    }
+
+    /// `sub`: whom the token is about; unique only within its issuer.
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
+        self.text(self.claims.sub)
+    }
+
+    /// `aud`: for whom the token is meant, in order.
+    pub fn audiences(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        self.texts().audiences(self.claims.aud).into_iter()
+    }
+
+    /// `exp`: when the token ends.
+    #[must_use]
+    pub fn expires_at(&self) -> Option<UnixTime> {
+        self.claims.exp.present()
+    }
+
+    /// `iat`: when the token was issued.
+    #[must_use]
+    pub fn issued_at(&self) -> Option<UnixTime> {
+        self.claims.iat.present()
+    }
+
+    /// `nbf`: from when on the token is valid.
+    #[must_use]
+    pub fn not_before(&self) -> Option<UnixTime> {
+        self.claims.nbf.present()
+    }
+
+    /// The token's id.
+    ///
+    /// Cost: for a token without `jti`, one SHA-256 over the token.
+    #[must_use]
+    pub fn token_id(&self) -> TokenId<'_> {
+        match self.text(self.claims.jti) {
+            Some(jti) => TokenId::Jti(Cow::Borrowed(jti)),
+            None => TokenId::SigningInput(crypto::sha256(self.token.signing_input())),
+        }
+    }
+
+    /// `sid`: the login that the token belongs to. OpenID Connect Front-Channel Logout 1.0.
+    #[must_use]
+    pub fn session(&self) -> Option<&str> {
+        self.text(self.claims.sid)
+    }
+
+    /// The payload: the JSON text of all claims, exactly as it was signed.
+    #[must_use]
+    pub fn payload(&self) -> &str {
+        &self.payload
+    }
+
+    /// Reads the claims into a type of the caller's.
+    ///
+    /// # Errors
+    /// [`Error::ClaimsUnreadable`] where they do not fit.
+    pub fn deserialize<'de, T: Deserialize<'de>>(&'de self) -> Result<T, Error> {
+        serde_json::from_str(&self.payload).map_err(Error::ClaimsUnreadable)
+    }
+
+    /// Why the token counts as not logged out.
+    #[must_use]
+    pub fn cleared(&self) -> Cleared {
+        self.cleared
+    }
+
+    /// The proofs that the signature held and that the claims were held against the policy.
+    #[must_use]
+    pub fn proofs(&self) -> (SignatureValid, ClaimsAccepted) {
+        (self.token.signature(), self.proof)
+    }
+
+    fn texts(&self) -> Texts<'_> {
+        Texts { payload: &self.payload, unescaped: &self.unescaped }
+    }
+
+    fn text(&self, claim: Claim<Span>) -> Option<&str> {
+        claim.present().map(|span| self.texts().of(span))
+    }
+}
+
+/// Shows the token's id and times; the other claims may be personal data.
+impl fmt::Debug for Accepted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Accepted")
+            .field("token_id", &self.token_id().to_string())
+            .field("expires_at", &self.expires_at())
+            .field("cleared", &self.cleared)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,187 @@
+//! Composes token, keys and policy into verification and signing.
+//!
+//! Invariants: a verification reads one snapshot and one set of [`Times`], does no I/O, takes no
+//! lock, and allocates nothing once its [`Scratch`] has grown to the tokens it meets.
+
+mod accepted;
+mod scratch;
+mod sign;
+mod snapshot;
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+pub use accepted::{Accepted, Cleared};
+pub use scratch::Scratch;
+pub use sign::{NewToken, SignedToken};
+
+use crate::clock::{Times, UnixTime};
+use crate::error::Error;
+use crate::keys::{AuthenticToken, KeySet};
+use crate::policy::claims::Claims;
+use crate::policy::{self, Policy, Texts};
+use crate::verdict::{Denied, JsonFault, Reject, Unknown};
+use snapshot::Snapshot;
+
+/// Verifies and signs tokens with one key set and one policy.
+///
+/// A handle: clones share everything, may be used from any thread, and cost one reference count.
+///
+/// ```
+/// use signoff::{Algorithm, Engine, Key, KeySet, NewToken, Policy, Scratch};
+/// use std::time::Duration;
+///
+/// let key = Key::hmac(Algorithm::Hs256, b"0123456789abcdef0123456789abcdef")?;
+/// let engine = Engine::new(KeySet::new([key])?, Policy::new())?;
+///
+/// let signed = engine.sign(NewToken::from_json(r#"{"sub":"42"}"#).expires_in(Duration::from_secs(3600)))?;
+///
+/// let mut scratch = Scratch::new();
+/// let accepted = engine.verify(&mut scratch, signed.token())?;
+/// assert_eq!(accepted.subject(), Some("42"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Engine {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    policy: Policy,
+    snapshot: ArcSwap<Snapshot>,
+}
+
+thread_local! {
+    /// For the calls that bring no scratch of their own.
+    static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch::new());
+}
+
+impl Engine {
+    /// An engine without a revocation log.
+    ///
+    /// # Errors
+    /// [`Error::Policy`] for an option out of bounds.
+    pub fn new(keys: KeySet, policy: Policy) -> Result<Self, Error> {
+        let policy = policy.within_bounds()?;
+        let snapshot = ArcSwap::from_pointee(Snapshot::new(keys));
+        Ok(Self { shared: Arc::new(Shared { policy, snapshot }) })
+    }
+
+    /// Replaces the key set, for this handle and all its clones.
+    ///
+    /// Each verification uses the old set or the new one as a whole. When this returns, every
+    /// verification that starts uses the new one.
+    pub fn replace_keys(&self, keys: KeySet) {
+        self.shared.snapshot.store(Arc::new(Snapshot::new(keys)));
+    }
+
+    /// The policy.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.shared.policy
+    }
+
+    /// Whether a token may be used now. What it returns borrows from the token and the scratch.
+    ///
+    /// Trust: every byte of `token` is the sender's; any bytes are a valid argument.
+    /// Cost: one HMAC over the token for each candidate key, one clock read, no allocation once the
+    /// scratch is warm, no lock, no I/O. Source: RFC 7519 section 7.2.
+    ///
+    /// # Errors
+    /// [`Denied::Rejected`] with the first check that failed: shape, header, key, signature, claims,
+    /// in this order. [`Denied::Unavailable`] where we cannot tell.
+    pub fn verify<'a>(
+        &self,
+        scratch: &'a mut Scratch,
+        token: &'a (impl AsRef<[u8]> + ?Sized),
+    ) -> Result<Accepted<'a>, Denied> {
+        self.verify_bytes(scratch, token.as_ref(), Times::now())
+    }
+
+    /// [`verify`](Self::verify) at the times that the caller gives.
+    ///
+    /// # Errors
+    /// Those of [`verify`](Self::verify).
+    pub fn verify_at<'a>(
+        &self,
+        scratch: &'a mut Scratch,
+        token: &'a (impl AsRef<[u8]> + ?Sized),
+        times: Times,
+    ) -> Result<Accepted<'a>, Denied> {
+        self.verify_bytes(scratch, token.as_ref(), times)
+    }
+
+    /// Whether a token may be used now, with a result that borrows nothing: for request extensions.
+    ///
+    /// Cost: that of [`verify`](Self::verify), and the allocations that hold the claims.
+    ///
+    /// # Errors
+    /// Those of [`verify`](Self::verify).
+    pub fn verify_owned(&self, token: impl AsRef<[u8]>) -> Result<Accepted<'static>, Denied> {
+        self.verify_owned_at(token, Times::now())
+    }
+
+    /// [`verify_owned`](Self::verify_owned) at the times that the caller gives.
+    ///
+    /// # Errors
+    /// Those of [`verify`](Self::verify).
+    pub fn verify_owned_at(&self, token: impl AsRef<[u8]>, times: Times) -> Result<Accepted<'static>, Denied> {
+        let token = token.as_ref();
+        with_thread_scratch(|scratch| self.verify_bytes(scratch, token, times).map(Accepted::into_owned))
+    }
+
+    /// Whether the signature of a token holds, whatever its payload is. No claim is looked at.
+    ///
+    /// # Errors
+    /// [`Denied::Rejected`] for the shape, the header, the key or the signature.
+    pub fn authenticate(&self, token: impl AsRef<[u8]>) -> Result<AuthenticToken<'static>, Denied> {
+        let (snapshot, max) = (self.shared.snapshot.load(), self.shared.policy.token_bytes_max);
+        with_thread_scratch(|scratch| {
+            let found = snapshot.authenticate(scratch, token.as_ref(), max, &self.shared.policy)?;
+            Ok(found.token.into_owned())
+        })
+    }
+
+    #[inline]
+    fn verify_bytes<'a>(
+        &self,
+        scratch: &'a mut Scratch,
+        token: &'a [u8],
+        times: Times,
+    ) -> Result<Accepted<'a>, Denied> {
+        let policy = &self.shared.policy;
+        let snapshot = self.shared.snapshot.load();
+        let found = snapshot.authenticate(scratch, token, policy.token_bytes_max, policy)?;
+
+        let now = times.wall();
+        if now <= UnixTime::from_millis(0) {
+            return Err(Unknown::ClockNotSet { now }.into());
+        }
+        let payload = std::str::from_utf8(found.payload)
+            .map_err(|error| Reject::ClaimsJson { fault: JsonFault::NotUtf8 { at: error.valid_up_to() } })?;
+        found.unescaped.clear();
+        let claims = Claims::read(payload, found.unescaped, policy)?;
+        let texts = Texts { payload, unescaped: found.unescaped };
+        let proof = policy::judge(policy, &claims, texts, found.typ, found.key, now)?;
+        Ok(Accepted::new(texts, found.token, claims, proof, Cleared::NoLog))
+    }
+}
+
+fn with_thread_scratch<T>(work: impl FnOnce(&mut Scratch) -> T) -> T {
+    SCRATCH.with(|scratch| match scratch.try_borrow_mut() {
+        Ok(mut scratch) => work(&mut scratch),
+        // A caller's `AsRef` that verifies in its turn.
+        Err(_) => work(&mut Scratch::new()),
+    })
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine")
+            .field("keys", &self.shared.snapshot.load().keys)
+            .field("policy", self.policy())
+            .finish()
+    }
+}

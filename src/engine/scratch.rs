@@ -1,0 +1,76 @@
+//! What a caller lends to its verifications: buffers, and a memory of header spellings.
+//!
+//! The memory is bounded, and learns only from tokens whose signature held: an attacker can neither
+//! fill it nor put anything into it.
+
+use crate::keys::{Candidates, SignatureValid};
+use crate::limits::{REMEMBERED_HEADER_BYTES, REMEMBERED_HEADERS};
+use crate::policy::TypeVerdict;
+
+/// Reusable buffers for [`Engine::verify`](crate::Engine::verify): one a thread, or one a connection.
+///
+/// It grows to the longest token it has met, at most to the engine's limit, and may be used with
+/// several engines in turn. It holds the decoded payload of the last token.
+#[derive(Default)]
+pub struct Scratch {
+    pub(super) payload: Vec<u8>,
+    pub(super) header: Vec<u8>,
+    pub(super) unescaped: String,
+    pub(super) remembered: Remembered,
+}
+
+impl Scratch {
+    /// An empty scratch. Allocates nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl std::fmt::Debug for Scratch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Scratch").field("payload_bytes", &self.payload.len()).finish_non_exhaustive()
+    }
+}
+
+/// What a header means under one snapshot.
+#[derive(Clone, Copy)]
+pub(super) struct Facts {
+    pub(super) candidates: Candidates,
+    pub(super) typ: TypeVerdict,
+}
+
+/// Header spellings, as received, with what they mean.
+#[derive(Default)]
+pub(super) struct Remembered {
+    slots: [Option<Slot>; REMEMBERED_HEADERS],
+    next: usize,
+}
+
+struct Slot {
+    snapshot: u64,
+    len: usize,
+    spelling: [u8; REMEMBERED_HEADER_BYTES],
+    facts: Facts,
+}
+
+impl Remembered {
+    #[inline]
+    pub(super) fn recall(&self, snapshot: u64, header: &[u8]) -> Option<Facts> {
+        self.slots.iter().flatten().find_map(|slot| {
+            let same = slot.snapshot == snapshot && slot.len == header.len() && slot.spelling[..slot.len] == *header;
+            same.then_some(slot.facts)
+        })
+    }
+
+    /// Remembers a header in the place of the oldest. The proof is asked for so that nothing can be
+    /// learned from a token whose signature has not held.
+    #[cold]
+    pub(super) fn learn(&mut self, snapshot: u64, header: &[u8], facts: Facts, _proof: SignatureValid) {
+        let mut spelling = [0; REMEMBERED_HEADER_BYTES];
+        let Some(place) = spelling.get_mut(..header.len()) else { return };
+        place.copy_from_slice(header);
+        self.slots[self.next] = Some(Slot { snapshot, len: header.len(), spelling, facts });
+        self.next = (self.next + 1) % REMEMBERED_HEADERS;
+    }
+}

@@ -1,0 +1,118 @@
+//! What one verification reads: published whole, never changed.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::scratch::{Facts, Scratch};
+use crate::keys::{Algorithm, AuthenticToken, Key, KeySet};
+use crate::limits::SIGNATURE_BYTES_MAX;
+use crate::policy::{Policy, TypeVerdict, type_verdict};
+use crate::token::header::Header;
+use crate::token::{UnverifiedToken, base64url};
+use crate::verdict::Reject;
+
+pub(super) struct Snapshot {
+    /// Unlike that of every other snapshot of this process, so that what a scratch has learned under
+    /// one key set and policy is never used under another.
+    id: u64,
+    pub(super) keys: KeySet,
+}
+
+/// A token whose signature holds, with what the rest of the verification needs.
+pub(super) struct Found<'s, 'a> {
+    pub(super) token: AuthenticToken<'a>,
+    pub(super) payload: &'a [u8],
+    pub(super) key: &'s Key,
+    pub(super) typ: TypeVerdict,
+    pub(super) unescaped: &'a mut String,
+}
+
+impl Snapshot {
+    pub(super) fn new(keys: KeySet) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Self { id: NEXT.fetch_add(1, Ordering::Relaxed), keys }
+    }
+
+    /// Steps 1 to 4: shape, header, candidate keys, signature.
+    #[inline]
+    pub(super) fn authenticate<'a>(
+        &self,
+        scratch: &'a mut Scratch,
+        token: &'a [u8],
+        token_bytes_max: usize,
+        policy: &Policy,
+    ) -> Result<Found<'_, 'a>, Reject> {
+        let token = UnverifiedToken::split(token, token_bytes_max)?;
+        let Scratch { payload, header, unescaped, remembered } = scratch;
+
+        // The shape of all three parts comes before anything that any of them says.
+        let payload: &'a [u8] = decode(token.payload(), payload).ok_or_else(|| token.fault())?;
+        let mut signature = [0; SIGNATURE_BYTES_MAX];
+        let signature = decode_signature(&token, &mut signature)?;
+
+        let recalled = remembered.recall(self.id, token.header());
+        let facts = match recalled {
+            Some(facts) => facts,
+            None => {
+                let bytes = decode(token.header(), header).ok_or_else(|| token.fault())?;
+                let header = Header::parse(bytes)?;
+                // `none` is refused by its name before the signature that it goes without.
+                let algorithm = Algorithm::of_header(&header)?;
+                if token.signature().is_empty() {
+                    return Err(Reject::SignatureMissing);
+                }
+                let candidates = self.keys.candidates(algorithm, &header)?;
+                Facts { candidates, typ: type_verdict(policy, header.typ) }
+            }
+        };
+        let algorithm = facts.candidates.algorithm();
+        let signature = match signature {
+            Signature::Decoded(bytes) if !bytes.is_empty() => bytes,
+            Signature::Decoded(_) => return Err(Reject::SignatureMissing),
+            Signature::TooLong { bytes } => {
+                let (algorithm, expected) = (algorithm.name(), algorithm.signature_bytes());
+                return Err(Reject::SignatureLength { algorithm, bytes, expected });
+            }
+        };
+        let (key, valid) = self.keys.verify(&facts.candidates, token.signing_input(), signature)?;
+        if recalled.is_none() {
+            remembered.learn(self.id, token.header(), facts, valid);
+        }
+        Ok(Found {
+            token: AuthenticToken::new(token.signing_input(), payload, valid),
+            payload,
+            key,
+            typ: facts.typ,
+            unescaped,
+        })
+    }
+}
+
+enum Signature<'a> {
+    Decoded(&'a [u8]),
+    /// Longer than any algorithm makes, so its bytes are of no interest.
+    TooLong {
+        bytes: usize,
+    },
+}
+
+#[inline]
+fn decode_signature<'o>(token: &UnverifiedToken<'_>, out: &'o mut [u8]) -> Result<Signature<'o>, Reject> {
+    let text = token.signature();
+    match base64url::decoded_len(text.len()) {
+        Some(bytes) if bytes > out.len() && base64url::is_canonical(text) => Ok(Signature::TooLong { bytes }),
+        _ => match base64url::decode(text, out) {
+            Ok(bytes) => Ok(Signature::Decoded(bytes)),
+            Err(_) => Err(token.fault()),
+        },
+    }
+}
+
+/// Decodes a part into a buffer that grows to the longest part it has met.
+#[inline]
+fn decode<'b>(part: &[u8], buffer: &'b mut Vec<u8>) -> Option<&'b [u8]> {
+    let len = base64url::decoded_len(part.len())?;
+    if buffer.len() < len {
+        buffer.resize(len, 0);
+    }
+    base64url::decode(part, buffer).ok().map(|bytes| &*bytes)
+}

@@ -1,0 +1,189 @@
+//! What can go wrong on our side or the caller's: keys, policy, signing. Never a verdict about a token.
+
+use crate::status::Status;
+
+/// A call that did not do what it was asked.
+///
+/// No message holds bytes of a secret or of a token.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A key or key set that can't be loaded.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// A policy with an option out of bounds.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// A token that can't be signed.
+    #[error(transparent)]
+    Sign(#[from] SignError),
+    /// Accepted claims that do not fit the caller's type.
+    #[error("the claims do not fit the type that was asked for: {0}")]
+    ClaimsUnreadable(#[source] serde_json::Error),
+}
+
+impl Error {
+    /// The row of the status table.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        match self {
+            Self::Key(error) => error.status(),
+            Self::Policy(_) => Status::PolicyInvalid,
+            Self::Sign(error) => error.status(),
+            Self::ClaimsUnreadable(_) => Status::ClaimsUnreadable,
+        }
+    }
+}
+
+/// Why a key or a key set can't be loaded.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// Shorter than the hash. RFC 7518 section 3.2.
+    #[error(
+        "the secret is {bytes} bytes long and {algorithm} wants {min} or more: make one with `openssl rand -base64 {min}`, or allow short secrets by name"
+    )]
+    TooShort {
+        /// The secret's length.
+        bytes: usize,
+        /// The algorithm's hash length.
+        min: usize,
+        /// The algorithm.
+        algorithm: &'static str,
+    },
+    /// No bytes at all, which no option allows.
+    #[error("the secret is empty: anybody could sign with it")]
+    Empty,
+    /// Longer than the limit.
+    #[error("the {what} is {bytes} bytes long, over the limit of {max}: is it the right one?")]
+    TooLong {
+        /// Secret or key id.
+        what: &'static str,
+        /// Its length.
+        bytes: usize,
+        /// The limit.
+        max: usize,
+    },
+    /// A PEM, DER, JWK or SSH key given as an HMAC secret.
+    #[error("these bytes are a {kind}, not an HMAC secret: whoever knows a public key could sign with it")]
+    NotASecret {
+        /// What they look like.
+        kind: &'static str,
+    },
+    /// Not a JWK or JWKS. RFC 7517.
+    #[error("{place}: {fault}")]
+    Malformed {
+        /// Which key, or which member.
+        place: String,
+        /// What is wrong with it.
+        fault: String,
+    },
+    /// A key that can't verify tokens here.
+    #[error("{place}: {fault}")]
+    Unsupported {
+        /// Which key.
+        place: String,
+        /// Why not.
+        fault: String,
+    },
+    /// Two keys of one algorithm with the same key id, or without any in a place where one is needed.
+    #[error("two {algorithm} keys have the key id {key_id:?}: give each its own")]
+    Duplicate {
+        /// The algorithm.
+        algorithm: &'static str,
+        /// The key id.
+        key_id: String,
+    },
+    /// No usable key.
+    #[error(
+        "the key set holds no key that can be used ({skipped} were passed over as of another type, algorithm or use)"
+    )]
+    NoKeys {
+        /// How many were passed over.
+        skipped: usize,
+    },
+    /// More keys than the limit.
+    #[error("the key set holds {keys} keys, over the limit of {max}")]
+    TooMany {
+        /// How many it holds.
+        keys: usize,
+        /// The limit.
+        max: usize,
+    },
+}
+
+impl KeyError {
+    /// The row of the status table.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        match self {
+            Self::TooShort { .. } | Self::Empty => Status::KeyTooShort,
+            Self::TooLong { .. } => Status::KeyTooLong,
+            Self::NotASecret { .. } => Status::KeyNotSecret,
+            Self::Malformed { .. } => Status::KeyMalformed,
+            Self::Unsupported { .. } => Status::KeyUnsupported,
+            Self::Duplicate { .. } => Status::KeyDuplicate,
+            Self::NoKeys { .. } => Status::KeySetEmpty,
+            Self::TooMany { .. } => Status::KeySetTooLarge,
+        }
+    }
+}
+
+/// Which option of a policy is out of bounds.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("policy option {option}: {fault}")]
+pub struct PolicyError {
+    pub(crate) option: &'static str,
+    pub(crate) fault: &'static str,
+}
+
+/// Why a token can't be signed.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SignError {
+    /// The claims can't be written as JSON.
+    #[error("the claims can't be written as JSON: {0}")]
+    NotSerializable(String),
+    /// The claims are such as this engine's own reading rejects.
+    #[error("the claims would be rejected: {0}")]
+    WouldBeRejected(crate::Reject),
+    /// Both `exp` among the claims and an `expires_in`.
+    #[error("the claims have an exp of their own: leave it out, or leave out expires_in")]
+    ExpiryTwice,
+    /// No end, and no name that says so.
+    #[error("the token would never end: set expires_in, or call insecure_never_expires")]
+    ExpiryUnstated,
+    /// The end lies past the year 9999.
+    #[error("expires_in reaches past the year 9999")]
+    ExpiryTooFar,
+    /// The key set has no key with the id that was asked for.
+    #[error("the key set has no key with the id that was asked for")]
+    NoSuchKey,
+    /// The token would be over the engine's limit.
+    #[error("the token would be {bytes} bytes long and this engine accepts {max}")]
+    TooLong {
+        /// The token's length.
+        bytes: usize,
+        /// The engine's limit.
+        max: usize,
+    },
+    /// The system has no random bytes.
+    #[error("the operating system gave no random bytes for a token id")]
+    NoRandom,
+}
+
+impl SignError {
+    /// The row of the status table.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        match self {
+            Self::NotSerializable(_) | Self::WouldBeRejected(_) | Self::ExpiryTwice | Self::ExpiryTooFar => {
+                Status::ClaimsInvalid
+            }
+            Self::ExpiryUnstated => Status::ExpiryUnstated,
+            Self::NoSuchKey => Status::SigningKeyMissing,
+            Self::TooLong { .. } => Status::TokenTooLongToSign,
+            Self::NoRandom => Status::RandomUnavailable,
+        }
+    }
+}

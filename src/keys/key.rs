@@ -1,0 +1,153 @@
+//! One key: an algorithm, the prepared secret, and what the key may be used for.
+
+use std::fmt;
+
+use super::crypto::MacKey;
+use super::{Algorithm, SignatureValid, jwk, mistaken};
+use crate::error::KeyError;
+use crate::limits::SECRET_BYTES_MAX;
+use crate::verdict::Reject;
+
+/// A key that verifies, and for HMAC also signs, with exactly one algorithm.
+///
+/// What is kept is the state that HMAC derives from the secret. The secret itself is never stored,
+/// and copies that were needed to load it are zeroised. `Debug` shows neither.
+#[derive(Clone)]
+pub struct Key {
+    algorithm: Algorithm,
+    key_id: Option<Box<str>>,
+    issuers: Vec<Box<str>>,
+    mac: MacKey,
+}
+
+/// Whether a secret may be shorter than the hash.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum ShortSecrets {
+    Refuse,
+    Allow,
+}
+
+impl Key {
+    /// An HMAC key from the bytes of its secret, taken as they are.
+    ///
+    /// Shape: at least [`Algorithm::secret_bytes_min`] bytes, at most
+    /// [`SECRET_BYTES_MAX`](crate::limits::SECRET_BYTES_MAX). Source: RFC 7518 section 3.2.
+    ///
+    /// # Errors
+    /// [`KeyError::TooShort`], [`KeyError::Empty`] and [`KeyError::TooLong`] by length;
+    /// [`KeyError::NotASecret`] for the bytes of a PEM, DER, JWK or SSH key.
+    pub fn hmac(algorithm: Algorithm, secret: &[u8]) -> Result<Self, KeyError> {
+        Self::hmac_of(algorithm, secret, ShortSecrets::Refuse)
+    }
+
+    /// An HMAC key from a secret that may be short enough to be guessed.
+    ///
+    /// For secrets that are already in use. Anybody who holds one token can try secrets against it
+    /// at some ten million a second; eight characters last for days, a dictionary word for no time.
+    ///
+    /// # Errors
+    /// Those of [`hmac`](Self::hmac) but [`KeyError::TooShort`].
+    pub fn hmac_insecure_allow_short(algorithm: Algorithm, secret: &[u8]) -> Result<Self, KeyError> {
+        Self::hmac_of(algorithm, secret, ShortSecrets::Allow)
+    }
+
+    /// A key from a JWK of type `oct` that names its algorithm. RFC 7517, RFC 7518 section 6.4.
+    ///
+    /// # Errors
+    /// [`KeyError::Malformed`] and [`KeyError::Unsupported`], and those of [`hmac`](Self::hmac).
+    pub fn from_jwk(json: &str) -> Result<Self, KeyError> {
+        jwk::key(json, None, ShortSecrets::Refuse)
+    }
+
+    /// A key from a JWK that leaves its algorithm open, as RFC 7517 section 4.4 allows.
+    ///
+    /// # Errors
+    /// Those of [`from_jwk`](Self::from_jwk); and [`KeyError::Unsupported`] if the JWK does name an
+    /// algorithm, and another one.
+    pub fn from_jwk_for(algorithm: Algorithm, json: &str) -> Result<Self, KeyError> {
+        jwk::key(json, Some(algorithm), ShortSecrets::Refuse)
+    }
+
+    pub(super) fn hmac_of(algorithm: Algorithm, secret: &[u8], short: ShortSecrets) -> Result<Self, KeyError> {
+        let (bytes, min) = (secret.len(), algorithm.secret_bytes_min());
+        if bytes > SECRET_BYTES_MAX {
+            return Err(KeyError::TooLong { what: "secret", bytes, max: SECRET_BYTES_MAX });
+        }
+        if bytes == 0 {
+            return Err(KeyError::Empty);
+        }
+        // Before the length: a short DER key is no short secret.
+        if let Some(kind) = mistaken::kind(secret) {
+            return Err(KeyError::NotASecret { kind });
+        }
+        if bytes < min && short == ShortSecrets::Refuse {
+            return Err(KeyError::TooShort { bytes, min, algorithm: algorithm.name() });
+        }
+        Ok(Self { algorithm, key_id: None, issuers: Vec::new(), mac: MacKey::new(algorithm, secret) })
+    }
+
+    /// The same key under a key id, compared with a token's `kid`.
+    #[must_use]
+    pub fn with_key_id(mut self, key_id: impl Into<Box<str>>) -> Self {
+        self.key_id = Some(key_id.into());
+        self
+    }
+
+    /// The same key, restricted to tokens of these issuers. RFC 8725 section 3.8.
+    ///
+    /// With none, the key speaks for every issuer that the policy lets in.
+    #[must_use]
+    pub fn for_issuers<I: Into<Box<str>>>(mut self, issuers: impl IntoIterator<Item = I>) -> Self {
+        self.issuers = issuers.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The key's algorithm.
+    #[must_use]
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// The key's id.
+    #[must_use]
+    pub fn key_id(&self) -> Option<&str> {
+        self.key_id.as_deref()
+    }
+
+    /// Checks a detached signature over any bytes: the primitive alone, without token or claims.
+    ///
+    /// Cost: no allocation; one HMAC over `message`. Time does not depend on where signatures differ.
+    ///
+    /// # Errors
+    /// [`Reject::SignatureLength`] and [`Reject::SignatureInvalid`].
+    pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<SignatureValid, Reject> {
+        let (algorithm, expected) = (self.algorithm.name(), self.algorithm.signature_bytes());
+        if signature.len() != expected {
+            return Err(Reject::SignatureLength { algorithm, bytes: signature.len(), expected });
+        }
+        match self.mac.verifies(message, signature) {
+            true => Ok(SignatureValid::by_the_crypto_crate()),
+            false => Err(Reject::SignatureInvalid),
+        }
+    }
+
+    /// Signs any bytes.
+    pub(crate) fn sign(&self, message: &[u8]) -> impl AsRef<[u8]> + use<> {
+        self.mac.sign(message)
+    }
+
+    /// Whether the key may speak for this issuer.
+    pub(crate) fn speaks_for(&self, issuer: Option<&str>) -> bool {
+        self.issuers.is_empty() || issuer.is_some_and(|issuer| self.issuers.iter().any(|ours| **ours == *issuer))
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Key")
+            .field("algorithm", &self.algorithm)
+            .field("key_id", &self.key_id)
+            .field("issuers", &self.issuers)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,149 @@
+//! A key set, and which of its keys could have signed a token.
+
+use std::fmt;
+
+use super::key::ShortSecrets;
+use super::{Algorithm, Key, SignatureValid, jwk};
+use crate::error::KeyError;
+use crate::limits::{CANDIDATE_KEYS_MAX, KEY_ID_BYTES_MAX, KEYS_MAX};
+use crate::token::header::Header;
+use crate::verdict::Reject;
+
+/// The keys that tokens are verified with, each pinned to one algorithm. Immutable once made.
+///
+/// A token's key is found by its algorithm and `kid`. Where a token has no `kid`, the keys of its
+/// algorithm are tried in the order of the set; where it has one that no key bears, those that bear
+/// none: in either case at most [`CANDIDATE_KEYS_MAX`](crate::limits::CANDIDATE_KEYS_MAX). New
+/// tokens are signed with the first key, so put the newest first.
+#[derive(Clone)]
+pub struct KeySet {
+    keys: Vec<Key>,
+    skipped: usize,
+}
+
+impl KeySet {
+    /// A set of these keys, in this order.
+    ///
+    /// # Errors
+    /// [`KeyError::NoKeys`], [`KeyError::TooMany`]; [`KeyError::Duplicate`] for two keys of one
+    /// algorithm with one key id; [`KeyError::TooLong`] for a key id over the limit.
+    pub fn new(keys: impl IntoIterator<Item = Key>) -> Result<Self, KeyError> {
+        Self::with_skipped(keys.into_iter().collect(), 0)
+    }
+
+    /// A set from a JWKS document. RFC 7517 section 5.
+    ///
+    /// Keys of another type, algorithm or use are passed over, as the RFC asks, and counted by
+    /// [`skipped`](Self::skipped). A key of type `oct` that can't be used is an error.
+    ///
+    /// # Errors
+    /// [`KeyError::Malformed`], and those of [`Key::from_jwk`] and [`new`](Self::new).
+    pub fn from_jwks(json: &str) -> Result<Self, KeyError> {
+        let (keys, skipped) = jwk::key_set(json, ShortSecrets::Refuse)?;
+        Self::with_skipped(keys, skipped)
+    }
+
+    /// A set from a JWKS document whose secrets may be short enough to be guessed; see
+    /// [`Key::hmac_insecure_allow_short`].
+    ///
+    /// # Errors
+    /// Those of [`from_jwks`](Self::from_jwks) but [`KeyError::TooShort`].
+    pub fn from_jwks_insecure_allow_short(json: &str) -> Result<Self, KeyError> {
+        let (keys, skipped) = jwk::key_set(json, ShortSecrets::Allow)?;
+        Self::with_skipped(keys, skipped)
+    }
+
+    fn with_skipped(keys: Vec<Key>, skipped: usize) -> Result<Self, KeyError> {
+        if keys.is_empty() {
+            return Err(KeyError::NoKeys { skipped });
+        }
+        if keys.len() > KEYS_MAX {
+            return Err(KeyError::TooMany { keys: keys.len(), max: KEYS_MAX });
+        }
+        let mut seen = std::collections::HashSet::new();
+        for (algorithm, key_id) in keys.iter().filter_map(|key| Some((key.algorithm(), key.key_id()?))) {
+            if key_id.len() > KEY_ID_BYTES_MAX {
+                return Err(KeyError::TooLong { what: "key id", bytes: key_id.len(), max: KEY_ID_BYTES_MAX });
+            }
+            if !seen.insert((algorithm, key_id)) {
+                return Err(KeyError::Duplicate { algorithm: algorithm.name(), key_id: key_id.to_owned() });
+            }
+        }
+        Ok(Self { keys, skipped })
+    }
+
+    /// The keys, in order.
+    #[must_use]
+    pub fn keys(&self) -> &[Key] {
+        &self.keys
+    }
+
+    /// How many keys of a JWKS were passed over.
+    #[must_use]
+    pub fn skipped(&self) -> usize {
+        self.skipped
+    }
+
+    /// The keys that could have made this token's signature.
+    pub(crate) fn candidates(&self, algorithm: Algorithm, header: &Header<'_>) -> Result<Candidates, Reject> {
+        let of_algorithm = || (0..).zip(&self.keys).filter(move |(_, key)| key.algorithm() == algorithm);
+        let mut found = Candidates { algorithm, count: 0, at: [0; CANDIDATE_KEYS_MAX] };
+        match header.kid {
+            None => found.take(of_algorithm().map(|(at, _)| at)),
+            Some(kid) => match of_algorithm().find(|(_, key)| key.key_id().is_some_and(|ours| kid.is(ours))) {
+                Some((at, _)) => found.take([at]),
+                None => found.take(of_algorithm().filter(|(_, key)| key.key_id().is_none()).map(|(at, _)| at)),
+            },
+        }
+        match found.count {
+            0 => Err(Reject::KeyNotFound { algorithm: algorithm.name(), key_id_given: header.kid.is_some() }),
+            _ => Ok(found),
+        }
+    }
+
+    /// Checks a signature against each of the candidates.
+    #[inline]
+    pub(crate) fn verify(
+        &self,
+        candidates: &Candidates,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<(&Key, SignatureValid), Reject> {
+        let mut last = Reject::SignatureInvalid;
+        for &at in &candidates.at[..usize::from(candidates.count)] {
+            let key = &self.keys[usize::from(at)];
+            match key.verify(message, signature) {
+                Ok(valid) => return Ok((key, valid)),
+                Err(reject) => last = reject,
+            }
+        }
+        Err(last)
+    }
+}
+
+/// Places of keys in their set, all of one algorithm, in the order in which they are tried.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Candidates {
+    algorithm: Algorithm,
+    count: u8,
+    at: [u16; CANDIDATE_KEYS_MAX],
+}
+
+impl Candidates {
+    fn take(&mut self, places: impl IntoIterator<Item = u16>) {
+        for (slot, place) in self.at.iter_mut().zip(places) {
+            *slot = place;
+            self.count += 1;
+        }
+    }
+
+    pub(crate) fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+}
+
+impl fmt::Debug for KeySet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeySet").field("keys", &self.keys).field("skipped", &self.skipped).finish()
+    }
+}

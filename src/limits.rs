@@ -1,0 +1,67 @@
+//! Every limit of the engine, each with its unit and the reason for its value.
+//!
+//! A limit that a caller may move is a default here, with the bound it may be moved to beside it.
+
+use std::time::Duration;
+
+/// The longest token that is looked at, in bytes, unless the policy says otherwise: 16 KiB.
+///
+/// Above what web servers take as one header line by default (8 KiB), and small enough that the
+/// work spent on garbage stays under ten microseconds.
+pub const TOKEN_BYTES_MAX: usize = 16 * 1024;
+
+/// The longest that [`TOKEN_BYTES_MAX`] may be set to, in bytes: 1 MiB.
+pub const TOKEN_BYTES_CEILING: usize = 1024 * 1024;
+
+/// How deep arrays and objects may nest in a header or a payload; the outermost object is level 1.
+///
+/// Identity providers nest four deep; 32 stack frames of the reader fit into any thread.
+pub const JSON_DEPTH_MAX: u32 = 32;
+
+/// The decimal magnitude from which a JSON number is refused: 10^300.
+///
+/// Every `f64` reader must read the same value, and readers disagree about what overflows close
+/// to 1.8·10^308.
+pub const NUMBER_MAGNITUDE_MAX: i64 = 300;
+
+/// How many members a JOSE header may have. Eleven names are registered for a JWS.
+pub const HEADER_MEMBERS_MAX: usize = 32;
+
+/// The longest key id (`kid`), in bytes, in a header or in a key set.
+pub const KEY_ID_BYTES_MAX: usize = 256;
+
+/// How many keys are tried for one token that does not say which key signed it.
+pub const CANDIDATE_KEYS_MAX: usize = 8;
+
+/// How many keys a key set may hold.
+pub const KEYS_MAX: usize = 1024;
+
+/// The longest HMAC secret, in bytes. Beyond one hash block a longer secret adds nothing.
+pub const SECRET_BYTES_MAX: usize = 64 * 1024;
+
+/// How many claims a policy may require by name beyond the registered ones (one bit each).
+pub const REQUIRED_CLAIMS_MAX: usize = 64;
+
+/// The latest NumericDate that is accepted: 9999-12-31T23:59:59Z, in seconds.
+///
+/// Times in milliseconds by mistake lie far above it, and are named as such when rejected.
+pub const NUMERIC_DATE_MAX_SECS: i64 = 253_402_300_799;
+
+/// The most leeway a policy may give to clocks that differ: 5 minutes.
+///
+/// RFC 7519 section 4.1.4 allows "no more than a few minutes".
+pub const LEEWAY_MAX: Duration = Duration::from_secs(300);
+
+/// How far in the future `iat` may lie unless the policy says otherwise: 60 seconds.
+pub const ISSUED_IN_FUTURE_MAX: Duration = Duration::from_secs(60);
+
+/// How many header spellings one [`Scratch`](crate::Scratch) remembers.
+pub const REMEMBERED_HEADERS: usize = 4;
+
+/// The longest base64url header that is remembered, in bytes.
+///
+/// The header with `alg`, `typ` and a 43-byte thumbprint as `kid` takes 120.
+pub const REMEMBERED_HEADER_BYTES: usize = 192;
+
+/// The longest signature that any supported algorithm makes, in bytes (HS512).
+pub const SIGNATURE_BYTES_MAX: usize = 64;

@@ -1,0 +1,198 @@
+//! The one table of outcomes: a number, a name, an HTTP hint and a sentence for each.
+//!
+//! Every face of signoff (Rust, C, Node, the command line) takes its codes from here. The numbers
+//! are append-only: a golden file holds them, and none could be taken for an HTTP status.
+//!
+//! | range | what it says |
+//! |---|---|
+//! | 0 | done; from a verification: accepted |
+//! | 1–99 | the call was wrong |
+//! | 1000 | the shape of the token |
+//! | 2000 | signature; from 2100 on: keys that can't be loaded |
+//! | 3000 | claims |
+//! | 4000 | revocation and freshness |
+
+macro_rules! statuses {
+    ($($variant:ident = $number:literal, $name:literal, $http:literal, $sentence:literal;)*) => {
+        /// The outcome of an operation, as a stable number and name.
+        ///
+        /// Source: the table in this module; `tests/golden/status-codes.txt` holds it.
+        #[non_exhaustive]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Status {
+            $(#[doc = $sentence] $variant = $number,)*
+        }
+
+        impl Status {
+            /// Every status, in the order of their numbers.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// The number: stable for ever.
+            #[must_use]
+            pub const fn number(self) -> i32 {
+                self as i32
+            }
+
+            /// The name, as in `claim-expired`: stable for ever.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// What it means, and what to do about it, in one sentence.
+            #[must_use]
+            pub const fn sentence(self) -> &'static str {
+                match self { $(Self::$variant => $sentence,)* }
+            }
+
+            /// The HTTP status that fits, for a server that answers a request with it.
+            ///
+            /// 401 for a fault of the token, 503 when the answer can't be known, 500 for a fault of the
+            /// program or of what it was set up with. The sender of the token should learn nothing more.
+            #[must_use]
+            pub const fn http_status(self) -> u16 {
+                match self { $(Self::$variant => $http,)* }
+            }
+
+            /// The status that bears this number.
+            #[must_use]
+            pub const fn from_number(number: i32) -> Option<Self> {
+                match number { $($number => Some(Self::$variant),)* _ => None }
+            }
+
+            /// The status that bears this name.
+            #[must_use]
+            pub fn from_name(name: &str) -> Option<Self> {
+                match name { $($name => Some(Self::$variant),)* _ => None }
+            }
+        }
+    };
+}
+
+statuses! {
+    Done = 0, "done", 200,
+        "The call did what it promises; from a verification, the token is accepted.";
+
+    PolicyInvalid = 1, "policy-invalid", 500,
+        "The policy asks for something out of bounds; the message names the option and its bound.";
+    ClaimsInvalid = 2, "claims-invalid", 500,
+        "The claims to be signed are not such as this engine would accept; the message names the claim.";
+    ExpiryUnstated = 3, "expiry-unstated", 500,
+        "The token to be signed has no end; give it `expires_in`, or say by name that it never ends.";
+    SigningKeyMissing = 4, "signing-key-missing", 500,
+        "No key of the set can sign this; check the key id that was asked for.";
+    TokenTooLongToSign = 5, "token-too-long-to-sign", 500,
+        "The signed token would be longer than this engine accepts; sign fewer claims or raise the limit.";
+    RandomUnavailable = 6, "random-unavailable", 500,
+        "The operating system gave no random bytes, so no token id could be made.";
+    ClaimsUnreadable = 7, "claims-unreadable", 500,
+        "The accepted claims do not fit the type that they were to be read into.";
+
+    TokenTooLong = 1001, "token-too-long", 401,
+        "The token is longer than the limit; it was not looked at.";
+    TokenParts = 1002, "token-parts", 401,
+        "The token is not three parts with two dots between them.";
+    TokenCharacter = 1003, "token-character", 401,
+        "The token has a character other than A-Z, a-z, 0-9, '-', '_' and the two dots.";
+    TokenBase64 = 1004, "token-base64", 401,
+        "A part of the token is not canonical base64url: its length or its last character is impossible.";
+    HeaderJson = 1005, "header-json", 401,
+        "The header is not a JSON object in UTF-8 within the limits.";
+    HeaderDuplicate = 1006, "header-duplicate", 401,
+        "The header has the same name twice.";
+    HeaderMalformed = 1007, "header-malformed", 401,
+        "A header parameter is missing or of the wrong type; the message names it.";
+    HeaderCritical = 1008, "header-critical", 401,
+        "The header asks for an extension that must be understood (`crit` or `b64`); none is.";
+    HeaderAlgorithm = 1009, "header-algorithm", 401,
+        "The header names an algorithm that does not exist here; `none` never does.";
+
+    KeyNotFound = 2001, "key-not-found", 401,
+        "No key of the set has this algorithm and key id.";
+    SignatureMissing = 2002, "signature-missing", 401,
+        "The token is not signed.";
+    SignatureLength = 2003, "signature-length", 401,
+        "The signature does not have the length that the algorithm makes.";
+    SignatureInvalid = 2004, "signature-invalid", 401,
+        "The signature was not made over this token with a key of ours.";
+    KeyTooShort = 2101, "key-too-short", 500,
+        "The HMAC secret is shorter than the hash, so it could be guessed; make a longer one.";
+    KeyTooLong = 2102, "key-too-long", 500,
+        "The HMAC secret or key id is over the limit; is it the right file?";
+    KeyNotSecret = 2103, "key-not-secret", 500,
+        "The bytes given as an HMAC secret are a PEM, DER or JWK key: load it as what it is.";
+    KeyMalformed = 2104, "key-malformed", 500,
+        "The JWK or JWKS is not such as RFC 7517 describes; the message says where.";
+    KeyUnsupported = 2105, "key-unsupported", 500,
+        "The key is of a type, algorithm or use that can't verify tokens here.";
+    KeyDuplicate = 2106, "key-duplicate", 500,
+        "Two keys of one algorithm have the same key id, so that one of them could never be found.";
+    KeySetEmpty = 2107, "key-set-empty", 500,
+        "The key set holds no key that can be used, so every token would be rejected.";
+    KeySetTooLarge = 2108, "key-set-too-large", 500,
+        "The key set holds more keys than the limit.";
+
+    ClaimExpired = 3001, "claim-expired", 401,
+        "The token has expired (`exp`).";
+    ClaimNotYetValid = 3002, "claim-not-yet-valid", 401,
+        "The token is not valid yet (`nbf`).";
+    ClaimIssuedInFuture = 3003, "claim-issued-in-future", 401,
+        "The token says that it was issued in the future (`iat`); is a clock wrong?";
+    ClaimMissing = 3004, "claim-missing", 401,
+        "A claim that must be present is missing; the message names it.";
+    ClaimMalformed = 3005, "claim-malformed", 401,
+        "A claim is present with a value that it can't have; the message names it.";
+    ClaimDuplicate = 3006, "claim-duplicate", 401,
+        "A claim that is acted on is in the token twice; the message names it.";
+    ClaimIssuer = 3007, "claim-issuer", 401,
+        "The token's issuer is none of ours (`iss`).";
+    ClaimIssuerOfKey = 3008, "claim-issuer-of-key", 401,
+        "The key that signed the token does not speak for the issuer that it names (`iss`).";
+    ClaimAudience = 3009, "claim-audience", 401,
+        "The token is not meant for us (`aud`).";
+    ClaimSubject = 3010, "claim-subject", 401,
+        "The token is not about the subject that was asked for (`sub`).";
+    ClaimType = 3011, "claim-type", 401,
+        "The token is not of the type that was asked for (`typ`).";
+    ClaimTypeReserved = 3012, "claim-type-reserved", 401,
+        "The token is of a kind with rules of its own (`typ`) and never passes for an ordinary one.";
+    ClaimLifetime = 3013, "claim-lifetime", 401,
+        "The token lives longer than the policy allows (`exp` minus `iat`).";
+    ClaimTooOld = 3014, "claim-too-old", 401,
+        "The token was issued longer ago than the policy allows (`iat`).";
+    ClaimTimeRange = 3015, "claim-time-range", 401,
+        "A time lies past the year 9999: it looks like milliseconds where seconds are meant.";
+    ClaimsJson = 3016, "claims-json", 401,
+        "The payload is not a JSON object in UTF-8 within the limits.";
+
+    ClockNotSet = 4001, "clock-not-set", 503,
+        "This machine's clock stands at or before 1970, so nothing can be said about times; set it.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Status;
+
+    #[test]
+    fn number_and_name_lead_back_to_the_same_status() {
+        for &status in Status::ALL {
+            assert_eq!(Status::from_number(status.number()), Some(status));
+            assert_eq!(Status::from_name(status.name()), Some(status));
+        }
+        assert_eq!(Status::from_number(-1), None);
+        assert_eq!(Status::from_name("accepted"), None);
+    }
+
+    #[test]
+    fn numbers_ascend_and_none_could_be_an_http_status() {
+        assert!(Status::ALL.windows(2).all(|pair| pair[0].number() < pair[1].number()));
+        assert!(Status::ALL.iter().all(|status| !(100..1000).contains(&status.number())));
+    }
+
+    #[test]
+    fn a_sentence_is_one_line_that_ends_in_a_full_stop() {
+        for status in Status::ALL {
+            assert!(status.sentence().ends_with('.') && !status.sentence().contains('\n'));
+        }
+    }
+}

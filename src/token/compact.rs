@@ -1,0 +1,163 @@
+//! The three parts of a token as received.
+//!
+//! Does not verify anything. A byte string has at most one reading as a token, and each token one
+//! spelling: that is what keeps a logged-out token from coming back under another name.
+
+use super::base64url;
+use crate::verdict::{Part, Reject};
+
+/// A token whose shape is right, and nothing more: its signature has not been looked at.
+///
+/// Trust: every byte is the sender's. The accessors carry the word `unverified`, so that a caller
+/// who acts on them says so.
+#[derive(Clone, Copy)]
+pub struct UnverifiedToken<'a> {
+    bytes: &'a [u8],
+    header_end: usize,
+    payload_end: usize,
+}
+
+impl<'a> UnverifiedToken<'a> {
+    /// Reads the shape of a token of at most `token_bytes_max` bytes.
+    ///
+    /// Cost: one pass, no allocation. An over-long token costs nothing.
+    ///
+    /// # Errors
+    /// [`Reject::TokenTooLong`], [`Reject::TokenParts`], [`Reject::TokenCharacter`] and
+    /// [`Reject::TokenBase64`], in this order.
+    pub fn parse(token: &'a [u8], token_bytes_max: usize) -> Result<Self, Reject> {
+        let split = Self::split(token, token_bytes_max)?;
+        match [split.header(), split.payload(), split.signature()].into_iter().all(base64url::is_canonical) {
+            true => Ok(split),
+            false => Err(split.fault()),
+        }
+    }
+
+    /// Finds the first and the last dot. Whoever decodes the parts notices everything else that can
+    /// be wrong with a token's shape, a third dot included, and asks [`fault`](Self::fault) for it.
+    pub(crate) fn split(bytes: &'a [u8], token_bytes_max: usize) -> Result<Self, Reject> {
+        if bytes.len() > token_bytes_max {
+            return Err(Reject::TokenTooLong { bytes: bytes.len(), max: token_bytes_max });
+        }
+        match (memchr::memchr(b'.', bytes), memchr::memrchr(b'.', bytes)) {
+            (Some(first), Some(last)) if first < last => Ok(Self { bytes, header_end: first, payload_end: last }),
+            (Some(_), _) => Err(Reject::TokenParts { dots: 1 }),
+            (None, _) => Err(Reject::TokenParts { dots: 0 }),
+        }
+    }
+
+    /// Names what is wrong with the shape of a token in which some part is not canonical.
+    #[cold]
+    pub(crate) fn fault(&self) -> Reject {
+        let dots = memchr::memchr_iter(b'.', self.bytes).count();
+        if dots != 2 {
+            return Reject::TokenParts { dots };
+        }
+        if let Some(at) = self.bytes.iter().position(|&byte| byte != b'.' && !base64url::is_character(byte)) {
+            return Reject::TokenCharacter { at };
+        }
+        let part = match (base64url::is_canonical(self.header()), base64url::is_canonical(self.payload())) {
+            (false, _) => Part::Header,
+            (true, false) => Part::Payload,
+            (true, true) => Part::Signature,
+        };
+        Reject::TokenBase64 { part }
+    }
+
+    /// What was signed: header and payload as spelled, with the dot between. RFC 7515 section 5.1.
+    pub(crate) fn signing_input(&self) -> &'a [u8] {
+        &self.bytes[..self.payload_end]
+    }
+
+    pub(crate) fn header(&self) -> &'a [u8] {
+        &self.bytes[..self.header_end]
+    }
+
+    pub(crate) fn payload(&self) -> &'a [u8] {
+        &self.bytes[self.header_end + 1..self.payload_end]
+    }
+
+    pub(crate) fn signature(&self) -> &'a [u8] {
+        &self.bytes[self.payload_end + 1..]
+    }
+
+    /// The decoded header. Anybody may have written it.
+    #[must_use]
+    pub fn unverified_header(&self) -> Vec<u8> {
+        decoded(self.header())
+    }
+
+    /// The decoded payload. Anybody may have written it.
+    #[must_use]
+    pub fn unverified_payload(&self) -> Vec<u8> {
+        decoded(self.payload())
+    }
+
+    /// The decoded signature, which nothing has been held against.
+    #[must_use]
+    pub fn unverified_signature(&self) -> Vec<u8> {
+        decoded(self.signature())
+    }
+}
+
+impl std::fmt::Debug for UnverifiedToken<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("UnverifiedToken").field("bytes", &self.bytes.len()).finish_non_exhaustive()
+    }
+}
+
+/// Parts were found canonical when the token was parsed, so this decodes all of them.
+fn decoded(part: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![0; part.len()];
+    let len = base64url::decode(part, &mut bytes).map_or(0, |decoded| decoded.len());
+    bytes.truncate(len);
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::TOKEN_BYTES_MAX;
+
+    fn parse(token: &str) -> Result<(Vec<u8>, Vec<u8>, Vec<u8>), Reject> {
+        UnverifiedToken::parse(token.as_bytes(), TOKEN_BYTES_MAX)
+            .map(|t| (t.unverified_header(), t.unverified_payload(), t.unverified_signature()))
+    }
+
+    #[test]
+    fn three_parts_are_decoded_and_any_may_be_empty() {
+        assert_eq!(parse("YQ.YWI.YWJj"), Ok((b"a".to_vec(), b"ab".to_vec(), b"abc".to_vec())));
+        assert_eq!(parse(".."), Ok((vec![], vec![], vec![])));
+    }
+
+    #[test]
+    fn other_numbers_of_dots_are_counted() {
+        for dots in [0, 1, 3, 4, 5000] {
+            assert_eq!(parse(&".".repeat(dots)), Err(Reject::TokenParts { dots }), "{dots}");
+        }
+    }
+
+    #[test]
+    fn a_token_over_the_limit_is_refused_by_its_length_alone() {
+        let token = vec![b'.'; TOKEN_BYTES_MAX + 1];
+        assert_eq!(
+            UnverifiedToken::parse(&token, TOKEN_BYTES_MAX).err(),
+            Some(Reject::TokenTooLong { bytes: TOKEN_BYTES_MAX + 1, max: TOKEN_BYTES_MAX })
+        );
+    }
+
+    #[test]
+    fn the_first_fault_is_named_dots_before_characters_before_trailing_bits() {
+        assert_eq!(parse("Y=.Y.Y."), Err(Reject::TokenParts { dots: 3 }));
+        assert_eq!(parse("YR.YQ.YQ\n"), Err(Reject::TokenCharacter { at: 8 }));
+        assert_eq!(parse("YQ.YR.YQ"), Err(Reject::TokenBase64 { part: Part::Payload }));
+        assert_eq!(parse("YQ.YQ.Y"), Err(Reject::TokenBase64 { part: Part::Signature }));
+        assert_eq!(parse("Y.YR.YQ"), Err(Reject::TokenBase64 { part: Part::Header }));
+    }
+
+    #[test]
+    fn debug_shows_no_byte_of_the_token() {
+        let token = UnverifiedToken::parse(b"YQ.YQ.YQ", TOKEN_BYTES_MAX).unwrap();
+        assert_eq!(format!("{token:?}"), "UnverifiedToken { bytes: 8, .. }");
+    }
+}

@@ -1,0 +1,384 @@
+//! What a verification can answer besides "accepted".
+//!
+//! Holds words only; nothing here decides. A [`Reject`] is about the token, an [`Unknown`] about
+//! us, and the two never share a type. Details are for the operator's log: the sender of a token
+//! should learn nothing but 401 or 503.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::{UnixTime, Words};
+use crate::status::Status;
+
+/// Why a token was not accepted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(clippy::exhaustive_enums)] // There is no third way to be denied, and callers should match both.
+pub enum Denied {
+    /// The token is at fault. HTTP 401.
+    #[error(transparent)]
+    Rejected(#[from] Reject),
+    /// We cannot tell. HTTP 503 with Retry-After: nobody should be logged out by it.
+    #[error(transparent)]
+    Unavailable(#[from] Unknown),
+}
+
+impl Denied {
+    /// The row of the status table.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        match self {
+            Self::Rejected(reject) => reject.status(),
+            Self::Unavailable(unknown) => unknown.status(),
+        }
+    }
+}
+
+/// Why we cannot say whether a token is good.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unknown {
+    /// The clock reads the epoch or earlier, so that every token would look unexpired.
+    #[error("the clock reads {now}, at or before 1970: set it, nothing can be said about times until then")]
+    ClockNotSet {
+        /// What the clock reads.
+        now: UnixTime,
+    },
+}
+
+impl Unknown {
+    /// The row of the status table.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        match self {
+            Self::ClockNotSet { .. } => Status::ClockNotSet,
+        }
+    }
+}
+
+/// What is wrong with a token.
+///
+/// Trust: everything in a variant that comes from the token is a number or a position. No variant
+/// holds bytes of the token or of a key, so that a `Reject` can be logged.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Reject {
+    /// Longer than the limit; nothing else was looked at.
+    #[error("token is {bytes} bytes long, over the limit of {max}")]
+    TokenTooLong {
+        /// The token's length.
+        bytes: usize,
+        /// The limit.
+        max: usize,
+    },
+    /// Not exactly two dots.
+    #[error("token has {dots} dots where a signed token has 2{}", jwe_hint(*dots))]
+    TokenParts {
+        /// How many dots there are.
+        dots: usize,
+    },
+    /// A byte outside the base64url alphabet. RFC 8725bis section 3.14.
+    #[error("token has a character that is not base64url at byte {at}")]
+    TokenCharacter {
+        /// Its position in the token.
+        at: usize,
+    },
+    /// A length or last character that no encoder makes. RFC 4648 section 3.5.
+    #[error("the token's {part} is not canonical base64url")]
+    TokenBase64 {
+        /// Which part.
+        part: Part,
+    },
+    /// The header is not JSON, not an object, not UTF-8, or over a limit.
+    #[error("header: {fault}")]
+    HeaderJson {
+        /// What is wrong with it.
+        fault: JsonFault,
+    },
+    /// The header has one name twice. RFC 7515 section 4.
+    #[error("header has the same name twice")]
+    HeaderDuplicate,
+    /// `alg` is missing or no string, `kid` or `typ` is no string, or `kid` is over the limit.
+    #[error("header parameter \"{name}\" is missing or is not a string of a usable length")]
+    HeaderMalformed {
+        /// The parameter.
+        name: &'static str,
+    },
+    /// `crit` or `b64` is present. RFC 7515 section 4.1.11, RFC 7797 section 6.
+    #[error("header has \"{name}\", an extension that would have to be understood")]
+    HeaderCritical {
+        /// The parameter.
+        name: &'static str,
+    },
+    /// An algorithm that signoff does not have. `none` is one in every spelling.
+    #[error("header names an algorithm that is not one of HS256, HS384 and HS512")]
+    HeaderAlgorithm,
+    /// No key has the algorithm and key id.
+    #[error("no {algorithm} key in the key set {}", kid_hint(*key_id_given))]
+    KeyNotFound {
+        /// The token's algorithm.
+        algorithm: &'static str,
+        /// Whether the token named a key.
+        key_id_given: bool,
+    },
+    /// The third part is empty.
+    #[error("token is not signed")]
+    SignatureMissing,
+    /// The signature's length is not the algorithm's.
+    #[error("signature is {bytes} bytes long where {algorithm} makes {expected}")]
+    SignatureLength {
+        /// The token's algorithm.
+        algorithm: &'static str,
+        /// The signature's length.
+        bytes: usize,
+        /// The algorithm's length.
+        expected: usize,
+    },
+    /// No candidate key made this signature.
+    #[error("signature was not made over this token with a key of the key set")]
+    SignatureInvalid,
+    /// The payload is not JSON, not an object, not UTF-8, or over a limit.
+    #[error("payload: {fault}")]
+    ClaimsJson {
+        /// What is wrong with it.
+        fault: JsonFault,
+    },
+    /// `now >= exp + leeway`. RFC 7519 section 4.1.4.
+    #[error("token expired {} ago (exp {exp}, leeway {})", Words(now.since(*exp)), Words(*leeway))]
+    Expired {
+        /// When it expired.
+        exp: UnixTime,
+        /// The time of the verification.
+        now: UnixTime,
+        /// The policy's leeway.
+        leeway: Duration,
+    },
+    /// `now < nbf - leeway`. RFC 7519 section 4.1.5.
+    #[error("token becomes valid in {} (nbf {nbf}, leeway {})", Words(nbf.since(*now)), Words(*leeway))]
+    NotYetValid {
+        /// When it becomes valid.
+        nbf: UnixTime,
+        /// The time of the verification.
+        now: UnixTime,
+        /// The policy's leeway.
+        leeway: Duration,
+    },
+    /// `iat` lies further in the future than clocks differ.
+    #[error("token was issued {} in the future (iat {iat}, allowed {})", Words(iat.since(*now)), Words(*allowed))]
+    IssuedInFuture {
+        /// When it says that it was issued.
+        iat: UnixTime,
+        /// The time of the verification.
+        now: UnixTime,
+        /// How far in the future it may lie.
+        allowed: Duration,
+    },
+    /// A claim that the policy names is not there.
+    #[error("claim \"{name}\" is missing")]
+    ClaimMissing {
+        /// The claim, as the policy names it.
+        name: ClaimName,
+    },
+    /// A claim is there with a type or value that it can't have.
+    #[error("claim \"{name}\" has a value that it can't have")]
+    ClaimMalformed {
+        /// The claim.
+        name: &'static str,
+    },
+    /// A claim that is acted on is there twice. RFC 7519 section 4.
+    #[error("claim \"{name}\" is there twice")]
+    ClaimDuplicate {
+        /// The claim, as the policy names it.
+        name: ClaimName,
+    },
+    /// A time past the year 9999.
+    #[error("claim \"{name}\" lies past the year 9999: it looks like milliseconds, seconds are meant")]
+    TimeOutOfRange {
+        /// The claim.
+        name: &'static str,
+    },
+    /// `iss` is none of the policy's issuers.
+    #[error("issuer is none of those that the policy names")]
+    IssuerMismatch,
+    /// The key names the issuers that it speaks for, and `iss` is none of them.
+    #[error("the key that signed the token does not speak for its issuer")]
+    IssuerNotOfKey,
+    /// None of the policy's audiences is in `aud`.
+    #[error("audience holds none of those that the policy names")]
+    AudienceMismatch,
+    /// `sub` is not the policy's subject.
+    #[error("subject is not the one that the policy names")]
+    SubjectMismatch,
+    /// `typ` is not the policy's.
+    #[error("token type (typ) is not the one that the policy names")]
+    TypeMismatch,
+    /// `typ` is `logout+jwt`, `secevent+jwt` or `statuslist+jwt`, and the policy does not name it.
+    #[error("token type (typ) is {typ}, which only a policy that names it accepts")]
+    TypeReserved {
+        /// The type.
+        typ: &'static str,
+    },
+    /// `exp - iat` is over the policy's longest lifetime.
+    #[error("token lives {} (exp {exp}, iat {iat}), longer than the {} allowed", Words(exp.since(*iat)), Words(*max))]
+    LifetimeTooLong {
+        /// When it expires.
+        exp: UnixTime,
+        /// When it was issued.
+        iat: UnixTime,
+        /// The longest lifetime.
+        max: Duration,
+    },
+    /// `now >= iat + max + leeway`.
+    #[error("token was issued {} ago (iat {iat}), the policy allows {}", Words(now.since(*iat)), Words(*max))]
+    TooOld {
+        /// When it was issued.
+        iat: UnixTime,
+        /// The time of the verification.
+        now: UnixTime,
+        /// The greatest age.
+        max: Duration,
+    },
+}
+
+impl Reject {
+    /// The row of the status table.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        match self {
+            Self::TokenTooLong { .. } => Status::TokenTooLong,
+            Self::TokenParts { .. } => Status::TokenParts,
+            Self::TokenCharacter { .. } => Status::TokenCharacter,
+            Self::TokenBase64 { .. } => Status::TokenBase64,
+            Self::HeaderJson { .. } => Status::HeaderJson,
+            Self::HeaderDuplicate => Status::HeaderDuplicate,
+            Self::HeaderMalformed { .. } => Status::HeaderMalformed,
+            Self::HeaderCritical { .. } => Status::HeaderCritical,
+            Self::HeaderAlgorithm => Status::HeaderAlgorithm,
+            Self::KeyNotFound { .. } => Status::KeyNotFound,
+            Self::SignatureMissing => Status::SignatureMissing,
+            Self::SignatureLength { .. } => Status::SignatureLength,
+            Self::SignatureInvalid => Status::SignatureInvalid,
+            Self::ClaimsJson { .. } => Status::ClaimsJson,
+            Self::Expired { .. } => Status::ClaimExpired,
+            Self::NotYetValid { .. } => Status::ClaimNotYetValid,
+            Self::IssuedInFuture { .. } => Status::ClaimIssuedInFuture,
+            Self::ClaimMissing { .. } => Status::ClaimMissing,
+            Self::ClaimMalformed { .. } => Status::ClaimMalformed,
+            Self::ClaimDuplicate { .. } => Status::ClaimDuplicate,
+            Self::TimeOutOfRange { .. } => Status::ClaimTimeRange,
+            Self::IssuerMismatch => Status::ClaimIssuer,
+            Self::IssuerNotOfKey => Status::ClaimIssuerOfKey,
+            Self::AudienceMismatch => Status::ClaimAudience,
+            Self::SubjectMismatch => Status::ClaimSubject,
+            Self::TypeMismatch => Status::ClaimType,
+            Self::TypeReserved { .. } => Status::ClaimTypeReserved,
+            Self::LifetimeTooLong { .. } => Status::ClaimLifetime,
+            Self::TooOld { .. } => Status::ClaimTooOld,
+        }
+    }
+}
+
+/// The name of a claim: a registered one, or one that the policy requires.
+///
+/// A clone allocates nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimName(Name);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Name {
+    Registered(&'static str),
+    Required(Arc<str>),
+}
+
+impl ClaimName {
+    pub(crate) const fn registered(name: &'static str) -> Self {
+        Self(Name::Registered(name))
+    }
+
+    pub(crate) const fn required(name: Arc<str>) -> Self {
+        Self(Name::Required(name))
+    }
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match &self.0 {
+            Name::Registered(name) => name,
+            Name::Required(name) => name,
+        }
+    }
+}
+
+impl std::fmt::Display for ClaimName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+fn jwe_hint(dots: usize) -> &'static str {
+    match dots {
+        4 => " (5 parts make an encrypted token, which signoff does not read)",
+        _ => "",
+    }
+}
+
+fn kid_hint(key_id_given: bool) -> &'static str {
+    if key_id_given { "bears the token's key id" } else { "could have signed the token" }
+}
+
+/// One of the three parts of a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums)] // RFC 7515 section 7.1: a compact token has these three.
+pub enum Part {
+    /// The JOSE header.
+    Header,
+    /// The payload.
+    Payload,
+    /// The signature.
+    Signature,
+}
+
+impl std::fmt::Display for Part {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Header => "header",
+            Self::Payload => "payload",
+            Self::Signature => "signature",
+        })
+    }
+}
+
+/// What keeps a text from being the JSON object that it should be.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum JsonFault {
+    /// Not UTF-8. RFC 8259 section 8.1.
+    #[error("not UTF-8 from byte {at} on")]
+    NotUtf8 {
+        /// Where it stops being UTF-8.
+        at: usize,
+    },
+    /// Not JSON. RFC 8259.
+    #[error("not JSON at byte {at}")]
+    NotJson {
+        /// Where it stops being JSON.
+        at: usize,
+    },
+    /// JSON, but no object.
+    #[error("not a JSON object")]
+    NotAnObject,
+    /// Nested deeper than [`JSON_DEPTH_MAX`](crate::limits::JSON_DEPTH_MAX).
+    #[error("nested deeper than the limit at byte {at}")]
+    TooDeep {
+        /// Where the limit is passed.
+        at: usize,
+    },
+    /// A number that readers would not agree on.
+    #[error("a number out of range at byte {at}")]
+    NumberOutOfRange {
+        /// Where it starts.
+        at: usize,
+    },
+    /// More members than [`HEADER_MEMBERS_MAX`](crate::limits::HEADER_MEMBERS_MAX).
+    #[error("more members than the limit")]
+    TooManyMembers,
+}
