@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
 use crate::clock::UnixTime;
 use crate::error::Error;
-use crate::keys::{AuthenticToken, SignatureValid, crypto};
+use crate::keys::{SignatureValid, crypto};
 use crate::policy::claims::{Claim, Claims, Span};
 use crate::policy::{ClaimsAccepted, Texts};
 use crate::token_id::TokenId;
@@ -26,73 +27,90 @@ pub enum Cleared {
 /// Trust: the claims are what a holder of the key signed, for us, and for now.
 #[derive(Clone)]
 pub struct Accepted<'a> {
-    payload: Cow<'a, str>,
-    unescaped: Cow<'a, str>,
-    token: AuthenticToken<'a>,
+    source: Source<'a>,
     claims: Claims,
+    signature: SignatureValid,
     proof: ClaimsAccepted,
     cleared: Cleared,
+}
+
+/// What the claims were read from.
+#[derive(Clone)]
+enum Source<'a> {
+    Borrowed {
+        texts: Texts<'a>,
+        signing_input: &'a [u8],
+    },
+    /// Shared between clones.
+    Owned(Arc<OwnedSource>),
+}
+
+struct OwnedSource {
+    payload: Box<str>,
+    unescaped: Box<str>,
+    signing_input: Box<[u8]>,
 }
 
 impl<'a> Accepted<'a> {
     #[inline]
     pub(super) fn new(
         texts: Texts<'a>,
-        token: AuthenticToken<'a>,
+        signing_input: &'a [u8],
         claims: Claims,
-        proof: ClaimsAccepted,
+        (signature, proof): (SignatureValid, ClaimsAccepted),
         cleared: Cleared,
     ) -> Self {
-        let (payload, unescaped) = (Cow::Borrowed(texts.payload), Cow::Borrowed(texts.unescaped));
-        Self { payload, unescaped, token, claims, proof, cleared }
+        Self { source: Source::Borrowed { texts, signing_input }, claims, signature, proof, cleared }
     }
 
-    /// The same result, borrowing nothing.
+    /// The same result, borrowing nothing. Its clones share their texts.
     #[must_use]
     pub fn into_owned(self) -> Accepted<'static> {
-        Accepted {
-            payload: Cow::Owned(self.payload.into_owned()),
-            unescaped: Cow::Owned(self.unescaped.into_owned()),
-            token: self.token.into_owned(),
-            claims: self.claims,
-            proof: self.proof,
-            cleared: self.cleared,
-        }
+        let owned = match self.source {
+            Source::Borrowed { texts, signing_input } => Arc::new(OwnedSource {
+                payload: texts.payload.into(),
+                unescaped: texts.unescaped.into(),
+                signing_input: signing_input.into(),
+            }),
+            Source::Owned(owned) => owned,
+        };
+        let Self { claims, signature, proof, cleared, .. } = self;
+        Accepted { source: Source::Owned(owned), claims, signature, proof, cleared }
     }
 
     /// `iss`: who issued the token.
     #[must_use]
     pub fn issuer(&self) -> Option<&str> {
-        self.text(self.claims.iss)
+        self.text(self.claims.iss())
     }
 
     /// `sub`: whom the token is about; unique only within its issuer.
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
-        self.text(self.claims.sub)
+        self.text(self.claims.sub())
     }
 
     /// `aud`: for whom the token is meant, in order.
     pub fn audiences(&self) -> impl Iterator<Item = Cow<'_, str>> {
-        self.texts().audiences(self.claims.aud).into_iter()
+        self.texts().audiences(self.claims.aud()).into_iter()
     }
 
     /// `exp`: when the token ends.
     #[must_use]
     pub fn expires_at(&self) -> Option<UnixTime> {
-        self.claims.exp.present()
+        self.claims.exp().present()
     }
 
     /// `iat`: when the token was issued.
     #[must_use]
     pub fn issued_at(&self) -> Option<UnixTime> {
-        self.claims.iat.present()
+        self.claims.iat().present()
     }
 
     /// `nbf`: from when on the token is valid.
     #[must_use]
     pub fn not_before(&self) -> Option<UnixTime> {
-        self.claims.nbf.present()
+        self.claims.nbf().present()
     }
 
     /// The token's id.
@@ -100,22 +118,22 @@ impl<'a> Accepted<'a> {
     /// Cost: for a token without `jti`, one SHA-256 over the token.
     #[must_use]
     pub fn token_id(&self) -> TokenId<'_> {
-        match self.text(self.claims.jti) {
+        match self.text(self.claims.jti()) {
             Some(jti) => TokenId::Jti(Cow::Borrowed(jti)),
-            None => TokenId::SigningInput(crypto::sha256(self.token.signing_input())),
+            None => TokenId::SigningInput(crypto::sha256(self.signing_input())),
         }
     }
 
     /// `sid`: the login that the token belongs to. OpenID Connect Front-Channel Logout 1.0.
     #[must_use]
     pub fn session(&self) -> Option<&str> {
-        self.text(self.claims.sid)
+        self.text(self.claims.sid())
     }
 
     /// The payload: the JSON text of all claims, exactly as it was signed.
     #[must_use]
     pub fn payload(&self) -> &str {
-        &self.payload
+        self.texts().payload
     }
 
     /// Reads the claims into a type of the caller's.
@@ -123,7 +141,7 @@ impl<'a> Accepted<'a> {
     /// # Errors
     /// [`Error::ClaimsUnreadable`] where they do not fit.
     pub fn deserialize<'de, T: Deserialize<'de>>(&'de self) -> Result<T, Error> {
-        serde_json::from_str(&self.payload).map_err(Error::ClaimsUnreadable)
+        serde_json::from_str(self.payload()).map_err(Error::ClaimsUnreadable)
     }
 
     /// Why the token counts as not logged out.
@@ -135,11 +153,21 @@ impl<'a> Accepted<'a> {
     /// The proofs that the signature held and that the claims were held against the policy.
     #[must_use]
     pub fn proofs(&self) -> (SignatureValid, ClaimsAccepted) {
-        (self.token.signature(), self.proof)
+        (self.signature, self.proof)
     }
 
     fn texts(&self) -> Texts<'_> {
-        Texts { payload: &self.payload, unescaped: &self.unescaped }
+        match &self.source {
+            Source::Borrowed { texts, .. } => *texts,
+            Source::Owned(owned) => Texts { payload: &owned.payload, unescaped: &owned.unescaped },
+        }
+    }
+
+    fn signing_input(&self) -> &[u8] {
+        match &self.source {
+            Source::Borrowed { signing_input, .. } => signing_input,
+            Source::Owned(owned) => &owned.signing_input,
+        }
     }
 
     fn text(&self, claim: Claim<Span>) -> Option<&str> {

@@ -140,7 +140,7 @@ impl Engine {
         let (snapshot, max) = (self.shared.snapshot.load(), self.shared.policy.token_bytes_max);
         with_thread_scratch(|scratch| {
             let found = snapshot.authenticate(scratch, token.as_ref(), max, &self.shared.policy)?;
-            Ok(found.token.into_owned())
+            Ok(AuthenticToken::new(found.signing_input, found.payload, found.signature).into_owned())
         })
     }
 
@@ -162,10 +162,11 @@ impl Engine {
         let payload = std::str::from_utf8(found.payload)
             .map_err(|error| Reject::ClaimsJson { fault: JsonFault::NotUtf8 { at: error.valid_up_to() } })?;
         found.unescaped.clear();
-        let claims = Claims::read(payload, found.unescaped, policy)?;
+        let mut claims = Claims::default();
+        claims.read(payload, found.unescaped, policy)?;
         let texts = Texts { payload, unescaped: found.unescaped };
         let proof = policy::judge(policy, &claims, texts, found.typ, found.key, now)?;
-        Ok(Accepted::new(texts, found.token, claims, proof, Cleared::NoLog))
+        Ok(Accepted::new(texts, found.signing_input, claims, (found.signature, proof), Cleared::NoLog))
     }
 }
 

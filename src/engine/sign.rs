@@ -193,7 +193,9 @@ impl Payload {
         let mut unescaped = String::new();
         let read = |text: &str, unescaped: &mut String| {
             unescaped.clear();
-            Claims::read(text, unescaped, engine.policy()).map_err(SignError::WouldBeRejected)
+            let mut claims = Claims::default();
+            claims.read(text, unescaped, engine.policy()).map_err(SignError::WouldBeRejected)?;
+            Ok::<_, SignError>(claims)
         };
         let claims = read(&text, &mut unescaped)?;
         // A second `jti` could not be added beside an empty one, and an empty one names no token.
@@ -202,11 +204,11 @@ impl Payload {
         }
 
         let mut added = String::new();
-        let issued_at = claims.iat.present().unwrap_or(UnixTime::from_secs(now.as_secs()));
-        if claims.iat.present().is_none() {
+        let issued_at = claims.iat().present().unwrap_or(UnixTime::from_secs(now.as_secs()));
+        if claims.iat().present().is_none() {
             added += &format!(",\"iat\":{issued_at}");
         }
-        let expires_at = match (claims.exp.present(), end) {
+        let expires_at = match (claims.exp().present(), end) {
             (Some(_), End::In(_) | End::Never) => return Err(SignError::ExpiryTwice),
             (None, End::Unstated) => return Err(SignError::ExpiryUnstated),
             (Some(exp), End::Unstated) => Some(exp),
@@ -216,10 +218,10 @@ impl Payload {
         if expires_at.is_some_and(|exp| exp > UnixTime::from_secs(NUMERIC_DATE_MAX_SECS)) {
             return Err(SignError::ExpiryTooFar);
         }
-        if let (None, Some(exp)) = (claims.exp.present(), expires_at) {
+        if let (None, Some(exp)) = (claims.exp().present(), expires_at) {
             added += &format!(",\"exp\":{exp}");
         }
-        let token_id = match claims.jti.present() {
+        let token_id = match claims.jti().present() {
             Some(jti) => crate::policy::Texts { payload: &text, unescaped: &unescaped }.of(jti).to_owned(),
             None => {
                 let random = crypto::random_16().ok_or(SignError::NoRandom)?;

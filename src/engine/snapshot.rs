@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::scratch::{Facts, Scratch};
-use crate::keys::{Algorithm, AuthenticToken, Key, KeySet};
+use crate::keys::{Algorithm, Key, KeySet, SignatureValid};
 use crate::limits::SIGNATURE_BYTES_MAX;
 use crate::policy::{Policy, TypeVerdict, type_verdict};
 use crate::token::header::Header;
@@ -19,8 +19,9 @@ pub(super) struct Snapshot {
 
 /// A token whose signature holds, with what the rest of the verification needs.
 pub(super) struct Found<'s, 'a> {
-    pub(super) token: AuthenticToken<'a>,
+    pub(super) signing_input: &'a [u8],
     pub(super) payload: &'a [u8],
+    pub(super) signature: SignatureValid,
     pub(super) key: &'s Key,
     pub(super) typ: TypeVerdict,
     pub(super) unescaped: &'a mut String,
@@ -33,7 +34,7 @@ impl Snapshot {
     }
 
     /// Steps 1 to 4: shape, header, candidate keys, signature.
-    #[inline]
+    #[inline(always)]
     pub(super) fn authenticate<'a>(
         &self,
         scratch: &'a mut Scratch,
@@ -77,13 +78,7 @@ impl Snapshot {
         if recalled.is_none() {
             remembered.learn(self.id, token.header(), facts, valid);
         }
-        Ok(Found {
-            token: AuthenticToken::new(token.signing_input(), payload, valid),
-            payload,
-            key,
-            typ: facts.typ,
-            unescaped,
-        })
+        Ok(Found { signing_input: token.signing_input(), payload, signature: valid, key, typ: facts.typ, unescaped })
     }
 }
 

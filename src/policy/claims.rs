@@ -4,6 +4,8 @@
 //! is malformed, never missing: that is how a mistyped `exp` became "no `exp`" elsewhere
 //! (CVE-2026-25537).
 
+use std::borrow::Cow;
+
 use super::numeric_date::{self, DateFault};
 use super::{NumericIds, Policy};
 use crate::clock::UnixTime;
@@ -26,7 +28,8 @@ pub(crate) enum Registered {
 
 impl Registered {
     /// In the order in which faults in them are reported.
-    const ALL: [Self; 8] = [Self::Exp, Self::Nbf, Self::Iat, Self::Iss, Self::Sub, Self::Aud, Self::Jti, Self::Sid];
+    pub(super) const ALL: [Self; 8] =
+        [Self::Exp, Self::Nbf, Self::Iat, Self::Iss, Self::Sub, Self::Aud, Self::Jti, Self::Sid];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -47,61 +50,50 @@ impl Registered {
 
     #[inline]
     fn of(name: JsonString<'_>) -> Option<Self> {
-        if name.escaped {
+        if name.is_escaped() {
             return Self::ALL.into_iter().find(|claim| name.is(claim.name()));
         }
-        match name.raw.as_bytes() {
-            b"exp" => Some(Self::Exp),
-            b"nbf" => Some(Self::Nbf),
-            b"iat" => Some(Self::Iat),
-            b"iss" => Some(Self::Iss),
-            b"sub" => Some(Self::Sub),
-            b"aud" => Some(Self::Aud),
-            b"jti" => Some(Self::Jti),
-            b"sid" => Some(Self::Sid),
+        // All of them have three letters, which makes one comparison of numbers out of each.
+        let &[a, b, c] = name.raw.as_bytes() else { return None };
+        const fn letters(name: &[u8; 3]) -> u32 {
+            u32::from_le_bytes([name[0], name[1], name[2], 0])
+        }
+        const EXP: u32 = letters(b"exp");
+        const NBF: u32 = letters(b"nbf");
+        const IAT: u32 = letters(b"iat");
+        const ISS: u32 = letters(b"iss");
+        const SUB: u32 = letters(b"sub");
+        const AUD: u32 = letters(b"aud");
+        const JTI: u32 = letters(b"jti");
+        const SID: u32 = letters(b"sid");
+        match letters(&[a, b, c]) {
+            EXP => Some(Self::Exp),
+            NBF => Some(Self::Nbf),
+            IAT => Some(Self::Iat),
+            ISS => Some(Self::Iss),
+            SUB => Some(Self::Sub),
+            AUD => Some(Self::Aud),
+            JTI => Some(Self::Jti),
+            SID => Some(Self::Sid),
             _ => None,
         }
     }
-
-    const fn bit(self) -> u8 {
-        1 << self as u8
-    }
 }
 
-/// A claim, as it stands in the payload.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What a claim is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Claim<T> {
     Present(T),
-    #[default]
     Missing,
     Malformed,
 }
 
-impl<T: Copy> Claim<T> {
-    /// The value, for claims of which it is known that none is malformed.
-    pub(crate) const fn present(self) -> Option<T> {
-        match self {
-            Self::Present(value) => Some(value),
-            Self::Missing | Self::Malformed => None,
-        }
-    }
-}
-
-/// Where the text of a claim stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Where the text of a claim stands, in the text that [`Texts`] makes of payload and unescaped
+/// strings: from the payload's length on in the latter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Span {
-    pub(crate) start: u32,
-    pub(crate) end: u32,
-    pub(crate) home: Home,
-}
-
-/// Which text a span is of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Home {
-    /// The payload, in which the text stands as it is.
-    Payload,
-    /// The texts that had escapes in them, resolved.
-    Unescaped,
+    start: u32,
+    end: u32,
 }
 
 /// `aud`: one string, or an array of them. RFC 7519 section 4.1.3.
@@ -112,21 +104,41 @@ pub(crate) enum Audience {
     Array(Span),
 }
 
-/// The registered claims of a payload.
+/// A set of registered claims.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct ClaimSet(u8);
+
+impl ClaimSet {
+    #[inline]
+    fn add(&mut self, claim: Registered) {
+        self.0 |= 1 << claim as u8;
+    }
+
+    #[inline]
+    const fn has(self, claim: Registered) -> bool {
+        self.0 & (1 << claim as u8) != 0
+    }
+
+    const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+/// The registered claims of a payload, none of them malformed.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Claims {
-    pub(crate) exp: Claim<UnixTime>,
-    pub(crate) nbf: Claim<UnixTime>,
-    pub(crate) iat: Claim<UnixTime>,
-    pub(crate) iss: Claim<Span>,
-    pub(crate) sub: Claim<Span>,
-    pub(crate) aud: Claim<Audience>,
-    pub(crate) jti: Claim<Span>,
-    pub(crate) sid: Claim<Span>,
-    /// Which of the claims that the policy requires by name are there, a bit each.
-    pub(super) custom: u64,
-    /// Which registered names are there, whatever their value, a bit each.
-    seen: u8,
+    dates: [UnixTime; 3],
+    texts: [Span; 5],
+    /// Which claims that the policy requires by name are there, a bit each.
+    custom: u64,
+    present: ClaimSet,
+    /// Names that are there, whatever their value.
+    seen: ClaimSet,
+    malformed: ClaimSet,
+    /// Among the malformed: dates past the year 9999.
+    too_late: ClaimSet,
+    /// Whether `aud` is an array.
+    audience_is_array: bool,
 }
 
 impl Claims {
@@ -138,47 +150,94 @@ impl Claims {
     /// [`Reject::ClaimsJson`] first; then [`Reject::ClaimDuplicate`]; then [`Reject::ClaimMalformed`]
     /// and [`Reject::TimeOutOfRange`] in the order of `Registered::ALL`.
     #[inline]
-    pub(crate) fn read(payload: &str, unescaped: &mut String, policy: &Policy) -> Result<Self, Reject> {
-        let mut claims = Self::default();
-        let (mut seen_custom, mut too_late) = (0_u64, 0_u8);
+    pub(crate) fn read(&mut self, payload: &str, unescaped: &mut String, policy: &Policy) -> Result<(), Reject> {
+        let mut seen_custom = 0_u64;
         let mut twice: Option<ClaimName> = None;
 
-        json::read_object(payload, |name, value| {
-            let Some(claim) = Registered::of(name) else {
-                if !policy.required_custom.is_empty() {
-                    claims.read_custom(policy, name, value, &mut seen_custom, &mut twice);
+        json::read_object(payload, |name, value| match Registered::of(name) {
+            Some(claim) => {
+                if self.seen.has(claim) {
+                    note_twice(&mut twice, claim);
                 }
-                return;
-            };
-            if claims.seen & claim.bit() != 0 && twice.is_none() {
-                twice = Some(ClaimName::registered(claim.name()));
+                self.seen.add(claim);
+                self.set(claim, value, payload, unescaped, policy.numeric_ids);
             }
-            claims.seen |= claim.bit();
-            let mut date = |value| match date(value) {
-                Ok(time) => Claim::Present(time),
-                Err(fault) => {
-                    if fault == Some(DateFault::TooLate) {
-                        too_late |= claim.bit();
-                    }
-                    Claim::Malformed
-                }
-            };
-            match claim {
-                Registered::Exp => claims.exp = date(value),
-                Registered::Nbf => claims.nbf = date(value),
-                Registered::Iat => claims.iat = date(value),
-                Registered::Iss => claims.iss = text(value, unescaped),
-                Registered::Sub => claims.sub = id(value, unescaped, policy.numeric_ids),
-                Registered::Aud => claims.aud = audience(value, unescaped),
-                Registered::Jti => claims.jti = not_empty(id(value, unescaped, policy.numeric_ids)),
-                Registered::Sid => claims.sid = not_empty(id(value, unescaped, policy.numeric_ids)),
-            }
+            None if policy.required_custom.is_empty() => {}
+            None => self.read_custom(policy, name, value, &mut seen_custom, &mut twice),
         })
         .map_err(|fault| Reject::ClaimsJson { fault })?;
 
         match twice {
             Some(name) => Err(Reject::ClaimDuplicate { name }),
-            None => claims.refuse_malformed(too_late),
+            None if self.malformed.is_empty() => Ok(()),
+            None => Err(self.first_malformed()),
+        }
+    }
+
+    #[inline]
+    fn set(
+        &mut self,
+        claim: Registered,
+        value: Value<'_>,
+        payload: &str,
+        unescaped: &mut String,
+        numeric_ids: NumericIds,
+    ) {
+        let (string, number) = match value {
+            Value::String(string) => (Some(string), None),
+            Value::Number { at, raw } => (None, Some((at, raw))),
+            Value::Array { .. } | Value::Object | Value::Bool | Value::Null => (None, None),
+        };
+        match (claim, string, number) {
+            (Registered::Exp | Registered::Nbf | Registered::Iat, _, Some((_, raw))) => {
+                match numeric_date::parse(raw) {
+                    Ok(time) => {
+                        self.dates[claim as usize] = time;
+                        self.present.add(claim);
+                    }
+                    Err(fault) => {
+                        self.malformed.add(claim);
+                        if fault == DateFault::TooLate {
+                            self.too_late.add(claim);
+                        }
+                    }
+                }
+            }
+            (Registered::Iss | Registered::Sub | Registered::Aud, Some(string), _) => {
+                self.set_text(claim, Span::of(string, payload, unescaped));
+            }
+            (Registered::Jti | Registered::Sid, Some(string), _) => {
+                // An empty id names nothing, so it counts as missing.
+                if !string.raw.is_empty() {
+                    self.set_text(claim, Span::of(string, payload, unescaped));
+                }
+            }
+            (Registered::Sub | Registered::Jti | Registered::Sid, _, Some((at, raw)))
+                if numeric_ids == NumericIds::AsText && raw.bytes().all(|byte| byte.is_ascii_digit()) =>
+            {
+                self.set_text(claim, Span::in_payload(at, raw));
+            }
+            (Registered::Aud, None, None) => self.set_audience_array(value),
+            _ => self.malformed.add(claim),
+        }
+    }
+
+    #[inline]
+    fn set_text(&mut self, claim: Registered, span: Span) {
+        self.texts[claim as usize - Registered::Iss as usize] = span;
+        self.present.add(claim);
+    }
+
+    fn set_audience_array(&mut self, value: Value<'_>) {
+        let mut strings_only = true;
+        if let Value::Array { at, raw } = value
+            && json::read_array(raw, |element| strings_only &= matches!(element, Value::String(_))).is_ok()
+            && strings_only
+        {
+            self.audience_is_array = true;
+            self.set_text(Registered::Aud, Span::in_payload(at, raw));
+        } else {
+            self.malformed.add(Registered::Aud);
         }
     }
 
@@ -192,8 +251,8 @@ impl Claims {
         twice: &mut Option<ClaimName>,
     ) {
         for (at, required) in policy.required_custom.iter().enumerate().filter(|(_, required)| name.is(required)) {
-            if *seen & (1 << at) != 0 && twice.is_none() {
-                *twice = Some(ClaimName::required(required.clone()));
+            if *seen & (1 << at) != 0 {
+                twice.get_or_insert(ClaimName::required(required.clone()));
             }
             *seen |= 1 << at;
             if !matches!(value, Value::Null) {
@@ -202,118 +261,164 @@ impl Claims {
         }
     }
 
-    #[inline]
-    fn refuse_malformed(self, too_late: u8) -> Result<Self, Reject> {
-        for claim in Registered::ALL {
-            if self.is_malformed(claim) {
-                let name = claim.name();
-                return Err(match too_late & claim.bit() {
-                    0 => Reject::ClaimMalformed { name },
-                    _ => Reject::TimeOutOfRange { name },
-                });
-            }
+    #[cold]
+    fn first_malformed(&self) -> Reject {
+        let first = Registered::ALL.into_iter().find(|&claim| self.malformed.has(claim));
+        let name = first.map_or("", Registered::name);
+        match first {
+            Some(claim) if self.too_late.has(claim) => Reject::TimeOutOfRange { name },
+            Some(_) | None => Reject::ClaimMalformed { name },
         }
-        Ok(self)
+    }
+
+    /// `exp`.
+    #[inline]
+    pub(crate) fn exp(&self) -> Claim<UnixTime> {
+        self.claim(Registered::Exp, self.dates[0])
+    }
+
+    /// `nbf`.
+    #[inline]
+    pub(crate) fn nbf(&self) -> Claim<UnixTime> {
+        self.claim(Registered::Nbf, self.dates[1])
+    }
+
+    /// `iat`.
+    #[inline]
+    pub(crate) fn iat(&self) -> Claim<UnixTime> {
+        self.claim(Registered::Iat, self.dates[2])
+    }
+
+    /// `iss`.
+    #[inline]
+    pub(crate) fn iss(&self) -> Claim<Span> {
+        self.claim(Registered::Iss, self.texts[0])
+    }
+
+    /// `sub`.
+    #[inline]
+    pub(crate) fn sub(&self) -> Claim<Span> {
+        self.claim(Registered::Sub, self.texts[1])
+    }
+
+    /// `aud`.
+    #[inline]
+    pub(crate) fn aud(&self) -> Claim<Audience> {
+        let span = self.texts[2];
+        self.claim(Registered::Aud, if self.audience_is_array { Audience::Array(span) } else { Audience::One(span) })
+    }
+
+    /// `jti`.
+    #[inline]
+    pub(crate) fn jti(&self) -> Claim<Span> {
+        self.claim(Registered::Jti, self.texts[3])
+    }
+
+    /// `sid`.
+    #[inline]
+    pub(crate) fn sid(&self) -> Claim<Span> {
+        self.claim(Registered::Sid, self.texts[4])
     }
 
     #[inline]
-    fn is_malformed(&self, claim: Registered) -> bool {
-        match claim {
-            Registered::Exp => self.exp == Claim::Malformed,
-            Registered::Nbf => self.nbf == Claim::Malformed,
-            Registered::Iat => self.iat == Claim::Malformed,
-            Registered::Iss => self.iss == Claim::Malformed,
-            Registered::Sub => self.sub == Claim::Malformed,
-            Registered::Aud => self.aud == Claim::Malformed,
-            Registered::Jti => self.jti == Claim::Malformed,
-            Registered::Sid => self.sid == Claim::Malformed,
+    fn claim<T>(&self, claim: Registered, value: T) -> Claim<T> {
+        match (self.present.has(claim), self.malformed.has(claim)) {
+            (_, true) => Claim::Malformed,
+            (true, false) => Claim::Present(value),
+            (false, false) => Claim::Missing,
         }
     }
 
     /// Whether an id is there, but empty, and so counts as missing.
     pub(crate) fn is_empty_id(&self, claim: Registered) -> bool {
-        self.seen & claim.bit() != 0 && self.is_missing(claim)
+        self.seen.has(claim) && self.is_missing(claim)
     }
 
+    #[inline]
     pub(super) fn is_missing(&self, claim: Registered) -> bool {
-        match claim {
-            Registered::Exp => self.exp == Claim::Missing,
-            Registered::Nbf => self.nbf == Claim::Missing,
-            Registered::Iat => self.iat == Claim::Missing,
-            Registered::Iss => self.iss == Claim::Missing,
-            Registered::Sub => self.sub == Claim::Missing,
-            Registered::Aud => self.aud == Claim::Missing,
-            Registered::Jti => self.jti == Claim::Missing,
-            Registered::Sid => self.sid == Claim::Missing,
+        !self.present.has(claim) && !self.malformed.has(claim)
+    }
+
+    /// Whether the policy's custom claim at this place of its list is there.
+    #[inline]
+    pub(super) fn has_custom(&self, at: usize) -> bool {
+        self.custom & (1 << at) != 0
+    }
+}
+
+#[cold]
+fn note_twice(twice: &mut Option<ClaimName>, claim: Registered) {
+    twice.get_or_insert(ClaimName::registered(claim.name()));
+}
+
+impl<T> Claim<T> {
+    /// The value, where it is known that no claim is malformed.
+    #[inline]
+    pub(crate) fn present(self) -> Option<T> {
+        match self {
+            Self::Present(value) => Some(value),
+            Self::Missing | Self::Malformed => None,
         }
     }
 }
 
-/// A NumericDate; `Err(None)` for what is no number at all.
-#[inline]
-fn date(value: Value<'_>) -> Result<UnixTime, Option<DateFault>> {
-    match value {
-        Value::Number { raw, .. } => numeric_date::parse(raw).map_err(Some),
-        Value::String(_) | Value::Array { .. } | Value::Object | Value::Bool | Value::Null => Err(None),
-    }
-}
-
-#[inline]
-fn text(value: Value<'_>, unescaped: &mut String) -> Claim<Span> {
-    match value {
-        Value::String(string) => Claim::Present(place(string, unescaped)),
-        Value::Number { .. } | Value::Array { .. } | Value::Object | Value::Bool | Value::Null => Claim::Malformed,
-    }
-}
-
-#[inline]
-fn id(value: Value<'_>, unescaped: &mut String, numeric_ids: NumericIds) -> Claim<Span> {
-    match (value, numeric_ids) {
-        (Value::Number { at, raw }, NumericIds::AsText) if raw.bytes().all(|byte| byte.is_ascii_digit()) => {
-            Claim::Present(span(at, raw.len(), Home::Payload))
+impl Span {
+    #[inline]
+    fn of(string: JsonString<'_>, payload: &str, unescaped: &mut String) -> Self {
+        if string.is_escaped() {
+            return Self::of_unescaped(string, payload, unescaped);
         }
-        (value, _) => text(value, unescaped),
+        Self::in_payload(string.at, string.raw)
+    }
+
+    #[allow(clippy::cast_possible_truncation)] // See `json::place`.
+    #[inline]
+    fn in_payload(at: u32, raw: &str) -> Self {
+        Self { start: at, end: at + raw.len() as u32 }
+    }
+
+    #[allow(clippy::cast_possible_truncation)] // See `json::place`: twice the payload at the most.
+    #[cold]
+    fn of_unescaped(string: JsonString<'_>, payload: &str, unescaped: &mut String) -> Self {
+        let start = payload.len() + unescaped.len();
+        unescaped.extend(string.chars());
+        Self { start: start as u32, end: (payload.len() + unescaped.len()) as u32 }
     }
 }
 
-/// An empty id names nothing.
-#[inline]
-fn not_empty(id: Claim<Span>) -> Claim<Span> {
-    match id {
-        Claim::Present(span) if span.start == span.end => Claim::Missing,
-        other => other,
-    }
+/// The texts that a payload's spans point into.
+#[derive(Clone, Copy)]
+pub(crate) struct Texts<'a> {
+    pub(crate) payload: &'a str,
+    pub(crate) unescaped: &'a str,
 }
 
-fn audience(value: Value<'_>, unescaped: &mut String) -> Claim<Audience> {
-    let Value::Array { at, raw } = value else {
-        return match text(value, unescaped) {
-            Claim::Present(span) => Claim::Present(Audience::One(span)),
-            Claim::Missing | Claim::Malformed => Claim::Malformed,
-        };
-    };
-    let mut all_strings = true;
-    let read = json::read_array(raw, |element| all_strings &= matches!(element, Value::String(_)));
-    match (read, all_strings) {
-        (Ok(()), true) => Claim::Present(Audience::Array(span(at, raw.len(), Home::Payload))),
-        (Ok(()), false) | (Err(_), _) => Claim::Malformed,
+impl<'a> Texts<'a> {
+    /// The text of a span. Spans are made from these texts, so they lie within them and on the
+    /// boundaries of characters.
+    #[inline]
+    pub(crate) fn of(self, span: Span) -> &'a str {
+        let (start, end) = (span.start as usize, span.end as usize);
+        match start.checked_sub(self.payload.len()) {
+            None => &self.payload[start..end],
+            Some(start) => &self.unescaped[start..end - self.payload.len()],
+        }
     }
-}
 
-#[inline]
-fn place(string: JsonString<'_>, unescaped: &mut String) -> Span {
-    if !string.escaped {
-        return span(string.at, string.raw.len(), Home::Payload);
+    /// The audiences, in order, escapes resolved.
+    pub(crate) fn audiences(self, audience: Claim<Audience>) -> Vec<Cow<'a, str>> {
+        match audience.present() {
+            None => Vec::new(),
+            Some(Audience::One(span)) => vec![Cow::Borrowed(self.of(span))],
+            Some(Audience::Array(span)) => {
+                let mut all = Vec::new();
+                let _whole = json::read_array(self.of(span), |element| {
+                    if let Value::String(name) = element {
+                        all.push(if name.is_escaped() { name.chars().collect() } else { Cow::Borrowed(name.raw) });
+                    }
+                });
+                all
+            }
+        }
     }
-    let start = unescaped.len();
-    unescaped.extend(string.chars());
-    span(start, unescaped.len() - start, Home::Unescaped)
-}
-
-/// Payloads are bounded by [`TOKEN_BYTES_CEILING`](crate::limits::TOKEN_BYTES_CEILING), far below
-/// what a `u32` holds.
-#[allow(clippy::cast_possible_truncation)]
-#[inline]
-fn span(start: usize, len: usize, home: Home) -> Span {
-    Span { start: start as u32, end: (start + len) as u32, home }
 }

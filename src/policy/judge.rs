@@ -1,8 +1,6 @@
 //! The order of the checks on claims, and nothing else.
 
-use std::borrow::Cow;
-
-use super::claims::{Audience, Claim, Claims, Home, Registered, Span};
+use super::claims::{Audience, Claims, Registered, Texts};
 use super::{Expiry, Policy, TypeVerdict};
 use crate::clock::UnixTime;
 use crate::keys::Key;
@@ -31,24 +29,24 @@ pub(crate) fn judge(
     now: UnixTime,
 ) -> Result<ClaimsAccepted, Reject> {
     let leeway = policy.leeway;
-    match claims.exp.present() {
+    match claims.exp().present() {
         Some(exp) if now >= exp.plus(leeway) => return Err(Reject::Expired { exp, now, leeway }),
         None if policy.expiry == Expiry::Required => return Err(missing(Registered::Exp)),
         Some(_) | None => {}
     }
-    if let Some(nbf) = claims.nbf.present()
+    if let Some(nbf) = claims.nbf().present()
         && now < nbf.minus(leeway)
     {
         return Err(Reject::NotYetValid { nbf, now, leeway });
     }
     let allowed = policy.issued_in_future_max;
-    if let Some(iat) = claims.iat.present()
+    if let Some(iat) = claims.iat().present()
         && iat > now.plus(allowed)
     {
         return Err(Reject::IssuedInFuture { iat, now, allowed });
     }
 
-    let issuer = claims.iss.present().map(|span| texts.of(span));
+    let issuer = claims.iss().present().map(|span| texts.of(span));
     if !policy.issuers.is_empty() {
         let issuer = issuer.ok_or_else(|| missing(Registered::Iss))?;
         if !policy.issuers.iter().any(|ours| **ours == *issuer) {
@@ -59,13 +57,13 @@ pub(crate) fn judge(
         return Err(Reject::IssuerNotOfKey);
     }
     if !policy.audiences.is_empty() {
-        let audience = claims.aud.present().ok_or_else(|| missing(Registered::Aud))?;
+        let audience = claims.aud().present().ok_or_else(|| missing(Registered::Aud))?;
         if !audience_meets(policy, audience, texts) {
             return Err(Reject::AudienceMismatch);
         }
     }
     if let Some(ours) = &policy.subject {
-        let subject = claims.sub.present().ok_or_else(|| missing(Registered::Sub))?;
+        let subject = claims.sub().present().ok_or_else(|| missing(Registered::Sub))?;
         if **ours != *texts.of(subject) {
             return Err(Reject::SubjectMismatch);
         }
@@ -80,14 +78,14 @@ pub(crate) fn judge(
 #[inline]
 fn judge_spans(policy: &Policy, claims: &Claims, now: UnixTime) -> Result<(), Reject> {
     if let Some(max) = policy.lifetime_max {
-        let exp = claims.exp.present().ok_or_else(|| missing(Registered::Exp))?;
-        let iat = claims.iat.present().ok_or_else(|| missing(Registered::Iat))?;
+        let exp = claims.exp().present().ok_or_else(|| missing(Registered::Exp))?;
+        let iat = claims.iat().present().ok_or_else(|| missing(Registered::Iat))?;
         if exp > iat.plus(max) {
             return Err(Reject::LifetimeTooLong { exp, iat, max });
         }
     }
     if let Some(max) = policy.age_max {
-        let iat = claims.iat.present().ok_or_else(|| missing(Registered::Iat))?;
+        let iat = claims.iat().present().ok_or_else(|| missing(Registered::Iat))?;
         if now >= iat.plus(max).plus(policy.leeway) {
             return Err(Reject::TooOld { iat, now, max });
         }
@@ -100,7 +98,7 @@ fn judge_required(policy: &Policy, claims: &Claims) -> Result<(), Reject> {
     if let Some(&claim) = policy.required.iter().find(|&&claim| claims.is_missing(claim)) {
         return Err(missing(claim));
     }
-    match policy.required_custom.iter().enumerate().find(|(at, _)| claims.custom & (1 << at) == 0) {
+    match policy.required_custom.iter().enumerate().find(|(at, _)| !claims.has_custom(*at)) {
         Some((_, name)) => Err(Reject::ClaimMissing { name: ClaimName::required(name.clone()) }),
         None => Ok(()),
     }
@@ -124,40 +122,4 @@ fn audience_meets(policy: &Policy, audience: Audience, texts: Texts<'_>) -> bool
 #[cold]
 fn missing(claim: Registered) -> Reject {
     Reject::ClaimMissing { name: ClaimName::registered(claim.name()) }
-}
-
-/// The texts that a payload's spans point into.
-#[derive(Clone, Copy)]
-pub(crate) struct Texts<'a> {
-    pub(crate) payload: &'a str,
-    pub(crate) unescaped: &'a str,
-}
-
-impl<'a> Texts<'a> {
-    #[inline]
-    pub(crate) fn of(self, span: Span) -> &'a str {
-        let home = match span.home {
-            Home::Payload => self.payload,
-            Home::Unescaped => self.unescaped,
-        };
-        // Spans are made from these texts, so that they lie on their character boundaries.
-        &home[span.start as usize..span.end as usize]
-    }
-
-    /// The audiences, in order, escapes resolved.
-    pub(crate) fn audiences(self, audience: Claim<Audience>) -> Vec<Cow<'a, str>> {
-        match audience.present() {
-            None => Vec::new(),
-            Some(Audience::One(span)) => vec![Cow::Borrowed(self.of(span))],
-            Some(Audience::Array(span)) => {
-                let mut all = Vec::new();
-                let _whole = json::read_array(self.of(span), |element| {
-                    if let Value::String(name) = element {
-                        all.push(if name.escaped { name.chars().collect() } else { Cow::Borrowed(name.raw) });
-                    }
-                });
-                all
-            }
-        }
-    }
 }

@@ -13,7 +13,8 @@ use std::time::Duration;
 
 pub use judge::ClaimsAccepted;
 
-pub(crate) use judge::{Texts, judge};
+pub(crate) use claims::Texts;
+pub(crate) use judge::judge;
 pub(crate) use token_type::{TypeVerdict, type_verdict};
 
 use crate::error::PolicyError;

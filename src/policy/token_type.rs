@@ -51,10 +51,18 @@ fn same(typ: JsonString<'_>, wanted: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::token::json::Spelling;
 
     fn verdict(policy: Option<&str>, typ: Option<&str>) -> TypeVerdict {
         let policy = policy.map_or(Policy::new(), |typ| Policy::new().token_type(typ));
-        type_verdict(&policy, typ.map(|raw| JsonString { at: 0, raw, escaped: raw.contains('\\') }))
+        type_verdict(
+            &policy,
+            typ.map(|raw| JsonString {
+                raw,
+                at: 0,
+                spelling: if raw.contains('\\') { Spelling::Escaped } else { Spelling::Plain },
+            }),
+        )
     }
 
     #[test]

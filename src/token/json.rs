@@ -7,16 +7,28 @@
 //!
 //! Invariant: a [`JsonString`] is well formed, so that reading its characters can't fail.
 
+use wide::u8x16;
+
 use crate::limits::{JSON_DEPTH_MAX, NUMBER_MAGNITUDE_MAX};
 use crate::verdict::JsonFault;
 
 /// A string as it stands in the text, between its quotes, escapes not resolved.
+///
+/// Its fields leave no padding: copying a padded struct piecewise costs a stalled load each time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct JsonString<'a> {
-    /// Where `raw` starts in the text.
-    pub(crate) at: usize,
     pub(crate) raw: &'a str,
-    pub(crate) escaped: bool,
+    /// Where `raw` starts in the text.
+    pub(crate) at: u32,
+    pub(crate) spelling: Spelling,
+}
+
+/// Whether a string stands for itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub(crate) enum Spelling {
+    Plain,
+    Escaped,
 }
 
 /// The value of a member.
@@ -25,12 +37,12 @@ pub(crate) enum Value<'a> {
     String(JsonString<'a>),
     /// As written, from the byte `at` of the text on.
     Number {
-        at: usize,
+        at: u32,
         raw: &'a str,
     },
     /// As written, with its brackets, from the byte `at` of the text on; known to be well formed.
     Array {
-        at: usize,
+        at: u32,
         raw: &'a str,
     },
     Object,
@@ -47,26 +59,10 @@ pub(crate) fn read_object<'a>(
     text: &'a str,
     mut member: impl FnMut(JsonString<'a>, Value<'a>),
 ) -> Result<(), JsonFault> {
-    let mut reader = Reader { text, at: 0 };
-    reader.skip_white_space();
-    if reader.peek() != Some(b'{') {
-        reader.value(0)?;
-        reader.end()?;
-        return Err(JsonFault::NotAnObject);
-    }
-    reader.at += 1;
-    reader.skip_white_space();
-    if reader.peek() == Some(b'}') {
-        reader.at += 1;
-        return reader.end();
-    }
-    loop {
-        let name = reader.name()?;
-        let value = reader.value(1)?;
-        member(name, value);
-        if reader.comma_or(b'}')? == Next::Close {
-            return reader.end();
-        }
+    let mut reader = Reader::new(text);
+    match reader.whole_object(&mut member) {
+        Some(()) => Ok(()),
+        None => Err(reader.fault),
     }
 }
 
@@ -76,16 +72,10 @@ pub(crate) fn read_object<'a>(
 /// # Errors
 /// None for such an array; the reader has already been over it.
 pub(crate) fn read_array<'a>(raw: &'a str, mut element: impl FnMut(Value<'a>)) -> Result<(), JsonFault> {
-    let mut reader = Reader { text: raw, at: 1 };
-    reader.skip_white_space();
-    if reader.peek() == Some(b']') {
-        return Ok(());
-    }
-    loop {
-        element(reader.value(1)?);
-        if reader.comma_or(b']')? == Next::Close {
-            return Ok(());
-        }
+    let mut reader = Reader::new(raw);
+    match reader.elements(&mut element) {
+        Some(()) => Ok(()),
+        None => Err(reader.fault),
     }
 }
 
@@ -95,257 +85,358 @@ enum Next {
     Close,
 }
 
+/// Methods return `None` when they have found a fault and left it in `fault`: results that fit into
+/// registers are what makes the reader fast.
 struct Reader<'a> {
     text: &'a str,
     at: usize,
+    fault: JsonFault,
 }
 
 impl<'a> Reader<'a> {
     #[inline]
-    fn peek(&self) -> Option<u8> {
-        self.text.as_bytes().get(self.at).copied()
+    fn new(text: &'a str) -> Self {
+        Self { text, at: 0, fault: JsonFault::NotAnObject }
+    }
+
+    #[inline]
+    fn whole_object(&mut self, member: &mut impl FnMut(JsonString<'a>, Value<'a>)) -> Option<()> {
+        self.skip_white_space();
+        if self.peek() != b'{' {
+            return self.something_else();
+        }
+        self.at += 1;
+        self.skip_white_space();
+        if self.peek() == b'}' {
+            self.at += 1;
+            return self.end();
+        }
+        loop {
+            let name = self.name()?;
+            let value = self.value(1)?;
+            member(name, value);
+            if self.comma_or(b'}')? == Next::Close {
+                return self.end();
+            }
+        }
+    }
+
+    /// A text that does not start like an object: the fault is the first in it, or that it is none.
+    #[cold]
+    fn something_else(&mut self) -> Option<()> {
+        self.value(0)?;
+        self.end()?;
+        self.fault(JsonFault::NotAnObject)
+    }
+
+    fn elements(&mut self, element: &mut impl FnMut(Value<'a>)) -> Option<()> {
+        self.at += 1;
+        self.skip_white_space();
+        if self.peek() == b']' {
+            return Some(());
+        }
+        loop {
+            element(self.value(1)?);
+            if self.comma_or(b']')? == Next::Close {
+                return Some(());
+            }
+        }
     }
 
     #[cold]
-    fn not_json(&self) -> JsonFault {
-        JsonFault::NotJson { at: self.at }
+    fn fault<T>(&mut self, fault: JsonFault) -> Option<T> {
+        self.fault = fault;
+        None
+    }
+
+    #[cold]
+    fn not_json<T>(&mut self) -> Option<T> {
+        self.fault(JsonFault::NotJson { at: self.at })
+    }
+
+    /// The next byte; behind the end a zero, which stands for itself nowhere in JSON.
+    #[inline]
+    fn peek(&self) -> u8 {
+        self.text.as_bytes().get(self.at).copied().unwrap_or(0)
     }
 
     #[inline]
     fn skip_white_space(&mut self) {
-        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
+        while matches!(self.peek(), b' ' | b'\t' | b'\n' | b'\r') {
             self.at += 1;
         }
     }
 
     #[inline]
-    fn expect(&mut self, byte: u8) -> Result<(), JsonFault> {
-        if self.peek() != Some(byte) {
-            return Err(self.not_json());
+    fn expect(&mut self, byte: u8) -> Option<()> {
+        if self.peek() != byte {
+            return self.not_json();
         }
         self.at += 1;
-        Ok(())
+        Some(())
     }
 
-    fn end(&mut self) -> Result<(), JsonFault> {
+    #[inline]
+    fn end(&mut self) -> Option<()> {
         self.skip_white_space();
-        if self.at == self.text.len() { Ok(()) } else { Err(self.not_json()) }
+        if self.at == self.text.len() { Some(()) } else { self.not_json() }
     }
 
     /// After a value: a comma and the white space behind it, or the closing bracket.
     #[inline]
-    fn comma_or(&mut self, close: u8) -> Result<Next, JsonFault> {
+    fn comma_or(&mut self, close: u8) -> Option<Next> {
         self.skip_white_space();
-        let next = match self.peek() {
-            Some(b',') => Next::Another,
-            Some(byte) if byte == close => Next::Close,
-            _ => return Err(self.not_json()),
-        };
-        self.at += 1;
-        if next == Next::Another {
+        let byte = self.peek();
+        if byte == b',' {
+            self.at += 1;
             self.skip_white_space();
+            return Some(Next::Another);
         }
-        Ok(next)
+        if byte != close {
+            return self.not_json();
+        }
+        self.at += 1;
+        Some(Next::Close)
     }
 
     /// A member's name, the colon, and the white space around it.
-    #[inline]
-    fn name(&mut self) -> Result<JsonString<'a>, JsonFault> {
+    #[inline(always)]
+    fn name(&mut self) -> Option<JsonString<'a>> {
+        // A short name of plain letters, as most are, is recognised without a search for its end: the
+        // processor can then read on before it knows where the name ends.
+        let at = self.at;
+        if let Some(&[b'"', a, b, c, b'"', b':', next]) = self.text.as_bytes()[at..].first_chunk()
+            && (a.is_ascii_lowercase() & b.is_ascii_lowercase() & c.is_ascii_lowercase())
+            && next > b' '
+        {
+            self.at += 6;
+            return Some(JsonString { raw: &self.text[at + 1..at + 4], at: place(at + 1), spelling: Spelling::Plain });
+        }
         self.expect(b'"')?;
         let name = self.string()?;
         self.skip_white_space();
         self.expect(b':')?;
         self.skip_white_space();
-        Ok(name)
+        Some(name)
     }
 
     /// A value that stands inside `depth` containers.
-    #[inline]
-    fn value(&mut self, depth: u32) -> Result<Value<'a>, JsonFault> {
+    #[inline(always)]
+    fn value(&mut self, depth: u32) -> Option<Value<'a>> {
+        let at = self.at;
         match self.peek() {
-            Some(b'"') => {
+            b'"' => {
                 self.at += 1;
-                Ok(Value::String(self.string()?))
+                self.string().map(Value::String)
             }
-            Some(b'-' | b'0'..=b'9') => {
-                let at = self.at;
-                Ok(Value::Number { at, raw: self.number()? })
+            b'-' | b'0'..=b'9' => {
+                self.number()?;
+                Some(Value::Number { raw: &self.text[at..self.at], at: place(at) })
             }
-            Some(b'[') => {
-                let at = self.at;
-                self.array(depth + 1)?;
-                Ok(Value::Array { at, raw: &self.text[at..self.at] })
+            first => {
+                self.skip(depth)?;
+                Some(match first {
+                    b'[' => Value::Array { raw: &self.text[at..self.at], at: place(at) },
+                    b'{' => Value::Object,
+                    b'n' => Value::Null,
+                    _ => Value::Bool,
+                })
             }
-            Some(b'{') => self.object(depth + 1).map(|()| Value::Object),
-            Some(b't') => self.literal("true").map(|()| Value::Bool),
-            Some(b'f') => self.literal("false").map(|()| Value::Bool),
-            Some(b'n') => self.literal("null").map(|()| Value::Null),
-            _ => Err(self.not_json()),
         }
     }
 
-    fn literal(&mut self, word: &str) -> Result<(), JsonFault> {
+    /// Over a value that stands inside `depth` containers.
+    fn skip(&mut self, depth: u32) -> Option<()> {
+        match self.peek() {
+            b'"' => {
+                self.at += 1;
+                self.string_end().map(|_| ())
+            }
+            b'-' | b'0'..=b'9' => self.number(),
+            b'[' => self.skip_array(depth + 1),
+            b'{' => self.skip_object(depth + 1),
+            b't' => self.literal("true"),
+            b'f' => self.literal("false"),
+            b'n' => self.literal("null"),
+            _ => self.not_json(),
+        }
+    }
+
+    fn literal(&mut self, word: &str) -> Option<()> {
         if !self.text.as_bytes()[self.at..].starts_with(word.as_bytes()) {
-            return Err(self.not_json());
+            return self.not_json();
         }
         self.at += word.len();
-        Ok(())
+        Some(())
     }
 
-    fn array(&mut self, depth: u32) -> Result<(), JsonFault> {
+    fn skip_array(&mut self, depth: u32) -> Option<()> {
         self.open(depth)?;
-        if self.peek() == Some(b']') {
+        if self.peek() == b']' {
             self.at += 1;
-            return Ok(());
+            return Some(());
         }
         loop {
-            self.value(depth)?;
+            self.skip(depth)?;
             if self.comma_or(b']')? == Next::Close {
-                return Ok(());
+                return Some(());
             }
         }
     }
 
-    fn object(&mut self, depth: u32) -> Result<(), JsonFault> {
+    fn skip_object(&mut self, depth: u32) -> Option<()> {
         self.open(depth)?;
-        if self.peek() == Some(b'}') {
+        if self.peek() == b'}' {
             self.at += 1;
-            return Ok(());
+            return Some(());
         }
         loop {
-            self.name()?;
-            self.value(depth)?;
+            self.expect(b'"')?;
+            self.string_end()?;
+            self.skip_white_space();
+            self.expect(b':')?;
+            self.skip_white_space();
+            self.skip(depth)?;
             if self.comma_or(b'}')? == Next::Close {
-                return Ok(());
+                return Some(());
             }
         }
     }
 
     /// Past an opening bracket, which makes the container one level deeper.
-    fn open(&mut self, depth: u32) -> Result<(), JsonFault> {
+    fn open(&mut self, depth: u32) -> Option<()> {
         if depth > JSON_DEPTH_MAX {
-            return Err(JsonFault::TooDeep { at: self.at });
+            return self.fault(JsonFault::TooDeep { at: self.at });
         }
         self.at += 1;
         self.skip_white_space();
-        Ok(())
+        Some(())
     }
 
     /// From behind the opening quote to behind the closing one.
-    #[inline]
-    fn string(&mut self) -> Result<JsonString<'a>, JsonFault> {
-        let start = self.at;
-        let mut escaped = false;
-        loop {
-            self.at = plain_end(self.text.as_bytes(), self.at);
-            match self.peek() {
-                Some(b'"') => break,
-                Some(b'\\') => {
-                    escaped = true;
-                    self.escape()?;
-                }
-                _ => return Err(self.not_json()),
-            }
+    #[inline(always)]
+    fn string(&mut self) -> Option<JsonString<'a>> {
+        let at = self.at;
+        let spelling = self.string_end()?;
+        Some(JsonString { raw: &self.text[at..self.at - 1], at: place(at), spelling })
+    }
+
+    #[inline(always)]
+    fn string_end(&mut self) -> Option<Spelling> {
+        self.at = plain_end(self.text.as_bytes(), self.at);
+        if self.peek() != b'"' {
+            return self.escaped_string_end();
         }
-        let raw = &self.text[start..self.at];
         self.at += 1;
-        Ok(JsonString { at: start, raw, escaped })
+        Some(Spelling::Plain)
     }
 
     #[cold]
-    fn escape(&mut self) -> Result<(), JsonFault> {
+    fn escaped_string_end(&mut self) -> Option<Spelling> {
+        loop {
+            match self.peek() {
+                b'"' => break,
+                b'\\' => self.escape()?,
+                _ => return self.not_json(),
+            }
+            self.at = plain_end(self.text.as_bytes(), self.at);
+        }
+        self.at += 1;
+        Some(Spelling::Escaped)
+    }
+
+    fn escape(&mut self) -> Option<()> {
         let rest = &self.text.as_bytes()[self.at..];
         self.at += match rest.get(1) {
             Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => 2,
             Some(b'u') => match (rest.get(2..).and_then(hex4), rest.get(6..8), rest.get(8..).and_then(hex4)) {
                 // A surrogate half alone is no character (RFC 8259 section 8.2): readers disagree about it.
                 (Some(0xd800..=0xdbff), Some(b"\\u"), Some(0xdc00..=0xdfff)) => 12,
-                (Some(0xd800..=0xdfff) | None, _, _) => return Err(self.not_json()),
+                (Some(0xd800..=0xdfff) | None, _, _) => return self.not_json(),
                 (Some(_), _, _) => 6,
             },
-            _ => return Err(self.not_json()),
+            _ => return self.not_json(),
         };
-        Ok(())
+        Some(())
     }
 
     /// RFC 8259 section 6.
     #[inline]
-    fn number(&mut self) -> Result<&'a str, JsonFault> {
+    fn number(&mut self) -> Option<()> {
         let start = self.at;
-        if self.peek() == Some(b'-') {
+        if self.peek() == b'-' {
             self.at += 1;
         }
         let first = self.peek();
         let mut magnitude = self.digits()?;
-        if first == Some(b'0') && magnitude > 1 {
-            return Err(self.not_json());
+        if first == b'0' && magnitude > 1 {
+            return self.not_json();
         }
-        if self.peek() == Some(b'.') {
+        if self.peek() == b'.' {
             self.at += 1;
             self.digits()?;
         }
-        if let Some(b'e' | b'E') = self.peek() {
+        if matches!(self.peek(), b'e' | b'E') {
             magnitude = magnitude.saturating_add(self.exponent()?);
         }
-        match magnitude {
-            // The digits before the point and the exponent bound the value from above.
-            i64::MIN..=NUMBER_MAGNITUDE_MAX => Ok(&self.text[start..self.at]),
-            _ => Err(JsonFault::NumberOutOfRange { at: start }),
+        // The digits before the point and the exponent bound the value from above.
+        if magnitude > NUMBER_MAGNITUDE_MAX {
+            return self.fault(JsonFault::NumberOutOfRange { at: start });
         }
+        Some(())
     }
 
     #[cold]
-    fn exponent(&mut self) -> Result<i64, JsonFault> {
+    fn exponent(&mut self) -> Option<i64> {
         self.at += 1;
-        let negative = self.peek() == Some(b'-');
-        if let Some(b'-' | b'+') = self.peek() {
+        let negative = self.peek() == b'-';
+        if matches!(self.peek(), b'-' | b'+') {
             self.at += 1;
         }
         let start = self.at;
         self.digits()?;
         // More digits than an i64 holds only make it larger still.
         let exponent = self.text[start..self.at].parse().unwrap_or(i64::MAX);
-        Ok(if negative { -exponent } else { exponent })
+        Some(if negative { -exponent } else { exponent })
     }
 
     /// One digit or more; returns how many.
     #[inline]
-    fn digits(&mut self) -> Result<i64, JsonFault> {
+    fn digits(&mut self) -> Option<i64> {
         let start = self.at;
-        while let Some(b'0'..=b'9') = self.peek() {
+        while self.peek().is_ascii_digit() {
             self.at += 1;
         }
         match self.at - start {
-            0 => Err(self.not_json()),
-            count => Ok(i64::try_from(count).unwrap_or(i64::MAX)),
+            0 => self.not_json(),
+            count => Some(i64::try_from(count).unwrap_or(i64::MAX)),
         }
     }
 }
 
+/// A place in a text. Texts are bounded by [`TOKEN_BYTES_CEILING`](crate::limits::TOKEN_BYTES_CEILING)
+/// and by the memory of who signs, far below what a `u32` holds.
+#[allow(clippy::cast_possible_truncation)]
+#[inline]
+fn place(at: usize) -> u32 {
+    at as u32
+}
+
 /// The first byte at or after `at` that does not simply stand for itself in a string: a quote, a
 /// backslash or a control character; or the end of the text.
-///
-/// Looks at eight bytes at a time. In each of the three tests a byte's high bit may come out wrongly
-/// set by a borrow, but only above one that is rightly set, so the lowest set bit is always right.
-#[inline]
+#[inline(always)]
 fn plain_end(text: &[u8], mut at: usize) -> usize {
-    const ONES: u64 = u64::from_le_bytes([1; 8]);
-    const HIGH: u64 = ONES << 7;
-    const QUOTES: u64 = ONES * b'"' as u64;
-    const BACKSLASHES: u64 = ONES * b'\\' as u64;
-    const SPACES: u64 = ONES * b' ' as u64;
-
-    while let Some(&eight) = text.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
-        let word = u64::from_le_bytes(eight);
-        let (quote, backslash) = (word ^ QUOTES, word ^ BACKSLASHES);
-        let found = ((quote.wrapping_sub(ONES) & !quote)
-            | (backslash.wrapping_sub(ONES) & !backslash)
-            | (word.wrapping_sub(SPACES) & !word))
-            & HIGH;
-        if found != 0 {
-            return at + found.trailing_zeros() as usize / 8;
+    while let Some(chunk) = text.get(at..).and_then(|rest| rest.first_chunk()) {
+        let special = special_bytes(chunk);
+        if special != 0 {
+            return at + special.trailing_zeros() as usize;
         }
-        at += 8;
+        at += chunk.len();
+    }
+    // The last bytes of a text of some length are looked at together with some before them.
+    if let Some(chunk) = text.last_chunk() {
+        let special = special_bytes(chunk) >> (chunk.len() - (text.len() - at));
+        return if special == 0 { text.len() } else { at + special.trailing_zeros() as usize };
     }
     while let Some(&byte) = text.get(at) {
         if byte == b'"' || byte == b'\\' || byte < b' ' {
@@ -354,6 +445,14 @@ fn plain_end(text: &[u8], mut at: usize) -> usize {
         at += 1;
     }
     at
+}
+
+/// A bit for each byte of the chunk that does not stand for itself.
+#[inline(always)]
+fn special_bytes(chunk: &[u8; 16]) -> u32 {
+    let bytes = u8x16::new(*chunk);
+    let controls = bytes.min(u8x16::splat(0x1f)).simd_eq(bytes);
+    (bytes.simd_eq(u8x16::splat(b'"')) | bytes.simd_eq(u8x16::splat(b'\\')) | controls).to_bitmask()
 }
 
 fn hex4(digits: &[u8]) -> Option<u32> {
@@ -380,22 +479,23 @@ impl<'a> JsonString<'a> {
         })
     }
 
+    #[inline]
+    pub(crate) fn is_escaped(self) -> bool {
+        self.spelling == Spelling::Escaped
+    }
+
     /// Whether the characters are those of `other`.
     #[inline]
     pub(crate) fn is(self, other: &str) -> bool {
-        if self.escaped { self.chars().eq(other.chars()) } else { self.raw == other }
+        if self.is_escaped() { self.chars().eq(other.chars()) } else { self.raw == other }
     }
 
     /// Whether the characters are those of another string, however either is escaped.
     pub(crate) fn same_as(self, other: Self) -> bool {
-        match self.escaped || other.escaped {
+        match self.is_escaped() || other.is_escaped() {
             true => self.chars().eq(other.chars()),
             false => self.raw == other.raw,
         }
-    }
-
-    pub(crate) fn is_empty(self) -> bool {
-        self.raw.is_empty()
     }
 }
 
