@@ -4,7 +4,7 @@
 //! fill it nor put anything into it.
 
 use crate::keys::{Candidates, SignatureValid};
-use crate::limits::{REMEMBERED_HEADER_BYTES, REMEMBERED_HEADERS};
+use crate::limits::{REMEMBERED_HEADER_BYTES, REMEMBERED_HEADERS, SIGNATURE_BYTES_MAX};
 use crate::policy::TypeVerdict;
 
 /// Reusable buffers for [`Engine::verify`](crate::Engine::verify): one a thread, or one a connection.
@@ -15,6 +15,7 @@ use crate::policy::TypeVerdict;
 pub struct Scratch {
     pub(super) payload: Vec<u8>,
     pub(super) header: Vec<u8>,
+    pub(super) signature: SignatureBuffer,
     pub(super) unescaped: String,
     pub(super) remembered: Remembered,
 }
@@ -33,8 +34,16 @@ impl std::fmt::Debug for Scratch {
     }
 }
 
+/// Room for the longest signature.
+pub(super) struct SignatureBuffer(pub(super) [u8; SIGNATURE_BYTES_MAX]);
+
+impl Default for SignatureBuffer {
+    fn default() -> Self {
+        Self([0; SIGNATURE_BYTES_MAX])
+    }
+}
+
 /// What a header means under one snapshot.
-#[derive(Clone, Copy)]
 pub(super) struct Facts {
     pub(super) candidates: Candidates,
     pub(super) typ: TypeVerdict,
@@ -56,11 +65,11 @@ struct Slot {
 
 impl Remembered {
     #[inline]
-    pub(super) fn recall(&self, snapshot: u64, header: &[u8]) -> Option<Facts> {
-        self.slots.iter().flatten().find_map(|slot| {
-            let same = slot.snapshot == snapshot && slot.len == header.len() && slot.spelling[..slot.len] == *header;
-            same.then_some(slot.facts)
-        })
+    pub(super) fn recall(&self, snapshot: u64, header: &[u8]) -> Option<&Facts> {
+        let same = |slot: &&Slot| {
+            slot.snapshot == snapshot && slot.len == header.len() && slot.spelling[..slot.len] == *header
+        };
+        self.slots.iter().flatten().find(same).map(|slot| &slot.facts)
     }
 
     /// Remembers a header in the place of the oldest. The proof is asked for so that nothing can be

@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::scratch::{Facts, Scratch};
 use crate::keys::{Algorithm, Key, KeySet, SignatureValid};
-use crate::limits::SIGNATURE_BYTES_MAX;
 use crate::policy::{Policy, TypeVerdict, type_verdict};
 use crate::token::header::Header;
 use crate::token::{UnverifiedToken, base64url};
@@ -43,42 +42,56 @@ impl Snapshot {
         policy: &Policy,
     ) -> Result<Found<'_, 'a>, Reject> {
         let token = UnverifiedToken::split(token, token_bytes_max)?;
-        let Scratch { payload, header, unescaped, remembered } = scratch;
+        let Scratch { payload, header, signature, unescaped, remembered } = scratch;
 
         // The shape of all three parts comes before anything that any of them says.
         let payload: &'a [u8] = decode(token.payload(), payload).ok_or_else(|| token.fault())?;
-        let mut signature = [0; SIGNATURE_BYTES_MAX];
-        let signature = decode_signature(&token, &mut signature)?;
+        let signature = decode_signature(&token, &mut signature.0)?;
 
-        let recalled = remembered.recall(self.id, token.header());
-        let facts = match recalled {
-            Some(facts) => facts,
+        let (key, valid, typ) = match remembered.recall(self.id, token.header()) {
+            Some(facts) => self.verify(&token, facts, signature)?,
             None => {
                 let bytes = decode(token.header(), header).ok_or_else(|| token.fault())?;
-                let header = Header::parse(bytes)?;
-                // `none` is refused by its name before the signature that it goes without.
-                let algorithm = Algorithm::of_header(&header)?;
-                if token.signature().is_empty() {
-                    return Err(Reject::SignatureMissing);
-                }
-                let candidates = self.keys.candidates(algorithm, &header)?;
-                Facts { candidates, typ: type_verdict(policy, header.typ) }
+                let facts = self.facts(&token, bytes, policy)?;
+                let verified = self.verify(&token, &facts, signature)?;
+                remembered.learn(self.id, token.header(), facts, verified.1);
+                verified
             }
         };
-        let algorithm = facts.candidates.algorithm();
-        let signature = match signature {
-            Signature::Decoded(bytes) if !bytes.is_empty() => bytes,
-            Signature::Decoded(_) => return Err(Reject::SignatureMissing),
+        Ok(Found { signing_input: token.signing_input(), payload, signature: valid, key, typ, unescaped })
+    }
+
+    /// Steps 2 and 3: what the header means under this key set.
+    #[cold]
+    fn facts(&self, token: &UnverifiedToken<'_>, header: &[u8], policy: &Policy) -> Result<Facts, Reject> {
+        let header = Header::parse(header)?;
+        // `none` is refused by its name before the signature that it goes without.
+        let algorithm = Algorithm::of_header(&header)?;
+        if token.signature().is_empty() {
+            return Err(Reject::SignatureMissing);
+        }
+        Ok(Facts { candidates: self.keys.candidates(algorithm, &header)?, typ: type_verdict(policy, header.typ) })
+    }
+
+    /// Step 4.
+    #[inline(always)]
+    fn verify(
+        &self,
+        token: &UnverifiedToken<'_>,
+        facts: &Facts,
+        signature: Signature<'_>,
+    ) -> Result<(&Key, SignatureValid, TypeVerdict), Reject> {
+        let bytes = match signature {
+            Signature::Decoded([]) => return Err(Reject::SignatureMissing),
+            Signature::Decoded(bytes) => bytes,
             Signature::TooLong { bytes } => {
+                let algorithm = facts.candidates.algorithm();
                 let (algorithm, expected) = (algorithm.name(), algorithm.signature_bytes());
                 return Err(Reject::SignatureLength { algorithm, bytes, expected });
             }
         };
-        let (key, valid) = self.keys.verify(&facts.candidates, token.signing_input(), signature)?;
-        if recalled.is_none() {
-            remembered.learn(self.id, token.header(), facts, valid);
-        }
-        Ok(Found { signing_input: token.signing_input(), payload, signature: valid, key, typ: facts.typ, unescaped })
+        let (key, valid) = self.keys.verify(&facts.candidates, token.signing_input(), bytes)?;
+        Ok((key, valid, facts.typ))
     }
 }
 
@@ -90,7 +103,7 @@ enum Signature<'a> {
     },
 }
 
-#[inline]
+#[inline(always)]
 fn decode_signature<'o>(token: &UnverifiedToken<'_>, out: &'o mut [u8]) -> Result<Signature<'o>, Reject> {
     let text = token.signature();
     match base64url::decoded_len(text.len()) {

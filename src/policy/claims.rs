@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use super::numeric_date::{self, DateFault};
 use super::{NumericIds, Policy};
 use crate::clock::UnixTime;
-use crate::token::json::{self, JsonString, Value};
+use crate::token::json::{self, JsonString, Slice, Value};
 use crate::verdict::{ClaimName, Reject};
 
 /// The claims that the engine acts on whatever the policy says.
@@ -54,7 +54,7 @@ impl Registered {
             return Self::ALL.into_iter().find(|claim| name.is(claim.name()));
         }
         // All of them have three letters, which makes one comparison of numbers out of each.
-        let &[a, b, c] = name.raw.as_bytes() else { return None };
+        let &[a, b, c] = name.slice.bytes() else { return None };
         const fn letters(name: &[u8; 3]) -> u32 {
             u32::from_le_bytes([name[0], name[1], name[2], 0])
         }
@@ -185,12 +185,12 @@ impl Claims {
     ) {
         let (string, number) = match value {
             Value::String(string) => (Some(string), None),
-            Value::Number { at, raw } => (None, Some((at, raw))),
-            Value::Array { .. } | Value::Object | Value::Bool | Value::Null => (None, None),
+            Value::Number(number) => (None, Some(number)),
+            Value::Array(_) | Value::Object | Value::Bool | Value::Null => (None, None),
         };
         match (claim, string, number) {
-            (Registered::Exp | Registered::Nbf | Registered::Iat, _, Some((_, raw))) => {
-                match numeric_date::parse(raw) {
+            (Registered::Exp | Registered::Nbf | Registered::Iat, _, Some(number)) => {
+                match numeric_date::parse(number.bytes()) {
                     Ok(time) => {
                         self.dates[claim as usize] = time;
                         self.present.add(claim);
@@ -208,14 +208,14 @@ impl Claims {
             }
             (Registered::Jti | Registered::Sid, Some(string), _) => {
                 // An empty id names nothing, so it counts as missing.
-                if !string.raw.is_empty() {
+                if !string.slice.bytes().is_empty() {
                     self.set_text(claim, Span::of(string, payload, unescaped));
                 }
             }
-            (Registered::Sub | Registered::Jti | Registered::Sid, _, Some((at, raw)))
-                if numeric_ids == NumericIds::AsText && raw.bytes().all(|byte| byte.is_ascii_digit()) =>
+            (Registered::Sub | Registered::Jti | Registered::Sid, _, Some(number))
+                if numeric_ids == NumericIds::AsText && number.bytes().iter().all(u8::is_ascii_digit) =>
             {
-                self.set_text(claim, Span::in_payload(at, raw));
+                self.set_text(claim, Span::in_payload(number));
             }
             (Registered::Aud, None, None) => self.set_audience_array(value),
             _ => self.malformed.add(claim),
@@ -230,12 +230,12 @@ impl Claims {
 
     fn set_audience_array(&mut self, value: Value<'_>) {
         let mut strings_only = true;
-        if let Value::Array { at, raw } = value
-            && json::read_array(raw, |element| strings_only &= matches!(element, Value::String(_))).is_ok()
+        if let Value::Array(array) = value
+            && json::read_array(array.raw(), |element| strings_only &= matches!(element, Value::String(_))).is_ok()
             && strings_only
         {
             self.audience_is_array = true;
-            self.set_text(Registered::Aud, Span::in_payload(at, raw));
+            self.set_text(Registered::Aud, Span::in_payload(array));
         } else {
             self.malformed.add(Registered::Aud);
         }
@@ -368,16 +368,15 @@ impl Span {
         if string.is_escaped() {
             return Self::of_unescaped(string, payload, unescaped);
         }
-        Self::in_payload(string.at, string.raw)
+        Self::in_payload(string.slice)
     }
 
-    #[allow(clippy::cast_possible_truncation)] // See `json::place`.
     #[inline]
-    fn in_payload(at: u32, raw: &str) -> Self {
-        Self { start: at, end: at + raw.len() as u32 }
+    fn in_payload(slice: Slice<'_>) -> Self {
+        Self { start: slice.start, end: slice.end }
     }
 
-    #[allow(clippy::cast_possible_truncation)] // See `json::place`: twice the payload at the most.
+    #[allow(clippy::cast_possible_truncation)] // See `Slice::new`: twice the payload at the most.
     #[cold]
     fn of_unescaped(string: JsonString<'_>, payload: &str, unescaped: &mut String) -> Self {
         let start = payload.len() + unescaped.len();
@@ -414,7 +413,11 @@ impl<'a> Texts<'a> {
                 let mut all = Vec::new();
                 let _whole = json::read_array(self.of(span), |element| {
                     if let Value::String(name) = element {
-                        all.push(if name.is_escaped() { name.chars().collect() } else { Cow::Borrowed(name.raw) });
+                        all.push(if name.is_escaped() {
+                            name.chars().collect()
+                        } else {
+                            Cow::Borrowed(name.slice.raw())
+                        });
                     }
                 });
                 all

@@ -58,7 +58,7 @@ fn string<'a>(name: &'static str, value: Option<Value<'a>>) -> Result<Option<Jso
     match value {
         None => Ok(None),
         Some(Value::String(string)) => Ok(Some(string)),
-        Some(Value::Number { .. } | Value::Array { .. } | Value::Object | Value::Bool | Value::Null) => {
+        Some(Value::Number(_) | Value::Array(_) | Value::Object | Value::Bool | Value::Null) => {
             Err(Reject::HeaderMalformed { name })
         }
     }

@@ -12,20 +12,43 @@ use wide::u8x16;
 use crate::limits::{JSON_DEPTH_MAX, NUMBER_MAGNITUDE_MAX};
 use crate::verdict::JsonFault;
 
+/// A piece of a text, cut out only when it is asked for: most pieces never are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Slice<'a> {
+    text: &'a str,
+    pub(crate) start: u32,
+    pub(crate) end: u32,
+}
+
+impl<'a> Slice<'a> {
+    /// Texts are bounded by [`TOKEN_BYTES_CEILING`](crate::limits::TOKEN_BYTES_CEILING) and by the
+    /// memory of who signs, far below what a `u32` holds.
+    #[allow(clippy::cast_possible_truncation)]
+    #[inline(always)]
+    fn new(text: &'a str, start: usize, end: usize) -> Self {
+        Self { text, start: start as u32, end: end as u32 }
+    }
+
+    #[inline]
+    pub(crate) fn raw(self) -> &'a str {
+        &self.text[self.start as usize..self.end as usize]
+    }
+
+    #[inline]
+    pub(crate) fn bytes(self) -> &'a [u8] {
+        &self.text.as_bytes()[self.start as usize..self.end as usize]
+    }
+}
+
 /// A string as it stands in the text, between its quotes, escapes not resolved.
-///
-/// Its fields leave no padding: copying a padded struct piecewise costs a stalled load each time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct JsonString<'a> {
-    pub(crate) raw: &'a str,
-    /// Where `raw` starts in the text.
-    pub(crate) at: u32,
+    pub(crate) slice: Slice<'a>,
     pub(crate) spelling: Spelling,
 }
 
 /// Whether a string stands for itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u32)]
 pub(crate) enum Spelling {
     Plain,
     Escaped,
@@ -35,16 +58,9 @@ pub(crate) enum Spelling {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Value<'a> {
     String(JsonString<'a>),
-    /// As written, from the byte `at` of the text on.
-    Number {
-        at: u32,
-        raw: &'a str,
-    },
-    /// As written, with its brackets, from the byte `at` of the text on; known to be well formed.
-    Array {
-        at: u32,
-        raw: &'a str,
-    },
+    Number(Slice<'a>),
+    /// With its brackets; known to be well formed.
+    Array(Slice<'a>),
     Object,
     Bool,
     Null,
@@ -182,6 +198,11 @@ impl<'a> Reader<'a> {
         if self.at == self.text.len() { Some(()) } else { self.not_json() }
     }
 
+    #[inline(always)]
+    fn since(&self, start: usize) -> Slice<'a> {
+        Slice::new(self.text, start, self.at)
+    }
+
     /// After a value: a comma and the white space behind it, or the closing bracket.
     #[inline]
     fn comma_or(&mut self, close: u8) -> Option<Next> {
@@ -210,7 +231,7 @@ impl<'a> Reader<'a> {
             && next > b' '
         {
             self.at += 6;
-            return Some(JsonString { raw: &self.text[at + 1..at + 4], at: place(at + 1), spelling: Spelling::Plain });
+            return Some(JsonString { slice: Slice::new(self.text, at + 1, at + 4), spelling: Spelling::Plain });
         }
         self.expect(b'"')?;
         let name = self.string()?;
@@ -231,12 +252,12 @@ impl<'a> Reader<'a> {
             }
             b'-' | b'0'..=b'9' => {
                 self.number()?;
-                Some(Value::Number { raw: &self.text[at..self.at], at: place(at) })
+                Some(Value::Number(self.since(at)))
             }
             first => {
                 self.skip(depth)?;
                 Some(match first {
-                    b'[' => Value::Array { raw: &self.text[at..self.at], at: place(at) },
+                    b'[' => Value::Array(self.since(at)),
                     b'{' => Value::Object,
                     b'n' => Value::Null,
                     _ => Value::Bool,
@@ -318,7 +339,7 @@ impl<'a> Reader<'a> {
     fn string(&mut self) -> Option<JsonString<'a>> {
         let at = self.at;
         let spelling = self.string_end()?;
-        Some(JsonString { raw: &self.text[at..self.at - 1], at: place(at), spelling })
+        Some(JsonString { slice: Slice::new(self.text, at, self.at - 1), spelling })
     }
 
     #[inline(always)]
@@ -404,6 +425,11 @@ impl<'a> Reader<'a> {
     #[inline]
     fn digits(&mut self) -> Option<i64> {
         let start = self.at;
+        while let Some(eight) = self.text.as_bytes().get(self.at..).and_then(|rest| rest.first_chunk())
+            && eight_digits(eight)
+        {
+            self.at += 8;
+        }
         while self.peek().is_ascii_digit() {
             self.at += 1;
         }
@@ -414,12 +440,13 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// A place in a text. Texts are bounded by [`TOKEN_BYTES_CEILING`](crate::limits::TOKEN_BYTES_CEILING)
-/// and by the memory of who signs, far below what a `u32` holds.
-#[allow(clippy::cast_possible_truncation)]
-#[inline]
-fn place(at: usize) -> u32 {
-    at as u32
+/// Whether all eight are digits: high halves of 3, and low halves that stay below 10.
+#[inline(always)]
+pub(crate) fn eight_digits(eight: &[u8; 8]) -> bool {
+    let word = u64::from_le_bytes(*eight);
+    let carried = word.wrapping_add(0x0606_0606_0606_0606);
+    (word & 0xf0f0_f0f0_f0f0_f0f0) == 0x3030_3030_3030_3030
+        && (carried & 0xf0f0_f0f0_f0f0_f0f0) == 0x3030_3030_3030_3030
 }
 
 /// The first byte at or after `at` that does not simply stand for itself in a string: a quote, a
@@ -462,7 +489,7 @@ fn hex4(digits: &[u8]) -> Option<u32> {
 impl<'a> JsonString<'a> {
     /// The characters, escapes resolved.
     pub(crate) fn chars(self) -> impl Iterator<Item = char> + 'a {
-        let mut rest = self.raw.chars();
+        let mut rest = self.slice.raw().chars();
         std::iter::from_fn(move || {
             Some(match rest.next()? {
                 '\\' => match rest.next()? {
@@ -487,14 +514,14 @@ impl<'a> JsonString<'a> {
     /// Whether the characters are those of `other`.
     #[inline]
     pub(crate) fn is(self, other: &str) -> bool {
-        if self.is_escaped() { self.chars().eq(other.chars()) } else { self.raw == other }
+        if self.is_escaped() { self.chars().eq(other.chars()) } else { self.slice.raw() == other }
     }
 
     /// Whether the characters are those of another string, however either is escaped.
     pub(crate) fn same_as(self, other: Self) -> bool {
         match self.is_escaped() || other.is_escaped() {
             true => self.chars().eq(other.chars()),
-            false => self.raw == other.raw,
+            false => self.slice.raw() == other.slice.raw(),
         }
     }
 }
