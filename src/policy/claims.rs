@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use super::numeric_date::{self, DateFault};
 use super::{NumericIds, Policy};
 use crate::clock::UnixTime;
-use crate::token::json::{self, JsonString, Slice, Value};
+use crate::token::json::{self, JsonString, Kind, Slice, Value};
 use crate::verdict::{ClaimName, Reject};
 
 /// The claims that the engine acts on whatever the policy says.
@@ -183,42 +183,45 @@ impl Claims {
         unescaped: &mut String,
         numeric_ids: NumericIds,
     ) {
-        let (string, number) = match value {
-            Value::String(string) => (Some(string), None),
-            Value::Number(number) => (None, Some(number)),
-            Value::Array(_) | Value::Object | Value::Bool | Value::Null => (None, None),
+        match claim {
+            Registered::Exp | Registered::Nbf | Registered::Iat => self.set_date(claim, value),
+            Registered::Iss | Registered::Sub | Registered::Aud | Registered::Jti | Registered::Sid => {
+                let is_id = matches!(claim, Registered::Sub | Registered::Jti | Registered::Sid);
+                let may_be_empty = !matches!(claim, Registered::Jti | Registered::Sid);
+                match value.kind {
+                    Kind::String if may_be_empty || value.slice.start < value.slice.end => {
+                        self.set_text(claim, Span::in_payload(value.slice));
+                    }
+                    // An empty id names nothing, so it counts as missing.
+                    Kind::String => {}
+                    Kind::EscapedString => self.set_text(claim, Span::of_unescaped(value, payload, unescaped)),
+                    Kind::Number if is_id && numeric_ids == NumericIds::AsText && is_whole(value) => {
+                        self.set_text(claim, Span::in_payload(value.slice));
+                    }
+                    Kind::Array if claim == Registered::Aud => self.set_audience_array(value),
+                    Kind::Number | Kind::Array | Kind::Object | Kind::Bool | Kind::Null => self.malformed.add(claim),
+                }
+            }
+        }
+    }
+
+    #[inline]
+    fn set_date(&mut self, claim: Registered, value: Value<'_>) {
+        let date = match value.kind {
+            Kind::Number => numeric_date::parse(value.slice.bytes()).map_err(Some),
+            _ => Err(None),
         };
-        match (claim, string, number) {
-            (Registered::Exp | Registered::Nbf | Registered::Iat, _, Some(number)) => {
-                match numeric_date::parse(number.bytes()) {
-                    Ok(time) => {
-                        self.dates[claim as usize] = time;
-                        self.present.add(claim);
-                    }
-                    Err(fault) => {
-                        self.malformed.add(claim);
-                        if fault == DateFault::TooLate {
-                            self.too_late.add(claim);
-                        }
-                    }
+        match date {
+            Ok(time) => {
+                self.dates[claim as usize] = time;
+                self.present.add(claim);
+            }
+            Err(fault) => {
+                self.malformed.add(claim);
+                if fault == Some(DateFault::TooLate) {
+                    self.too_late.add(claim);
                 }
             }
-            (Registered::Iss | Registered::Sub | Registered::Aud, Some(string), _) => {
-                self.set_text(claim, Span::of(string, payload, unescaped));
-            }
-            (Registered::Jti | Registered::Sid, Some(string), _) => {
-                // An empty id names nothing, so it counts as missing.
-                if !string.slice.bytes().is_empty() {
-                    self.set_text(claim, Span::of(string, payload, unescaped));
-                }
-            }
-            (Registered::Sub | Registered::Jti | Registered::Sid, _, Some(number))
-                if numeric_ids == NumericIds::AsText && number.bytes().iter().all(u8::is_ascii_digit) =>
-            {
-                self.set_text(claim, Span::in_payload(number));
-            }
-            (Registered::Aud, None, None) => self.set_audience_array(value),
-            _ => self.malformed.add(claim),
         }
     }
 
@@ -230,12 +233,10 @@ impl Claims {
 
     fn set_audience_array(&mut self, value: Value<'_>) {
         let mut strings_only = true;
-        if let Value::Array(array) = value
-            && json::read_array(array.raw(), |element| strings_only &= matches!(element, Value::String(_))).is_ok()
-            && strings_only
-        {
+        let read = json::read_array(value.slice.raw(), |element| strings_only &= element.string().is_some());
+        if read.is_ok() && strings_only {
             self.audience_is_array = true;
-            self.set_text(Registered::Aud, Span::in_payload(array));
+            self.set_text(Registered::Aud, Span::in_payload(value.slice));
         } else {
             self.malformed.add(Registered::Aud);
         }
@@ -255,7 +256,7 @@ impl Claims {
                 twice.get_or_insert(ClaimName::required(required.clone()));
             }
             *seen |= 1 << at;
-            if !matches!(value, Value::Null) {
+            if value.kind != Kind::Null {
                 self.custom |= 1 << at;
             }
         }
@@ -364,25 +365,29 @@ impl<T> Claim<T> {
 
 impl Span {
     #[inline]
-    fn of(string: JsonString<'_>, payload: &str, unescaped: &mut String) -> Self {
-        if string.is_escaped() {
-            return Self::of_unescaped(string, payload, unescaped);
-        }
-        Self::in_payload(string.slice)
-    }
-
-    #[inline]
     fn in_payload(slice: Slice<'_>) -> Self {
-        Self { start: slice.start, end: slice.end }
+        Self::new(slice.start, slice.end)
     }
 
-    #[allow(clippy::cast_possible_truncation)] // See `Slice::new`: twice the payload at the most.
     #[cold]
-    fn of_unescaped(string: JsonString<'_>, payload: &str, unescaped: &mut String) -> Self {
-        let start = payload.len() + unescaped.len();
-        unescaped.extend(string.chars());
-        Self { start: start as u32, end: (payload.len() + unescaped.len()) as u32 }
+    fn of_unescaped(value: Value<'_>, payload: &str, unescaped: &mut String) -> Self {
+        let start = unescaped.len();
+        unescaped.extend(value.string().into_iter().flat_map(JsonString::chars));
+        Self::new(payload.len() + start, payload.len() + unescaped.len())
     }
+
+    /// Both texts together are bounded by twice [`TOKEN_BYTES_CEILING`](crate::limits::TOKEN_BYTES_CEILING)
+    /// and by the memory of who signs, far below what a `u32` holds.
+    #[allow(clippy::cast_possible_truncation)]
+    #[inline]
+    fn new(start: usize, end: usize) -> Self {
+        Self { start: start as u32, end: end as u32 }
+    }
+}
+
+/// Whether a number is written as digits alone.
+fn is_whole(value: Value<'_>) -> bool {
+    value.slice.bytes().iter().all(u8::is_ascii_digit)
 }
 
 /// The texts that a payload's spans point into.
@@ -412,7 +417,7 @@ impl<'a> Texts<'a> {
             Some(Audience::Array(span)) => {
                 let mut all = Vec::new();
                 let _whole = json::read_array(self.of(span), |element| {
-                    if let Value::String(name) = element {
+                    if let Some(name) = element.string() {
                         all.push(if name.is_escaped() {
                             name.chars().collect()
                         } else {

@@ -4,7 +4,7 @@ use super::claims::{Audience, Claims, Registered, Texts};
 use super::{Expiry, Policy, TypeVerdict};
 use crate::clock::UnixTime;
 use crate::keys::Key;
-use crate::token::json::{self, JsonString, Value};
+use crate::token::json::{self, JsonString};
 use crate::verdict::{ClaimName, Reject};
 
 /// Proof that a token's claims were held against a policy and fit.
@@ -112,7 +112,7 @@ fn audience_meets(policy: &Policy, audience: Audience, texts: Texts<'_>) -> bool
             let mut met = false;
             // The reader has been over the array, so that this reads all of it.
             let read = json::read_array(texts.of(span), |element| {
-                met |= matches!(element, Value::String(name) if ours(name));
+                met |= element.string().is_some_and(ours);
             });
             read.is_ok() && met
         }

@@ -51,18 +51,13 @@ fn same(typ: JsonString<'_>, wanted: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::token::json::{self, Value};
+    use crate::token::json;
 
     fn verdict(policy: Option<&str>, typ: Option<&str>) -> TypeVerdict {
         let policy = policy.map_or(Policy::new(), |typ| Policy::new().token_type(typ));
         let header = format!("{{\"typ\":\"{}\"}}", typ.unwrap_or_default());
         let mut found = None;
-        json::read_object(&header, |_, value| {
-            if let Value::String(string) = value {
-                found = Some(string);
-            }
-        })
-        .unwrap();
+        json::read_object(&header, |_, value| found = value.string()).unwrap();
         type_verdict(&policy, typ.and(found))
     }
 

@@ -21,11 +21,11 @@ impl<'a> Header<'a> {
         let text = std::str::from_utf8(bytes)
             .map_err(|error| Reject::HeaderJson { fault: JsonFault::NotUtf8 { at: error.valid_up_to() } })?;
         let mut names: [Option<JsonString<'a>>; HEADER_MEMBERS_MAX] = [None; HEADER_MEMBERS_MAX];
-        let mut values = [Value::Null; HEADER_MEMBERS_MAX];
+        let mut values: [Option<Value<'a>>; HEADER_MEMBERS_MAX] = [None; HEADER_MEMBERS_MAX];
         let mut count = 0;
         json::read_object(text, |name, value| {
             if let (Some(name_slot), Some(value_slot)) = (names.get_mut(count), values.get_mut(count)) {
-                (*name_slot, *value_slot) = (Some(name), value);
+                (*name_slot, *value_slot) = (Some(name), Some(value));
             }
             count += 1;
         })
@@ -37,7 +37,8 @@ impl<'a> Header<'a> {
         if named.clone().enumerate().any(|(i, name)| named.clone().skip(i + 1).any(|later| name.same_as(later))) {
             return Err(Reject::HeaderDuplicate);
         }
-        let find = |wanted: &str| named.clone().zip(values).find(|(name, _)| name.is(wanted)).map(|(_, value)| value);
+        let find =
+            |wanted: &str| named.clone().zip(values).find(|(name, _)| name.is(wanted)).and_then(|(_, value)| value);
 
         for name in ["crit", "b64"] {
             if find(name).is_some() {
@@ -55,11 +56,9 @@ impl<'a> Header<'a> {
 }
 
 fn string<'a>(name: &'static str, value: Option<Value<'a>>) -> Result<Option<JsonString<'a>>, Reject> {
-    match value {
-        None => Ok(None),
-        Some(Value::String(string)) => Ok(Some(string)),
-        Some(Value::Number(_) | Value::Array(_) | Value::Object | Value::Bool | Value::Null) => {
-            Err(Reject::HeaderMalformed { name })
-        }
+    match (value, value.and_then(Value::string)) {
+        (None, _) => Ok(None),
+        (Some(_), Some(string)) => Ok(Some(string)),
+        (Some(_), None) => Err(Reject::HeaderMalformed { name }),
     }
 }

@@ -16,27 +16,19 @@ use crate::verdict::JsonFault;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Slice<'a> {
     text: &'a str,
-    pub(crate) start: u32,
-    pub(crate) end: u32,
+    pub(crate) start: usize,
+    pub(crate) end: usize,
 }
 
 impl<'a> Slice<'a> {
-    /// Texts are bounded by [`TOKEN_BYTES_CEILING`](crate::limits::TOKEN_BYTES_CEILING) and by the
-    /// memory of who signs, far below what a `u32` holds.
-    #[allow(clippy::cast_possible_truncation)]
-    #[inline(always)]
-    fn new(text: &'a str, start: usize, end: usize) -> Self {
-        Self { text, start: start as u32, end: end as u32 }
-    }
-
     #[inline]
     pub(crate) fn raw(self) -> &'a str {
-        &self.text[self.start as usize..self.end as usize]
+        &self.text[self.start..self.end]
     }
 
     #[inline]
     pub(crate) fn bytes(self) -> &'a [u8] {
-        &self.text.as_bytes()[self.start as usize..self.end as usize]
+        &self.text.as_bytes()[self.start..self.end]
     }
 }
 
@@ -44,26 +36,48 @@ impl<'a> Slice<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct JsonString<'a> {
     pub(crate) slice: Slice<'a>,
-    pub(crate) spelling: Spelling,
+    spelling: Spelling,
 }
 
 /// Whether a string stands for itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Spelling {
+enum Spelling {
     Plain,
     Escaped,
 }
 
-/// The value of a member.
+/// The value of a member, well formed: its kind, and where it stands.
+///
+/// Flat on purpose. As an enum that holds its piece it is assembled in memory and copied in other
+/// units than it was written in, which stalls the processor at each value.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Value<'a> {
-    String(JsonString<'a>),
-    Number(Slice<'a>),
-    /// With its brackets; known to be well formed.
-    Array(Slice<'a>),
+pub(crate) struct Value<'a> {
+    pub(crate) kind: Kind,
+    /// A string without its quotes, an array with its brackets.
+    pub(crate) slice: Slice<'a>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    String,
+    EscapedString,
+    Number,
+    Array,
     Object,
     Bool,
     Null,
+}
+
+impl<'a> Value<'a> {
+    #[inline]
+    pub(crate) fn string(self) -> Option<JsonString<'a>> {
+        let spelling = match self.kind {
+            Kind::String => Spelling::Plain,
+            Kind::EscapedString => Spelling::Escaped,
+            Kind::Number | Kind::Array | Kind::Object | Kind::Bool | Kind::Null => return None,
+        };
+        Some(JsonString { slice: self.slice, spelling })
+    }
 }
 
 /// Reads `text` as one object and calls `member` for each of its members, in order.
@@ -95,66 +109,69 @@ pub(crate) fn read_array<'a>(raw: &'a str, mut element: impl FnMut(Value<'a>)) -
     }
 }
 
-#[derive(PartialEq, Eq)]
-enum Next {
-    Another,
-    Close,
-}
-
-/// Methods return `None` when they have found a fault and left it in `fault`: results that fit into
-/// registers are what makes the reader fast.
+/// Methods take the place in the text where they start and return the place behind what they have
+/// read, or `None` when they have left a fault in `fault`: places stay in registers that way, which
+/// is what makes the reader fast.
 struct Reader<'a> {
     text: &'a str,
-    at: usize,
+    specials: Specials,
     fault: JsonFault,
 }
 
 impl<'a> Reader<'a> {
     #[inline]
     fn new(text: &'a str) -> Self {
-        Self { text, at: 0, fault: JsonFault::NotAnObject }
+        Self { text, specials: Specials::new(), fault: JsonFault::NotAnObject }
     }
 
-    #[inline]
+    #[inline(always)]
     fn whole_object(&mut self, member: &mut impl FnMut(JsonString<'a>, Value<'a>)) -> Option<()> {
-        self.skip_white_space();
-        if self.peek() != b'{' {
-            return self.something_else();
+        let mut at = self.white_space(0);
+        if self.peek(at) != b'{' {
+            return self.something_else(at);
         }
-        self.at += 1;
-        self.skip_white_space();
-        if self.peek() == b'}' {
-            self.at += 1;
-            return self.end();
+        at = self.white_space(at + 1);
+        if self.peek(at) == b'}' {
+            return self.end(at + 1);
         }
         loop {
-            let name = self.name()?;
-            let value = self.value(1)?;
+            let name;
+            let value;
+            (name, at) = self.name(at)?;
+            (value, at) = self.value(at, 1)?;
             member(name, value);
-            if self.comma_or(b'}')? == Next::Close {
-                return self.end();
+            at = self.white_space(at);
+            match self.peek(at) {
+                b',' => at = self.white_space(at + 1),
+                b'}' => return self.end(at + 1),
+                _ => return self.not_json(at),
             }
         }
     }
 
     /// A text that does not start like an object: the fault is the first in it, or that it is none.
     #[cold]
-    fn something_else(&mut self) -> Option<()> {
-        self.value(0)?;
-        self.end()?;
+    fn something_else(&mut self, at: usize) -> Option<()> {
+        let at = self.skip(at, 0)?;
+        self.end(at)?;
         self.fault(JsonFault::NotAnObject)
     }
 
+    /// The elements of an array that starts with the text.
     fn elements(&mut self, element: &mut impl FnMut(Value<'a>)) -> Option<()> {
-        self.at += 1;
-        self.skip_white_space();
-        if self.peek() == b']' {
+        let mut at = self.white_space(1);
+        if self.peek(at) == b']' {
             return Some(());
         }
         loop {
-            element(self.value(1)?);
-            if self.comma_or(b']')? == Next::Close {
-                return Some(());
+            let value;
+            (value, at) = self.value(at, 1)?;
+            element(value);
+            at = self.white_space(at);
+            match self.peek(at) {
+                b',' => at = self.white_space(at + 1),
+                b']' => return Some(()),
+                _ => return self.not_json(at),
             }
         }
     }
@@ -166,277 +183,236 @@ impl<'a> Reader<'a> {
     }
 
     #[cold]
-    fn not_json<T>(&mut self) -> Option<T> {
-        self.fault(JsonFault::NotJson { at: self.at })
+    fn not_json<T>(&mut self, at: usize) -> Option<T> {
+        self.fault(JsonFault::NotJson { at })
     }
 
-    /// The next byte; behind the end a zero, which stands for itself nowhere in JSON.
-    #[inline]
-    fn peek(&self) -> u8 {
-        self.text.as_bytes().get(self.at).copied().unwrap_or(0)
-    }
-
-    #[inline]
-    fn skip_white_space(&mut self) {
-        while matches!(self.peek(), b' ' | b'\t' | b'\n' | b'\r') {
-            self.at += 1;
-        }
-    }
-
-    #[inline]
-    fn expect(&mut self, byte: u8) -> Option<()> {
-        if self.peek() != byte {
-            return self.not_json();
-        }
-        self.at += 1;
-        Some(())
-    }
-
-    #[inline]
-    fn end(&mut self) -> Option<()> {
-        self.skip_white_space();
-        if self.at == self.text.len() { Some(()) } else { self.not_json() }
+    /// The byte at a place; behind the end a zero, which stands for itself nowhere in JSON.
+    #[inline(always)]
+    fn peek(&self, at: usize) -> u8 {
+        self.text.as_bytes().get(at).copied().unwrap_or(0)
     }
 
     #[inline(always)]
-    fn since(&self, start: usize) -> Slice<'a> {
-        Slice::new(self.text, start, self.at)
+    fn white_space(&self, at: usize) -> usize {
+        // Compact texts have none: one comparison, rather than one for each kind.
+        if self.peek(at) <= b' ' { self.some_white_space(at) } else { at }
     }
 
-    /// After a value: a comma and the white space behind it, or the closing bracket.
+    #[cold]
+    fn some_white_space(&self, mut at: usize) -> usize {
+        while matches!(self.peek(at), b' ' | b'\t' | b'\n' | b'\r') {
+            at += 1;
+        }
+        at
+    }
+
+    #[inline(always)]
+    fn expect(&mut self, at: usize, byte: u8) -> Option<usize> {
+        if self.peek(at) == byte { Some(at + 1) } else { self.not_json(at) }
+    }
+
     #[inline]
-    fn comma_or(&mut self, close: u8) -> Option<Next> {
-        self.skip_white_space();
-        let byte = self.peek();
-        if byte == b',' {
-            self.at += 1;
-            self.skip_white_space();
-            return Some(Next::Another);
-        }
-        if byte != close {
-            return self.not_json();
-        }
-        self.at += 1;
-        Some(Next::Close)
+    fn end(&mut self, at: usize) -> Option<()> {
+        let at = self.white_space(at);
+        if at == self.text.len() { Some(()) } else { self.not_json(at) }
     }
 
     /// A member's name, the colon, and the white space around it.
     #[inline(always)]
-    fn name(&mut self) -> Option<JsonString<'a>> {
-        // A short name of plain letters, as most are, is recognised without a search for its end: the
-        // processor can then read on before it knows where the name ends.
-        let at = self.at;
-        if let Some(&[b'"', a, b, c, b'"', b':', next]) = self.text.as_bytes()[at..].first_chunk()
+    fn name(&mut self, at: usize) -> Option<(JsonString<'a>, usize)> {
+        // A name of three plain letters, as the registered ones are, is recognised without a search for
+        // its end: the processor can then read on before it knows where the name ends.
+        if let Some(&[b'"', a, b, c, b'"', b':', next]) =
+            self.text.as_bytes().get(at..).and_then(|rest| rest.first_chunk())
             && (a.is_ascii_lowercase() & b.is_ascii_lowercase() & c.is_ascii_lowercase())
             && next > b' '
         {
-            self.at += 6;
-            return Some(JsonString { slice: Slice::new(self.text, at + 1, at + 4), spelling: Spelling::Plain });
+            let slice = Slice { text: self.text, start: at + 1, end: at + 4 };
+            return Some((JsonString { slice, spelling: Spelling::Plain }, at + 6));
         }
-        self.expect(b'"')?;
-        let name = self.string()?;
-        self.skip_white_space();
-        self.expect(b':')?;
-        self.skip_white_space();
-        Some(name)
+        let start = self.expect(at, b'"')?;
+        let (spelling, at) = self.string_end(start)?;
+        let name = JsonString { slice: Slice { text: self.text, start, end: at - 1 }, spelling };
+        let at = self.white_space(at);
+        let at = self.expect(at, b':')?;
+        Some((name, self.white_space(at)))
     }
 
     /// A value that stands inside `depth` containers.
     #[inline(always)]
-    fn value(&mut self, depth: u32) -> Option<Value<'a>> {
-        let at = self.at;
-        match self.peek() {
-            b'"' => {
-                self.at += 1;
-                self.string().map(Value::String)
-            }
-            b'-' | b'0'..=b'9' => {
-                self.number()?;
-                Some(Value::Number(self.since(at)))
-            }
-            first => {
-                self.skip(depth)?;
-                Some(match first {
-                    b'[' => Value::Array(self.since(at)),
-                    b'{' => Value::Object,
-                    b'n' => Value::Null,
-                    _ => Value::Bool,
-                })
-            }
+    fn value(&mut self, at: usize, depth: u32) -> Option<(Value<'a>, usize)> {
+        let first = self.peek(at);
+        let (kind, start, end, next);
+        if first == b'"' {
+            let spelling;
+            (spelling, next) = self.string_end(at + 1)?;
+            kind = if spelling == Spelling::Plain { Kind::String } else { Kind::EscapedString };
+            (start, end) = (at + 1, next - 1);
+        } else if first.is_ascii_digit() || first == b'-' {
+            next = self.number(at)?;
+            (kind, start, end) = (Kind::Number, at, next);
+        } else {
+            next = self.skip(at, depth)?;
+            kind = match first {
+                b'[' => Kind::Array,
+                b'{' => Kind::Object,
+                b'n' => Kind::Null,
+                _ => Kind::Bool,
+            };
+            (start, end) = (at, next);
         }
+        Some((Value { kind, slice: Slice { text: self.text, start, end } }, next))
     }
 
     /// Over a value that stands inside `depth` containers.
-    fn skip(&mut self, depth: u32) -> Option<()> {
-        match self.peek() {
-            b'"' => {
-                self.at += 1;
-                self.string_end().map(|_| ())
-            }
-            b'-' | b'0'..=b'9' => self.number(),
-            b'[' => self.skip_array(depth + 1),
-            b'{' => self.skip_object(depth + 1),
-            b't' => self.literal("true"),
-            b'f' => self.literal("false"),
-            b'n' => self.literal("null"),
-            _ => self.not_json(),
+    fn skip(&mut self, at: usize, depth: u32) -> Option<usize> {
+        match self.peek(at) {
+            b'"' => self.string_end(at + 1).map(|(_, end)| end),
+            b'-' | b'0'..=b'9' => self.number(at),
+            b'[' => self.skip_array(at, depth + 1),
+            b'{' => self.skip_object(at, depth + 1),
+            b't' => self.literal(at, "true"),
+            b'f' => self.literal(at, "false"),
+            b'n' => self.literal(at, "null"),
+            _ => self.not_json(at),
         }
     }
 
-    fn literal(&mut self, word: &str) -> Option<()> {
-        if !self.text.as_bytes()[self.at..].starts_with(word.as_bytes()) {
-            return self.not_json();
+    fn literal(&mut self, at: usize, word: &str) -> Option<usize> {
+        match self.text.as_bytes()[at..].starts_with(word.as_bytes()) {
+            true => Some(at + word.len()),
+            false => self.not_json(at),
         }
-        self.at += word.len();
-        Some(())
     }
 
-    fn skip_array(&mut self, depth: u32) -> Option<()> {
-        self.open(depth)?;
-        if self.peek() == b']' {
-            self.at += 1;
-            return Some(());
+    fn skip_array(&mut self, at: usize, depth: u32) -> Option<usize> {
+        let mut at = self.open(at, depth)?;
+        if self.peek(at) == b']' {
+            return Some(at + 1);
         }
         loop {
-            self.skip(depth)?;
-            if self.comma_or(b']')? == Next::Close {
-                return Some(());
+            at = match self.peek(at) {
+                b'"' => self.string_end(at + 1)?.1,
+                _ => self.skip(at, depth)?,
+            };
+            at = self.white_space(at);
+            match self.peek(at) {
+                b',' => at = self.white_space(at + 1),
+                b']' => return Some(at + 1),
+                _ => return self.not_json(at),
             }
         }
     }
 
-    fn skip_object(&mut self, depth: u32) -> Option<()> {
-        self.open(depth)?;
-        if self.peek() == b'}' {
-            self.at += 1;
-            return Some(());
+    fn skip_object(&mut self, at: usize, depth: u32) -> Option<usize> {
+        let mut at = self.open(at, depth)?;
+        if self.peek(at) == b'}' {
+            return Some(at + 1);
         }
         loop {
-            self.expect(b'"')?;
-            self.string_end()?;
-            self.skip_white_space();
-            self.expect(b':')?;
-            self.skip_white_space();
-            self.skip(depth)?;
-            if self.comma_or(b'}')? == Next::Close {
-                return Some(());
+            (_, at) = self.name(at)?;
+            at = self.skip(at, depth)?;
+            at = self.white_space(at);
+            match self.peek(at) {
+                b',' => at = self.white_space(at + 1),
+                b'}' => return Some(at + 1),
+                _ => return self.not_json(at),
             }
         }
     }
 
     /// Past an opening bracket, which makes the container one level deeper.
-    fn open(&mut self, depth: u32) -> Option<()> {
-        if depth > JSON_DEPTH_MAX {
-            return self.fault(JsonFault::TooDeep { at: self.at });
+    fn open(&mut self, at: usize, depth: u32) -> Option<usize> {
+        match depth > JSON_DEPTH_MAX {
+            true => self.fault(JsonFault::TooDeep { at }),
+            false => Some(self.white_space(at + 1)),
         }
-        self.at += 1;
-        self.skip_white_space();
-        Some(())
     }
 
     /// From behind the opening quote to behind the closing one.
     #[inline(always)]
-    fn string(&mut self) -> Option<JsonString<'a>> {
-        let at = self.at;
-        let spelling = self.string_end()?;
-        Some(JsonString { slice: Slice::new(self.text, at, self.at - 1), spelling })
-    }
-
-    #[inline(always)]
-    fn string_end(&mut self) -> Option<Spelling> {
-        self.at = plain_end(self.text.as_bytes(), self.at);
-        if self.peek() != b'"' {
-            return self.escaped_string_end();
+    fn string_end(&mut self, at: usize) -> Option<(Spelling, usize)> {
+        let at = self.specials.at_or_after(self.text.as_bytes(), at);
+        match self.peek(at) {
+            b'"' => Some((Spelling::Plain, at + 1)),
+            _ => Some((Spelling::Escaped, self.escaped_string_end(at)?)),
         }
-        self.at += 1;
-        Some(Spelling::Plain)
     }
 
     #[cold]
-    fn escaped_string_end(&mut self) -> Option<Spelling> {
+    fn escaped_string_end(&mut self, mut at: usize) -> Option<usize> {
         loop {
-            match self.peek() {
-                b'"' => break,
-                b'\\' => self.escape()?,
-                _ => return self.not_json(),
-            }
-            self.at = plain_end(self.text.as_bytes(), self.at);
+            at = match self.peek(at) {
+                b'"' => return Some(at + 1),
+                b'\\' => self.escape(at)?,
+                _ => return self.not_json(at),
+            };
+            at = self.specials.at_or_after(self.text.as_bytes(), at);
         }
-        self.at += 1;
-        Some(Spelling::Escaped)
     }
 
-    fn escape(&mut self) -> Option<()> {
-        let rest = &self.text.as_bytes()[self.at..];
-        self.at += match rest.get(1) {
-            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => 2,
+    fn escape(&mut self, at: usize) -> Option<usize> {
+        let rest = &self.text.as_bytes()[at..];
+        match rest.get(1) {
+            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Some(at + 2),
             Some(b'u') => match (rest.get(2..).and_then(hex4), rest.get(6..8), rest.get(8..).and_then(hex4)) {
                 // A surrogate half alone is no character (RFC 8259 section 8.2): readers disagree about it.
-                (Some(0xd800..=0xdbff), Some(b"\\u"), Some(0xdc00..=0xdfff)) => 12,
-                (Some(0xd800..=0xdfff) | None, _, _) => return self.not_json(),
-                (Some(_), _, _) => 6,
+                (Some(0xd800..=0xdbff), Some(b"\\u"), Some(0xdc00..=0xdfff)) => Some(at + 12),
+                (Some(0xd800..=0xdfff) | None, _, _) => self.not_json(at),
+                (Some(_), _, _) => Some(at + 6),
             },
-            _ => return self.not_json(),
-        };
-        Some(())
+            _ => self.not_json(at),
+        }
     }
 
     /// RFC 8259 section 6.
-    #[inline]
-    fn number(&mut self) -> Option<()> {
-        let start = self.at;
-        if self.peek() == b'-' {
-            self.at += 1;
+    #[inline(always)]
+    fn number(&mut self, start: usize) -> Option<usize> {
+        // Ten digits and no more, as times have.
+        if let Some(&[b'1'..=b'9', ref eight @ .., last, next]) =
+            self.text.as_bytes().get(start..).and_then(|rest| rest.first_chunk::<11>())
+            && eight_digits(eight)
+            && last.is_ascii_digit()
+            && matches!(next, b',' | b'}')
+        {
+            return Some(start + 10);
         }
-        let first = self.peek();
-        let mut magnitude = self.digits()?;
-        if first == b'0' && magnitude > 1 {
-            return self.not_json();
+        self.any_number(start)
+    }
+
+    fn any_number(&mut self, start: usize) -> Option<usize> {
+        let whole = start + usize::from(self.peek(start) == b'-');
+        let mut at = self.digits(whole)?;
+        let mut magnitude = i64::try_from(at - whole).unwrap_or(i64::MAX);
+        if self.peek(whole) == b'0' && magnitude > 1 {
+            return self.not_json(whole + 1);
         }
-        if self.peek() == b'.' {
-            self.at += 1;
-            self.digits()?;
+        if self.peek(at) == b'.' {
+            at = self.digits(at + 1)?;
         }
-        if matches!(self.peek(), b'e' | b'E') {
-            magnitude = magnitude.saturating_add(self.exponent()?);
+        if matches!(self.peek(at), b'e' | b'E') {
+            let negative = self.peek(at + 1) == b'-';
+            let digits = at + 1 + usize::from(matches!(self.peek(at + 1), b'-' | b'+'));
+            at = self.digits(digits)?;
+            // More digits than an i64 holds only make it larger still.
+            let exponent = self.text[digits..at].parse().unwrap_or(i64::MAX);
+            magnitude = magnitude.saturating_add(if negative { -exponent } else { exponent });
         }
         // The digits before the point and the exponent bound the value from above.
-        if magnitude > NUMBER_MAGNITUDE_MAX {
-            return self.fault(JsonFault::NumberOutOfRange { at: start });
+        match magnitude > NUMBER_MAGNITUDE_MAX {
+            true => self.fault(JsonFault::NumberOutOfRange { at: start }),
+            false => Some(at),
         }
-        Some(())
     }
 
-    #[cold]
-    fn exponent(&mut self) -> Option<i64> {
-        self.at += 1;
-        let negative = self.peek() == b'-';
-        if matches!(self.peek(), b'-' | b'+') {
-            self.at += 1;
+    /// One digit or more.
+    fn digits(&mut self, start: usize) -> Option<usize> {
+        let mut at = start;
+        while self.peek(at).is_ascii_digit() {
+            at += 1;
         }
-        let start = self.at;
-        self.digits()?;
-        // More digits than an i64 holds only make it larger still.
-        let exponent = self.text[start..self.at].parse().unwrap_or(i64::MAX);
-        Some(if negative { -exponent } else { exponent })
-    }
-
-    /// One digit or more; returns how many.
-    #[inline]
-    fn digits(&mut self) -> Option<i64> {
-        let start = self.at;
-        while let Some(eight) = self.text.as_bytes().get(self.at..).and_then(|rest| rest.first_chunk())
-            && eight_digits(eight)
-        {
-            self.at += 8;
-        }
-        while self.peek().is_ascii_digit() {
-            self.at += 1;
-        }
-        match self.at - start {
-            0 => self.not_json(),
-            count => Some(i64::try_from(count).unwrap_or(i64::MAX)),
-        }
+        if at == start { self.not_json(at) } else { Some(at) }
     }
 }
 
@@ -449,37 +425,67 @@ pub(crate) fn eight_digits(eight: &[u8; 8]) -> bool {
         && (carried & 0xf0f0_f0f0_f0f0_f0f0) == 0x3030_3030_3030_3030
 }
 
-/// The first byte at or after `at` that does not simply stand for itself in a string: a quote, a
-/// backslash or a control character; or the end of the text.
-#[inline(always)]
-fn plain_end(text: &[u8], mut at: usize) -> usize {
-    while let Some(chunk) = text.get(at..).and_then(|rest| rest.first_chunk()) {
-        let special = special_bytes(chunk);
-        if special != 0 {
-            return at + special.trailing_zeros() as usize;
-        }
-        at += chunk.len();
-    }
-    // The last bytes of a text of some length are looked at together with some before them.
-    if let Some(chunk) = text.last_chunk() {
-        let special = special_bytes(chunk) >> (chunk.len() - (text.len() - at));
-        return if special == 0 { text.len() } else { at + special.trailing_zeros() as usize };
-    }
-    while let Some(&byte) = text.get(at) {
-        if byte == b'"' || byte == b'\\' || byte < b' ' {
-            return at;
-        }
-        at += 1;
-    }
-    at
+/// Finds the bytes that do not simply stand for themselves in a string: quotes, backslashes and
+/// control characters. Looks at a block of 64 bytes once, and keeps a bit for each of its bytes.
+struct Specials {
+    /// The block that `bits` is of, as its number in the text; at first none.
+    block: usize,
+    bits: u64,
 }
 
-/// A bit for each byte of the chunk that does not stand for itself.
+const BLOCK: usize = 64;
+
+impl Specials {
+    #[inline(always)]
+    fn new() -> Self {
+        Self { block: usize::MAX, bits: 0 }
+    }
+
+    /// The first special byte at or after `at`; or the end of the text.
+    #[inline(always)]
+    fn at_or_after(&mut self, text: &[u8], mut at: usize) -> usize {
+        loop {
+            if at / BLOCK != self.block {
+                if at >= text.len() {
+                    return text.len();
+                }
+                self.load(text, at / BLOCK);
+            }
+            let rest = self.bits >> (at % BLOCK);
+            if rest != 0 {
+                return at + rest.trailing_zeros() as usize;
+            }
+            at = (at / BLOCK + 1) * BLOCK;
+        }
+    }
+
+    #[inline]
+    fn load(&mut self, text: &[u8], block: usize) {
+        let start = block * BLOCK;
+        self.block = block;
+        self.bits = match (text[start..].first_chunk(), text.last_chunk()) {
+            (Some(whole), _) => special_bytes(whole),
+            // The last bytes of a text are looked at together with some before them.
+            (None, Some(last)) => special_bytes(last) >> (BLOCK - (text.len() - start)),
+            (None, None) => {
+                let mut padded = [b' '; BLOCK];
+                padded[..text.len()].copy_from_slice(text);
+                special_bytes(&padded)
+            }
+        }
+    }
+}
+
+/// A bit for each byte of the block that does not stand for itself.
 #[inline(always)]
-fn special_bytes(chunk: &[u8; 16]) -> u32 {
-    let bytes = u8x16::new(*chunk);
-    let controls = bytes.min(u8x16::splat(0x1f)).simd_eq(bytes);
-    (bytes.simd_eq(u8x16::splat(b'"')) | bytes.simd_eq(u8x16::splat(b'\\')) | controls).to_bitmask()
+fn special_bytes(block: &[u8; BLOCK]) -> u64 {
+    let (sixteens, _) = block.as_chunks::<16>();
+    sixteens.iter().rev().fold(0, |bits, sixteen| {
+        let bytes = u8x16::new(*sixteen);
+        let controls = bytes.min(u8x16::splat(0x1f)).simd_eq(bytes);
+        let specials = bytes.simd_eq(u8x16::splat(b'"')) | bytes.simd_eq(u8x16::splat(b'\\')) | controls;
+        bits << 16 | u64::from(specials.to_bitmask())
+    })
 }
 
 fn hex4(digits: &[u8]) -> Option<u32> {
