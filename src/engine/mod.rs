@@ -23,6 +23,7 @@ use crate::keys::{AuthenticToken, KeySet};
 use crate::policy::claims::Claims;
 use crate::policy::{self, Policy, Texts};
 use crate::verdict::{Denied, JsonFault, Reject, Unknown};
+use scratch::Published;
 use snapshot::Snapshot;
 
 /// Verifies and signs tokens with one key set and one policy.
@@ -50,7 +51,7 @@ pub struct Engine {
 
 struct Shared {
     policy: Policy,
-    snapshot: ArcSwap<Snapshot>,
+    published: Published,
 }
 
 thread_local! {
@@ -65,8 +66,8 @@ impl Engine {
     /// [`Error::Policy`] for an option out of bounds.
     pub fn new(keys: KeySet, policy: Policy) -> Result<Self, Error> {
         let policy = policy.within_bounds()?;
-        let snapshot = ArcSwap::from_pointee(Snapshot::new(keys));
-        Ok(Self { shared: Arc::new(Shared { policy, snapshot }) })
+        let published = Arc::new(ArcSwap::from_pointee(Snapshot::new(keys)));
+        Ok(Self { shared: Arc::new(Shared { policy, published }) })
     }
 
     /// Replaces the key set, for this handle and all its clones.
@@ -74,7 +75,7 @@ impl Engine {
     /// Each verification uses the old set or the new one as a whole. When this returns, every
     /// verification that starts uses the new one.
     pub fn replace_keys(&self, keys: KeySet) {
-        self.shared.snapshot.store(Arc::new(Snapshot::new(keys)));
+        self.shared.published.store(Arc::new(Snapshot::new(keys)));
     }
 
     /// The policy.
@@ -137,9 +138,9 @@ impl Engine {
     /// # Errors
     /// [`Denied::Rejected`] for the shape, the header, the key or the signature.
     pub fn authenticate(&self, token: impl AsRef<[u8]>) -> Result<AuthenticToken<'static>, Denied> {
-        let (snapshot, max) = (self.shared.snapshot.load(), self.shared.policy.token_bytes_max);
-        with_thread_scratch(|scratch| {
-            let found = snapshot.authenticate(scratch, token.as_ref(), max, &self.shared.policy)?;
+        let (token, policy) = (token.as_ref(), &self.shared.policy);
+        with_thread_scratch(|Scratch { recent, buffers }| {
+            let found = recent.current(&self.shared.published).authenticate(buffers, token, policy)?;
             Ok(AuthenticToken::new(found.signing_input, found.payload, found.signature).into_owned())
         })
     }
@@ -152,8 +153,8 @@ impl Engine {
         times: Times,
     ) -> Result<Accepted<'a>, Denied> {
         let policy = &self.shared.policy;
-        let snapshot = self.shared.snapshot.load();
-        let found = snapshot.authenticate(scratch, token, policy.token_bytes_max, policy)?;
+        let Scratch { recent, buffers } = scratch;
+        let found = recent.current(&self.shared.published).authenticate(buffers, token, policy)?;
 
         let now = times.wall();
         if now <= UnixTime::from_millis(0) {
@@ -181,7 +182,7 @@ fn with_thread_scratch<T>(work: impl FnOnce(&mut Scratch) -> T) -> T {
 impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Engine")
-            .field("keys", &self.shared.snapshot.load().keys)
+            .field("keys", &self.shared.published.load().keys)
             .field("policy", self.policy())
             .finish()
     }

@@ -3,6 +3,12 @@
 //! The memory is bounded, and learns only from tokens whose signature held: an attacker can neither
 //! fill it nor put anything into it.
 
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use arc_swap::cache::Cache;
+
+use super::snapshot::Snapshot;
 use crate::keys::{Candidates, SignatureValid};
 use crate::limits::{REMEMBERED_HEADER_BYTES, REMEMBERED_HEADERS, SIGNATURE_BYTES_MAX};
 use crate::policy::TypeVerdict;
@@ -13,6 +19,12 @@ use crate::policy::TypeVerdict;
 /// several engines in turn. It holds the decoded payload of the last token.
 #[derive(Default)]
 pub struct Scratch {
+    pub(super) recent: Recent,
+    pub(super) buffers: Buffers,
+}
+
+#[derive(Default)]
+pub(super) struct Buffers {
     pub(super) payload: Vec<u8>,
     pub(super) header: Vec<u8>,
     pub(super) signature: SignatureBuffer,
@@ -30,7 +42,27 @@ impl Scratch {
 
 impl std::fmt::Debug for Scratch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Scratch").field("payload_bytes", &self.payload.len()).finish_non_exhaustive()
+        f.debug_struct("Scratch").field("payload_bytes", &self.buffers.payload.len()).finish_non_exhaustive()
+    }
+}
+
+/// The snapshot that was used last, so that it is loaded afresh only when it has been replaced.
+///
+/// Until its next use a scratch keeps the last snapshot alive, and nothing else of the engine.
+#[derive(Default)]
+pub(super) struct Recent(Option<(Published, Cache<Published, Arc<Snapshot>>)>);
+
+/// Where an engine publishes its snapshots.
+pub(super) type Published = Arc<ArcSwap<Snapshot>>;
+
+impl Recent {
+    /// The snapshot that is current now.
+    #[inline]
+    pub(super) fn current(&mut self, published: &Published) -> &Snapshot {
+        // Another engine's.
+        self.0.take_if(|(origin, _)| !Arc::ptr_eq(origin, published));
+        let fresh = || (Arc::clone(published), Cache::new(Arc::clone(published)));
+        self.0.get_or_insert_with(fresh).1.load()
     }
 }
 

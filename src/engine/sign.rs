@@ -148,7 +148,7 @@ impl Engine {
     /// Those of [`sign`](Self::sign).
     pub fn sign_at(&self, new: NewToken, times: Times) -> Result<SignedToken, Error> {
         let NewToken { claims, end, key_id, token_type } = new;
-        let snapshot = self.shared.snapshot.load();
+        let snapshot = self.shared.published.load();
         let key = signing_key(&snapshot.keys, key_id.as_deref())?;
 
         let payload = Payload::complete(claims?, end, times.wall(), self)?;

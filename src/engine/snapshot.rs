@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::scratch::{Facts, Scratch};
+use super::scratch::{Buffers, Facts};
 use crate::keys::{Algorithm, Key, KeySet, SignatureValid};
 use crate::policy::{Policy, TypeVerdict, type_verdict};
 use crate::token::header::Header;
@@ -36,13 +36,12 @@ impl Snapshot {
     #[inline(always)]
     pub(super) fn authenticate<'a>(
         &self,
-        scratch: &'a mut Scratch,
+        buffers: &'a mut Buffers,
         token: &'a [u8],
-        token_bytes_max: usize,
         policy: &Policy,
     ) -> Result<Found<'_, 'a>, Reject> {
-        let token = UnverifiedToken::split(token, token_bytes_max)?;
-        let Scratch { payload, header, signature, unescaped, remembered } = scratch;
+        let token = UnverifiedToken::split(token, policy.token_bytes_max)?;
+        let Buffers { payload, header, signature, unescaped, remembered } = buffers;
 
         // The shape of all three parts comes before anything that any of them says.
         let payload: &'a [u8] = decode(token.payload(), payload).ok_or_else(|| token.fault())?;
