@@ -77,7 +77,8 @@ impl fmt::Display for UnixTime {
 }
 
 fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+    let secs = i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
+    secs.saturating_mul(1000).saturating_add(i64::from(duration.subsec_millis()))
 }
 
 /// The clock readings that one verification is made with.

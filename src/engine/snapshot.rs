@@ -80,16 +80,18 @@ impl Snapshot {
         facts: &Facts,
         signature: Signature<'_>,
     ) -> Result<(&Key, SignatureValid, TypeVerdict), Reject> {
-        let bytes = match signature {
+        let algorithm = facts.candidates.algorithm();
+        let (bytes, len) = match signature {
             Signature::Decoded([]) => return Err(Reject::SignatureMissing),
-            Signature::Decoded(bytes) => bytes,
-            Signature::TooLong { bytes } => {
-                let algorithm = facts.candidates.algorithm();
-                let (algorithm, expected) = (algorithm.name(), algorithm.signature_bytes());
-                return Err(Reject::SignatureLength { algorithm, bytes, expected });
-            }
+            Signature::Decoded(bytes) => (bytes, bytes.len()),
+            Signature::TooLong { len } => (&[][..], len),
         };
-        let (key, valid) = self.keys.verify(&facts.candidates, token.signing_input(), bytes)?;
+        if len != algorithm.signature_bytes() {
+            let (algorithm, expected) = (algorithm.name(), algorithm.signature_bytes());
+            return Err(Reject::SignatureLength { algorithm, bytes: len, expected });
+        }
+        let (key, valid) =
+            self.keys.verify(&facts.candidates, token.signing_input(), bytes).ok_or(Reject::SignatureInvalid)?;
         Ok((key, valid, facts.typ))
     }
 }
@@ -98,7 +100,7 @@ enum Signature<'a> {
     Decoded(&'a [u8]),
     /// Longer than any algorithm makes, so its bytes are of no interest.
     TooLong {
-        bytes: usize,
+        len: usize,
     },
 }
 
@@ -106,7 +108,7 @@ enum Signature<'a> {
 fn decode_signature<'o>(token: &UnverifiedToken<'_>, out: &'o mut [u8]) -> Result<Signature<'o>, Reject> {
     let text = token.signature();
     match base64url::decoded_len(text.len()) {
-        Some(bytes) if bytes > out.len() && base64url::is_canonical(text) => Ok(Signature::TooLong { bytes }),
+        Some(len) if len > out.len() && base64url::is_canonical(text) => Ok(Signature::TooLong { len }),
         _ => match base64url::decode(text, out) {
             Ok(bytes) => Ok(Signature::Decoded(bytes)),
             Err(_) => Err(token.fault()),

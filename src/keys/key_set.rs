@@ -101,23 +101,18 @@ impl KeySet {
         }
     }
 
-    /// Checks a signature against each of the candidates.
-    #[inline]
+    /// The first of the candidates that made this signature.
+    #[inline(always)]
     pub(crate) fn verify(
         &self,
         candidates: &Candidates,
         message: &[u8],
         signature: &[u8],
-    ) -> Result<(&Key, SignatureValid), Reject> {
-        let mut last = Reject::SignatureInvalid;
-        for &at in &candidates.at[..usize::from(candidates.count)] {
+    ) -> Option<(&Key, SignatureValid)> {
+        candidates.at[..usize::from(candidates.count)].iter().find_map(|&at| {
             let key = &self.keys[usize::from(at)];
-            match key.verify(message, signature) {
-                Ok(valid) => return Ok((key, valid)),
-                Err(reject) => last = reject,
-            }
-        }
-        Err(last)
+            Some((key, key.holds(message, signature)?))
+        })
     }
 }
 
