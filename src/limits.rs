@@ -55,6 +55,10 @@ pub const LEEWAY_MAX: Duration = Duration::from_secs(300);
 /// How far in the future `iat` may lie unless the policy says otherwise: 60 seconds.
 pub const ISSUED_IN_FUTURE_MAX: Duration = Duration::from_secs(60);
 
+/// How far the coarse system clock may lag behind the exact one: 20 ms, two ticks of the slowest timer
+/// that Linux is built with (100 Hz).
+pub const COARSE_LAG_MAX: Duration = Duration::from_millis(20);
+
 /// How many header spellings one [`Scratch`](crate::Scratch) remembers.
 pub const REMEMBERED_HEADERS: usize = 4;
 

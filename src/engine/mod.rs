@@ -17,7 +17,7 @@ pub use accepted::{Accepted, Cleared};
 pub use scratch::Scratch;
 pub use sign::{NewToken, SignedToken};
 
-use crate::clock::{Times, UnixTime};
+use crate::clock::{Clock, Times, UnixTime};
 use crate::error::Error;
 use crate::keys::{AuthenticToken, KeySet};
 use crate::policy::claims::Claims;
@@ -98,7 +98,7 @@ impl Engine {
         scratch: &'a mut Scratch,
         token: &'a (impl AsRef<[u8]> + ?Sized),
     ) -> Result<Accepted<'a>, Denied> {
-        self.verify_bytes(scratch, token.as_ref(), Times::now())
+        self.verify_bytes(scratch, token.as_ref(), Clock::System)
     }
 
     /// [`verify`](Self::verify) at the times that the caller gives.
@@ -111,7 +111,7 @@ impl Engine {
         token: &'a (impl AsRef<[u8]> + ?Sized),
         times: Times,
     ) -> Result<Accepted<'a>, Denied> {
-        self.verify_bytes(scratch, token.as_ref(), times)
+        self.verify_bytes(scratch, token.as_ref(), Clock::Given(times))
     }
 
     /// Whether a token may be used now, with a result that borrows nothing: for request extensions.
@@ -121,7 +121,8 @@ impl Engine {
     /// # Errors
     /// Those of [`verify`](Self::verify).
     pub fn verify_owned(&self, token: impl AsRef<[u8]>) -> Result<Accepted<'static>, Denied> {
-        self.verify_owned_at(token, Times::now())
+        let token = token.as_ref();
+        with_thread_scratch(|scratch| self.verify_bytes(scratch, token, Clock::System).map(Accepted::into_owned))
     }
 
     /// [`verify_owned`](Self::verify_owned) at the times that the caller gives.
@@ -130,7 +131,7 @@ impl Engine {
     /// Those of [`verify`](Self::verify).
     pub fn verify_owned_at(&self, token: impl AsRef<[u8]>, times: Times) -> Result<Accepted<'static>, Denied> {
         let token = token.as_ref();
-        with_thread_scratch(|scratch| self.verify_bytes(scratch, token, times).map(Accepted::into_owned))
+        with_thread_scratch(|scratch| self.verify_bytes(scratch, token, Clock::Given(times)).map(Accepted::into_owned))
     }
 
     /// Whether the signature of a token holds, whatever its payload is. No claim is looked at.
@@ -150,21 +151,21 @@ impl Engine {
         &self,
         scratch: &'a mut Scratch,
         token: &'a [u8],
-        times: Times,
+        clock: Clock,
     ) -> Result<Accepted<'a>, Denied> {
         let policy = &self.shared.policy;
         let Scratch { recent, buffers } = scratch;
         let found = recent.current(&self.shared.published).authenticate(buffers, token, policy)?;
 
-        let now = times.wall();
-        if now <= UnixTime::from_millis(0) {
-            return Err(Unknown::ClockNotSet { now }.into());
-        }
         let payload = std::str::from_utf8(found.payload)
             .map_err(|error| Reject::ClaimsJson { fault: JsonFault::NotUtf8 { at: error.valid_up_to() } })?;
         found.unescaped.clear();
         let mut claims = Claims::default();
         claims.read(payload, found.unescaped, policy)?;
+        let now = clock.now(policy.time_limits(&claims));
+        if now <= UnixTime::from_millis(0) {
+            return Err(Unknown::ClockNotSet { now }.into());
+        }
         let texts = Texts { payload, unescaped: found.unescaped };
         let proof = policy::judge(policy, &claims, texts, found.typ, found.key, now)?;
         Ok(Accepted::new(texts, found.signing_input, claims, (found.signature, proof), Cleared::NoLog))

@@ -74,6 +74,20 @@ pub(crate) fn judge(
     Ok(ClaimsAccepted(()))
 }
 
+impl Policy {
+    /// The times at which the verdict on these claims changes.
+    #[inline]
+    pub(crate) fn time_limits(&self, claims: &Claims) -> [Option<UnixTime>; 4] {
+        let (exp, nbf, iat) = (claims.exp().present(), claims.nbf().present(), claims.iat().present());
+        [
+            exp.map(|exp| exp.plus(self.leeway)),
+            nbf.map(|nbf| nbf.minus(self.leeway)),
+            iat.map(|iat| iat.minus(self.issued_in_future_max)),
+            self.age_max.and_then(|max| Some(iat?.plus(max).plus(self.leeway))),
+        ]
+    }
+}
+
 /// The longest lifetime and the greatest age.
 #[inline]
 fn judge_spans(policy: &Policy, claims: &Claims, now: UnixTime) -> Result<(), Reject> {
