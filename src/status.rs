@@ -190,9 +190,9 @@ mod tests {
     }
 
     #[test]
-    fn a_sentence_is_one_line_that_ends_in_a_full_stop() {
+    fn a_sentence_is_one_line_that_comes_to_an_end() {
         for status in Status::ALL {
-            assert!(status.sentence().ends_with('.') && !status.sentence().contains('\n'));
+            assert!(status.sentence().ends_with(['.', '?']) && !status.sentence().contains('\n'));
         }
     }
 }

@@ -199,7 +199,7 @@ impl Payload {
         };
         let claims = read(&text, &mut unescaped)?;
         // A second `jti` could not be added beside an empty one, and an empty one names no token.
-        for empty in [Registered::Jti, Registered::Sid].into_iter().filter(|&id| claims.is_empty_id(id)) {
+        if let Some(empty) = [Registered::Jti, Registered::Sid].into_iter().find(|&id| claims.is_empty_id(id)) {
             return Err(SignError::WouldBeRejected(Reject::ClaimMalformed { name: empty.name() }));
         }
 
@@ -230,7 +230,7 @@ impl Payload {
                 jti
             }
         };
-        let text = with_members(text, &added);
+        let text = with_members(&text, &added);
         // What was added is held to the same reading as what was given.
         read(&text, &mut unescaped)?;
         Ok(Self { text, token_id, issued_at, expires_at })
@@ -238,8 +238,8 @@ impl Payload {
 }
 
 /// The text of an object with more members at its end. `added` starts with a comma.
-fn with_members(text: String, added: &str) -> String {
-    let body = text.trim_end().strip_suffix('}').unwrap_or(&text);
+fn with_members(text: &str, added: &str) -> String {
+    let body = text.trim_end().strip_suffix('}').unwrap_or(text);
     let is_empty = body.trim() == "{";
     let added = if is_empty { added.trim_start_matches(',') } else { added };
     format!("{body}{added}}}")

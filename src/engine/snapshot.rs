@@ -48,11 +48,11 @@ impl Snapshot {
         let signature = decode_signature(&token, &mut signature.0)?;
 
         let (key, valid, typ) = match remembered.recall(self.id, token.header()) {
-            Some(facts) => self.verify(&token, facts, signature)?,
+            Some(facts) => self.verify(&token, facts, &signature)?,
             None => {
                 let bytes = decode(token.header(), header).ok_or_else(|| token.fault())?;
                 let facts = self.facts(&token, bytes, policy)?;
-                let verified = self.verify(&token, &facts, signature)?;
+                let verified = self.verify(&token, &facts, &signature)?;
                 remembered.learn(self.id, token.header(), facts, verified.1);
                 verified
             }
@@ -78,13 +78,13 @@ impl Snapshot {
         &self,
         token: &UnverifiedToken<'_>,
         facts: &Facts,
-        signature: Signature<'_>,
+        signature: &Signature<'_>,
     ) -> Result<(&Key, SignatureValid, TypeVerdict), Reject> {
         let algorithm = facts.candidates.algorithm();
         let (bytes, len) = match signature {
             Signature::Decoded([]) => return Err(Reject::SignatureMissing),
-            Signature::Decoded(bytes) => (bytes, bytes.len()),
-            Signature::TooLong { len } => (&[][..], len),
+            Signature::Decoded(bytes) => (*bytes, bytes.len()),
+            Signature::TooLong { len } => (&[][..], *len),
         };
         if len != algorithm.signature_bytes() {
             let (algorithm, expected) = (algorithm.name(), algorithm.signature_bytes());

@@ -90,9 +90,9 @@ fn one(place: &str, json: &str, algorithm: Option<Algorithm>, short: ShortSecret
 }
 
 fn malformed(place: &str, error: &serde_json::Error) -> KeyError {
-    let fault = match error.classify() {
-        serde_json::error::Category::Data => "has a member missing, twice or of the wrong type",
-        _ => "is not JSON",
+    let fault = match error.is_data() {
+        true => "has a member missing, twice or of the wrong type",
+        false => "is not JSON",
     };
     KeyError::Malformed {
         place: place.to_owned(),

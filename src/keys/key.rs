@@ -10,8 +10,8 @@ use crate::verdict::Reject;
 
 /// A key that verifies, and for HMAC also signs, with exactly one algorithm.
 ///
-/// What is kept is the state that HMAC derives from the secret. The secret itself is never stored,
-/// and copies that were needed to load it are zeroised. `Debug` shows neither.
+/// What is kept is the state that HMAC derives from the secret, and it is zeroised on drop. The secret
+/// itself is never stored, and copies that were needed to load it are zeroised. `Debug` shows neither.
 #[derive(Clone)]
 pub struct Key {
     algorithm: Algorithm,
@@ -83,7 +83,8 @@ impl Key {
         if bytes < min && short == ShortSecrets::Refuse {
             return Err(KeyError::TooShort { bytes, min, algorithm: algorithm.name() });
         }
-        Ok(Self { algorithm, key_id: None, issuers: Vec::new(), mac: MacKey::new(algorithm, secret) })
+        let mac = MacKey::new(algorithm, secret).ok_or(KeyError::Empty)?;
+        Ok(Self { algorithm, key_id: None, issuers: Vec::new(), mac })
     }
 
     /// The same key under a key id, compared with a token's `kid`.
@@ -135,7 +136,7 @@ impl Key {
     }
 
     /// Signs any bytes.
-    pub(crate) fn sign(&self, message: &[u8]) -> impl AsRef<[u8]> + use<> {
+    pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
         self.mac.sign(message)
     }
 

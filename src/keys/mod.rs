@@ -2,7 +2,7 @@
 //!
 //! A key has exactly one algorithm, fixed when it is loaded; a token's header only chooses among
 //! keys. Knows nothing of claims. Invariant: `crypto.rs` is the only file of the crate that names
-//! the cryptography crate, and a `SignatureValid` is made only after it has said yes.
+//! the cryptography crates, and a `SignatureValid` is made only after it has said yes.
 
 mod algorithm;
 mod authentic;

@@ -209,7 +209,7 @@ impl Claims {
     fn set_date(&mut self, claim: Registered, value: Value<'_>) {
         let date = match value.kind {
             Kind::Number => numeric_date::parse(value.slice.bytes()).map_err(Some),
-            _ => Err(None),
+            Kind::String | Kind::EscapedString | Kind::Array | Kind::Object | Kind::Bool | Kind::Null => Err(None),
         };
         match date {
             Ok(time) => {

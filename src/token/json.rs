@@ -292,15 +292,28 @@ impl<'a> Reader<'a> {
             return Some(at + 1);
         }
         loop {
-            at = match self.peek(at) {
-                b'"' => self.string_end(at + 1)?.1,
-                _ => self.skip(at, depth)?,
-            };
+            if self.peek(at) == b'"' {
+                at = self.strings_in_a_row(at)?;
+            } else {
+                at = self.skip(at, depth)?;
+            }
             at = self.white_space(at);
             match self.peek(at) {
                 b',' => at = self.white_space(at + 1),
                 b']' => return Some(at + 1),
                 _ => return self.not_json(at),
+            }
+        }
+    }
+
+    /// Over one string, and those that follow it with nothing but a comma between, as in a list of roles.
+    #[inline(always)]
+    fn strings_in_a_row(&mut self, mut at: usize) -> Option<usize> {
+        loop {
+            (_, at) = self.string_end(at + 1)?;
+            match self.text.as_bytes().get(at..).and_then(|rest| rest.first_chunk()) {
+                Some(b",\"") => at += 1,
+                Some(_) | None => return Some(at),
             }
         }
     }
@@ -482,8 +495,10 @@ fn special_bytes(block: &[u8; BLOCK]) -> u64 {
     let (sixteens, _) = block.as_chunks::<16>();
     sixteens.iter().rev().fold(0, |bits, sixteen| {
         let bytes = u8x16::new(*sixteen);
-        let controls = bytes.min(u8x16::splat(0x1f)).simd_eq(bytes);
-        let specials = bytes.simd_eq(u8x16::splat(b'"')) | bytes.simd_eq(u8x16::splat(b'\\')) | controls;
+        // With its second bit flipped a quote is 0x20, right above the control characters, which stay below.
+        let flipped = bytes ^ u8x16::splat(0x02);
+        let quotes_and_controls = flipped.min(u8x16::splat(0x20)).simd_eq(flipped);
+        let specials = quotes_and_controls | bytes.simd_eq(u8x16::splat(b'\\'));
         bits << 16 | u64::from(specials.to_bitmask())
     })
 }
