@@ -151,7 +151,7 @@ impl Engine {
         let snapshot = self.shared.published.load();
         let key = signing_key(&snapshot.keys, key_id.as_deref())?;
 
-        let payload = Payload::complete(claims?, end, times.wall(), self)?;
+        let payload = Payload::complete(&claims?, end, times.wall(), self)?;
         let mut token = String::with_capacity(payload.text.len() * 4 / 3 + 256);
         base64url::encode_onto(header(key, &token_type).as_bytes(), &mut token);
         token.push('.');
@@ -189,7 +189,7 @@ struct Payload {
 }
 
 impl Payload {
-    fn complete(text: String, end: End, now: UnixTime, engine: &Engine) -> Result<Self, SignError> {
+    fn complete(text: &str, end: End, now: UnixTime, engine: &Engine) -> Result<Self, SignError> {
         let mut unescaped = String::new();
         let read = |text: &str, unescaped: &mut String| {
             unescaped.clear();
@@ -197,7 +197,7 @@ impl Payload {
             claims.read(text, unescaped, engine.policy()).map_err(SignError::WouldBeRejected)?;
             Ok::<_, SignError>(claims)
         };
-        let claims = read(&text, &mut unescaped)?;
+        let claims = read(text, &mut unescaped)?;
         // A second `jti` could not be added beside an empty one, and an empty one names no token.
         if let Some(empty) = [Registered::Jti, Registered::Sid].into_iter().find(|&id| claims.is_empty_id(id)) {
             return Err(SignError::WouldBeRejected(Reject::ClaimMalformed { name: empty.name() }));
@@ -222,7 +222,7 @@ impl Payload {
             added += &format!(",\"exp\":{exp}");
         }
         let token_id = match claims.jti().present() {
-            Some(jti) => crate::policy::Texts { payload: &text, unescaped: &unescaped }.of(jti).to_owned(),
+            Some(jti) => crate::policy::Texts { payload: text, unescaped: &unescaped }.of(jti).to_owned(),
             None => {
                 let random = crypto::random_16().ok_or(SignError::NoRandom)?;
                 let jti = uuid::Builder::from_random_bytes(random).into_uuid().hyphenated().to_string();
@@ -230,7 +230,7 @@ impl Payload {
                 jti
             }
         };
-        let text = with_members(&text, &added);
+        let text = with_members(text, &added);
         // What was added is held to the same reading as what was given.
         read(&text, &mut unescaped)?;
         Ok(Self { text, token_id, issued_at, expires_at })

@@ -185,6 +185,12 @@ impl Policy {
         self
     }
 
+    /// The longest token that is looked at, in bytes.
+    #[must_use]
+    pub fn longest_token_bytes(&self) -> usize {
+        self.token_bytes_max
+    }
+
     /// Refuses options that are out of bounds, or that only a slip can have set.
     pub(crate) fn within_bounds(self) -> Result<Self, PolicyError> {
         let wrong = |option, fault| Err(PolicyError { option, fault });

@@ -1,1 +1,91 @@
-fn main() {}
+//! The command line. Uses nothing of the library but its public interface.
+//!
+//! Exit status: 0 all accepted or done, 1 some token rejected, 2 a call that can't be carried out as
+//! it was made, 3 a fault of the environment (a file, a pipe, the clock).
+
+mod demo;
+mod inspect;
+mod keys;
+mod sign;
+mod vectors;
+mod verify;
+mod words;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Decides whether a JWT may still be used.
+#[derive(Parser)]
+#[command(name = "signoff", version, about, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Sign a token and print it.
+    Sign(sign::Arguments),
+    /// Verify tokens, one a line, and print one JSON object a line.
+    Verify(verify::Arguments),
+    /// Show what a token says. Verifies nothing.
+    Inspect(inspect::Arguments),
+    /// Sign 200,000 tokens, verify them among bad ones and those of other libraries, and show the rate.
+    Demo,
+}
+
+/// How a command ended that could be carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    /// Everything was accepted, or done.
+    Good,
+    /// Some token was not accepted.
+    SomeRejected,
+}
+
+/// Why a command could not be carried out. Each text tells what to do.
+#[derive(Debug)]
+enum Failure {
+    /// The call has to be made otherwise.
+    Usage(String),
+    /// Something around it has to be put right.
+    Environment(String),
+    /// Whoever read our output has stopped reading.
+    OutputClosed,
+}
+
+impl Failure {
+    fn of_file(path: &str, error: &std::io::Error) -> Self {
+        Self::Environment(format!("{path}: {error}"))
+    }
+
+    fn of_output(error: &std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::BrokenPipe => Self::OutputClosed,
+            _ => Self::Environment(format!("standard output: {error}")),
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Sign(arguments) => sign::run(arguments),
+        Command::Verify(arguments) => verify::run(arguments),
+        Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Demo => demo::run(),
+    };
+    match outcome {
+        Ok(Outcome::Good) => ExitCode::SUCCESS,
+        Ok(Outcome::SomeRejected) => ExitCode::from(1),
+        Err(Failure::Usage(text)) => {
+            eprintln!("signoff: {text}");
+            ExitCode::from(2)
+        }
+        Err(Failure::Environment(text)) => {
+            eprintln!("signoff: {text}");
+            ExitCode::from(3)
+        }
+        Err(Failure::OutputClosed) => ExitCode::from(3),
+    }
+}

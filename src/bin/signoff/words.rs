@@ -1,0 +1,102 @@
+//! Durations and times as people write them.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use signoff::UnixTime;
+
+/// Reads a duration as in `1d`, `90s` or `1h 30min`. A bare number has no unit, and guessing one is how
+/// seconds and milliseconds get mixed up; only `0` needs none.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    match text.trim() {
+        "0" => Ok(Duration::ZERO),
+        text => humantime::parse_duration(text)
+            .map_err(|error| format!("{error}; write a number with a unit, as in 30s, 15min, 12h or 1d")),
+    }
+}
+
+/// Reads a time as Unix seconds, with or without a fraction.
+pub(crate) fn unix_time(text: &str) -> Result<UnixTime, String> {
+    let wrong = || "write Unix seconds, as in 1700000000".to_owned();
+    let (secs, fraction) = text.split_once('.').unwrap_or((text, ""));
+    if !fraction.bytes().chain(secs.bytes()).all(|byte| byte.is_ascii_digit()) {
+        return Err(wrong());
+    }
+    let secs: i64 = secs.parse().map_err(|_| wrong())?;
+    let millis: i64 = format!("{fraction:0<3.3}").parse().map_err(|_| wrong())?;
+    match secs {
+        // Nothing can be accepted there, so it is a slip.
+        0 => Err("0 is not a time that a clock can show; leave --at out for now".to_owned()),
+        1..=253_402_300_799 => Ok(UnixTime::from_millis(secs * 1000 + millis)),
+        _ => Err("that is past the year 9999: it looks like milliseconds, seconds are meant".to_owned()),
+    }
+}
+
+/// A span in its two largest units, rounded: `3 h`, `1 d 12 h`, `42 s`.
+pub(crate) fn span(span: Duration) -> String {
+    const UNITS: [(u64, &str); 4] = [(86_400, "d"), (3600, "h"), (60, "min"), (1, "s")];
+    let secs = span.as_secs();
+    let at = UNITS.iter().position(|(unit, _)| secs >= *unit).unwrap_or(UNITS.len() - 1);
+    let (smaller, _) = UNITS[(at + 1).min(UNITS.len() - 1)];
+    let rounded = (secs + smaller / 2) / smaller * smaller;
+    // Rounding may have filled the next larger unit.
+    let at = UNITS.iter().position(|(unit, _)| rounded >= *unit).unwrap_or(UNITS.len() - 1);
+    let (unit, name) = UNITS[at];
+    let first = format!("{} {name}", rounded / unit);
+    match UNITS.get(at + 1) {
+        Some((smaller, name)) if rounded % unit >= *smaller => format!("{first} {} {name}", rounded % unit / smaller),
+        _ => first,
+    }
+}
+
+/// `in 3 h` or `42 s ago`.
+pub(crate) fn relative(time: UnixTime, now: UnixTime) -> String {
+    match time > now {
+        true => format!("in {}", span(time.since(now))),
+        false => format!("{} ago", span(now.since(time))),
+    }
+}
+
+/// A date in UTC, as RFC 3339 writes it.
+pub(crate) fn date(time: UnixTime) -> String {
+    match u64::try_from(time.as_secs()) {
+        Ok(secs @ 0..=253_402_300_799) => {
+            humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(secs)).to_string()
+        }
+        _ => "out of the calendar".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_is_told_in_its_two_largest_units() {
+        for (secs, text) in [
+            (0, "0 s"),
+            (42, "42 s"),
+            (60, "1 min"),
+            (61, "1 min 1 s"),
+            (3599, "59 min 59 s"),
+            (10_799, "3 h"),
+            (10_800, "3 h"),
+            (5400, "1 h 30 min"),
+            (86_399, "1 d"),
+            (129_600, "1 d 12 h"),
+        ] {
+            assert_eq!(span(Duration::from_secs(secs)), text, "{secs}");
+        }
+    }
+
+    #[test]
+    fn a_duration_wants_a_unit_and_a_time_wants_seconds() {
+        assert_eq!(duration("1d"), Ok(Duration::from_secs(86_400)));
+        assert_eq!(duration("0"), Ok(Duration::ZERO));
+        assert!(duration("60").unwrap_err().contains("unit"));
+        assert_eq!(unix_time("1700000000.25"), Ok(UnixTime::from_millis(1_700_000_000_250)));
+        assert!(unix_time("1700000000000").unwrap_err().contains("milliseconds"));
+        for slip in ["0", "-1", "now", "", "1e9", "+5"] {
+            assert!(unix_time(slip).is_err_and(|text| !text.is_empty()), "{slip}");
+        }
+    }
+}
