@@ -18,7 +18,7 @@ pub struct Oracle {
 }
 
 /// The members of a JSON object, duplicates and spelling of the values kept.
-struct Members(Vec<(String, Box<RawValue>)>);
+pub struct Members(Vec<(String, Box<RawValue>)>);
 
 impl<'de> Deserialize<'de> for Members {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -41,7 +41,7 @@ impl<'de> Deserialize<'de> for Members {
 }
 
 impl Members {
-    fn read(bytes: &[u8]) -> Option<Self> {
+    pub fn read(bytes: &[u8]) -> Option<Self> {
         serde_json::from_slice::<Value>(bytes).ok()?;
         within_limits(std::str::from_utf8(bytes).ok()?).then(|| serde_json::from_slice(bytes).ok())?
     }
@@ -69,11 +69,13 @@ fn within_limits(json: &str) -> bool {
     let mut chars = json.chars().peekable();
     while let Some(c) = chars.next() {
         match c {
-            '"' => while let Some(c) = chars.next().filter(|c| *c != '"') {
-                if c == '\\' {
-                    chars.next();
+            '"' => {
+                while let Some(c) = chars.next().filter(|c| *c != '"') {
+                    if c == '\\' {
+                        chars.next();
+                    }
                 }
-            },
+            }
             '[' | '{' => depth += 1,
             ']' | '}' => depth -= 1,
             '-' | '0'..='9' => {
@@ -160,9 +162,10 @@ impl Oracle {
             return Err("signature-length");
         }
         let signed = &token[..token.iter().rposition(|byte| *byte == b'.').unwrap()];
-        if !candidates.iter().any(|key| {
-            ring::hmac::verify(&ring::hmac::Key::new(hash, &key.2), signed, &parts[2]).is_ok()
-        }) {
+        if !candidates
+            .iter()
+            .any(|key| ring::hmac::verify(&ring::hmac::Key::new(hash, &key.2), signed, &parts[2]).is_ok())
+        {
             return Err("signature-invalid");
         }
         self.claims(&parts[1], header.text("typ"), now)
