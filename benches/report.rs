@@ -1,1 +1,149 @@
-fn main() {}
+//! Reads what the last `make bench` measured. Prints one JSON object of id → median ns, and writes the
+//! table and the chart of `docs/performance.md`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{fs, io};
+
+/// A ratio of two benchmarks: what it says, the two ids, and the most or the least that it may be.
+const RATIOS: [(&str, &str, &str, Bound); 14] = [
+    ("verify ÷ bare HMAC, 160-byte payload", "verify/hs256/signoff", "verify/hs256/hmac_floor", Bound::Most(1.6)),
+    (
+        "verify ÷ bare HMAC, 900-byte payload",
+        "verify/hs256_900/signoff",
+        "verify/hs256_900/hmac_floor",
+        Bound::Most(1.5),
+    ),
+    ("crate jsonwebtoken ÷ signoff", "verify/hs256/jsonwebtoken", "verify/hs256/signoff", Bound::Least(4.0)),
+    ("crate jwt-simple ÷ signoff", "verify/hs256/jwt_simple", "verify/hs256/signoff", Bound::Told),
+    ("expired ÷ accepted", "reject/expired", "reject/accepted", Bound::Most(1.1)),
+    ("bad signature ÷ accepted", "reject/bad_signature", "reject/accepted", Bound::Most(1.1)),
+    ("bad signature ÷ accepted, 16 KiB", "reject/bad_signature_16k", "reject/accepted_16k", Bound::Most(1.1)),
+    ("garbage ÷ accepted, 16 KiB", "reject/garbage_16k", "reject/accepted_16k", Bound::Most(1.1)),
+    ("dots ÷ accepted, 16 KiB", "reject/dots_16k", "reject/accepted_16k", Bound::Most(1.1)),
+    ("not base64url ÷ accepted, 16 KiB", "reject/not_base64_16k", "reject/accepted_16k", Bound::Most(1.1)),
+    ("long signature ÷ accepted, 16 KiB", "reject/long_signature_16k", "reject/accepted_16k", Bound::Most(1.1)),
+    ("long header ÷ accepted, 16 KiB", "reject/garbage_header_16k", "reject/accepted_16k", Bound::Most(1.1)),
+    ("two threads ÷ one, verifications a second", "threads/1", "threads/2", Bound::Least(1.9)),
+    ("owned result ÷ borrowed", "parts/verify_owned", "verify/hs256/signoff", Bound::Told),
+];
+
+enum Bound {
+    Most(f64),
+    Least(f64),
+    /// Told for comparison; nothing is promised.
+    Told,
+}
+
+fn main() -> io::Result<()> {
+    // `cargo bench` and `cargo test` pass flags of their own to every target.
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    let mut medians = BTreeMap::new();
+    collect(&target.join("criterion"), &mut medians)?;
+    if medians.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::NotFound, "nothing was measured yet: run `make bench` first"));
+    }
+    println!("{}", serde_json::to_string_pretty(&medians)?);
+    let page = root.join("docs/performance.md");
+    write_between(&page, &format!("{}\n{}\n{}", origin(), ratios(&medians), table(&medians)))?;
+    fs::write(root.join("docs/performance.svg"), chart(&medians))
+}
+
+/// Every benchmark's median, in nanoseconds, by its id.
+fn collect(folder: &Path, medians: &mut BTreeMap<String, f64>) -> io::Result<()> {
+    let Ok(entries) = fs::read_dir(folder) else { return Ok(()) };
+    for entry in entries {
+        let path = entry?.path();
+        if path.is_dir() && path.file_name().is_some_and(|name| name != "new" && name != "base" && name != "change") {
+            collect(&path, medians)?;
+        }
+    }
+    let (names, estimates) = (folder.join("new/benchmark.json"), folder.join("new/estimates.json"));
+    if let (Ok(names), Ok(estimates)) = (fs::read(names), fs::read(estimates)) {
+        let names: serde_json::Value = serde_json::from_slice(&names)?;
+        let estimates: serde_json::Value = serde_json::from_slice(&estimates)?;
+        if let (Some(id), Some(median)) = (names["full_id"].as_str(), estimates["median"]["point_estimate"].as_f64()) {
+            medians.insert(id.to_owned(), (median * 10.0).round() / 10.0);
+        }
+    }
+    Ok(())
+}
+
+fn origin() -> String {
+    let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let cpu = cpu
+        .lines()
+        .find_map(|line| line.strip_prefix("model name"))
+        .unwrap_or(": unknown")
+        .trim_start_matches(['\t', ' ', ':']);
+    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+    let git = |arguments: &[&str]| {
+        let output = Command::new("git").args(arguments).output().ok().filter(|output| output.status.success());
+        output.map_or_else(|| "unknown".to_owned(), |output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let commit = git(&["log", "-1", "--format=%h, %cs"]);
+    format!("Measured by `make bench` on {cpu}, {cores} cores, commit {commit}; written by `make bench-report`.\n")
+}
+
+fn ratios(medians: &BTreeMap<String, f64>) -> String {
+    let mut text = String::from("| ratio, both of one run | measured | bound |\n|---|---|---|\n");
+    for (what, above, below, bound) in &RATIOS {
+        if let (Some(above), Some(below)) = (medians.get(*above), medians.get(*below)) {
+            let ratio = above / below;
+            let bound = match bound {
+                Bound::Most(most) => format!("≤ {most:.2}{}", if ratio <= *most { "" } else { ": missed" }),
+                Bound::Least(least) => format!("≥ {least:.2}{}", if ratio >= *least { "" } else { ": missed" }),
+                Bound::Told => "none".to_owned(),
+            };
+            let _infallible = writeln!(text, "| {what} | {ratio:.2} | {bound} |");
+        }
+    }
+    text
+}
+
+fn table(medians: &BTreeMap<String, f64>) -> String {
+    let rows = medians.iter().fold(String::new(), |rows, (id, median)| rows + &format!("| `{id}` | {median:.0} |\n"));
+    format!("| benchmark | median, ns |\n|---|---|\n{rows}")
+}
+
+/// Replaces what stands between the page's two markers.
+fn write_between(page: &Path, text: &str) -> io::Result<()> {
+    const MARKERS: [&str; 2] = ["<!-- measured: begin -->", "<!-- measured: end -->"];
+    let old = fs::read_to_string(page)?;
+    let cut = old.split_once(MARKERS[0]).and_then(|(before, rest)| Some((before, rest.split_once(MARKERS[1])?.1)));
+    let (before, after) =
+        cut.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "docs/performance.md has lost its markers"))?;
+    fs::write(page, format!("{before}{}\n\n{text}\n{}{after}", MARKERS[0], MARKERS[1]))
+}
+
+/// Bars for the two groups that compare libraries.
+fn chart(medians: &BTreeMap<String, f64>) -> String {
+    const BAR: usize = 22;
+    let groups = [("verify/hs256/", "160-byte payload"), ("verify/hs256_900/", "900-byte payload")];
+    let longest = medians.iter().filter(|(id, _)| id.starts_with("verify/")).map(|(_, ns)| *ns).fold(1.0, f64::max);
+    let (mut bars, mut y) = (String::new(), 30);
+    for (prefix, title) in groups {
+        let _infallible =
+            writeln!(bars, r#"<text x="10" y="{}" font-weight="bold">HS256, {title}: ns a verification</text>"#, y);
+        y += 12;
+        for (name, ns) in medians.iter().filter_map(|(id, ns)| Some((id.strip_prefix(prefix)?, ns))) {
+            let width = (ns / longest * 420.0).max(1.0);
+            let color = if name == "signoff" { "#2563eb" } else { "#9ca3af" };
+            let _infallible = writeln!(
+                bars,
+                r#"<text x="10" y="{0}">{name}</text><rect x="130" y="{1}" width="{width:.0}" height="14" fill="{color}"/><text x="{2:.0}" y="{0}">{ns:.0}</text>"#,
+                y + 12,
+                y,
+                136.0 + width
+            );
+            y += BAR;
+        }
+        y += 28;
+    }
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 640 {y}\" font-family=\"sans-serif\" font-size=\"13\" fill=\"#111\">\n<rect width=\"640\" height=\"{y}\" fill=\"#fff\"/>\n{bars}</svg>\n"
+    )
+}

@@ -1,0 +1,64 @@
+# Every task of the project, for people and for CI alike. `make` alone lists them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+CARGO := cargo --locked
+FUZZ_TARGETS := token json mutation
+
+.PHONY: help deps msrv build demo test check bench bench-report fuzz fuzz-deps install
+
+help: ## List the tasks.
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+deps: ## Install system packages that the tests need. There are none yet.
+	@echo 'deps: no system package is needed beyond the Rust toolchain, make and a C compiler'
+
+msrv: ## Check that the toolchain is as new as Cargo.toml asks.
+	@want=$$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml); \
+	have=$$(rustc --version 2>/dev/null | cut -d' ' -f2); \
+	if [ -z "$$have" ]; then echo 'no rustc: install Rust from your distribution or by rustup' >&2; exit 3; fi; \
+	if [ "$$(printf '%s\n' "$$want" "$$have" | sort -V | head -n1)" != "$$want" ]; then \
+	  echo "rustc $$have is older than $$want, which signoff needs: rustup update" >&2; exit 3; fi; \
+	echo "rustc $$have (needed: $$want or later)"
+
+build: msrv ## Build target/release/signoff with every feature.
+	$(CARGO) build --release --all-features
+
+demo: build ## Sign, verify and show: the main job, in ten seconds.
+	target/release/signoff demo
+
+check: msrv ## Formatting, lints and documentation, warnings as errors.
+	cargo fmt --check
+	cargo fmt --check --manifest-path fuzz/Cargo.toml
+	$(CARGO) clippy --all-targets --all-features -- -D warnings
+	$(CARGO) clippy --no-default-features -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --no-deps --all-features
+
+test: ## Everything that must hold: check, all tests, the demo. REQUIRE_ALL=1 makes a skip a failure.
+	@echo 'test: formatting, clippy, docs, then every test. About 4 minutes on two cores when nothing is built yet.'
+	@started=$$(date +%s); \
+	$(MAKE) --no-print-directory check; \
+	echo 'test: the library without features'; $(CARGO) test --no-default-features --lib; \
+	echo 'test: everything with every feature'; $(CARGO) test --all-features; \
+	echo 'test: the fuzz targets compile'; $(CARGO) check --manifest-path fuzz/Cargo.toml --all-targets; \
+	$(MAKE) --no-print-directory demo >/dev/null; echo 'test: make demo gives every verdict that it must'; \
+	echo "test: all passed, nothing was skipped, in $$(( $$(date +%s) - started )) s"
+
+bench: msrv ## Measure. Takes five minutes; see docs/performance.md.
+	$(CARGO) bench --bench verify
+
+bench-report: ## Print the last measurement as JSON; write the table and chart of docs/performance.md.
+	@$(CARGO) bench --quiet --bench report
+
+fuzz-deps: ## Install cargo-fuzz, which needs a nightly toolchain.
+	@rustup toolchain list | grep -q nightly || { echo 'fuzzing needs a nightly toolchain: rustup toolchain install nightly' >&2; exit 3; }
+	@cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz
+
+fuzz: fuzz-deps ## Run each fuzz target for SECONDS (60 unless set): make fuzz SECONDS=600.
+	cargo run --locked --quiet --manifest-path fuzz/Cargo.toml --bin seeds
+	for target in $(FUZZ_TARGETS); do \
+	  cargo +nightly fuzz run $$target -- -max_total_time=$(or $(SECONDS),60) -max_len=4096 -timeout=10; \
+	done
+
+install: build ## Install the command line to PREFIX (/usr/local).
+	install -D -m 755 target/release/signoff '$(DESTDIR)$(or $(PREFIX),/usr/local)/bin/signoff'

@@ -1,0 +1,82 @@
+//! A warm verification allocates nothing, whatever its verdict.
+
+mod common;
+
+use allocation_counter::measure;
+use common::{CLAIMS, HEADER, b64, engine, times, token, with_claims};
+use signoff::{Policy, Scratch, Status};
+
+#[test]
+fn a_warm_verification_allocates_nothing_whether_it_accepts_or_rejects() {
+    let engine = engine(Policy::new().issuer("https://a.example").audience("api").require("tenant"));
+    let claims = |rest: &str| format!(r#"{{"iss":"https://a.example","aud":["x","api"],"tenant":"t",{rest}}}"#);
+    let good = with_claims(&claims(r#""exp":1700003600,"sub":"\u0061\u0062\u0063""#));
+    let (head, _) = good.rsplit_once('.').unwrap();
+    let cases = [
+        (good.clone(), Status::Done),
+        (with_claims(&claims(r#""exp":1700003600.5,"jti":"x","sid":"y""#)), Status::Done),
+        (token(r#"{"alg":"HS256","typ":"other","kid":"unknown"}"#, claims(r#""exp":1700003600"#)), Status::Done),
+        (with_claims(&claims(r#""exp":1"#)), Status::ClaimExpired),
+        (with_claims(&claims(r#""exp":1700003600,"nbf":1700003600"#)), Status::ClaimNotYetValid),
+        (with_claims(&claims(r#""exp":1,"exp":1"#)), Status::ClaimDuplicate),
+        (with_claims(&claims(r#""exp":1700003600,"tenant":"u""#)), Status::ClaimDuplicate),
+        (with_claims(&claims(r#""exp":"x""#)), Status::ClaimMalformed),
+        (with_claims(&claims(r#""exp":1700003600000"#)), Status::ClaimTimeRange),
+        (with_claims(r#"{"exp":1700003600,"iss":"https://a.example","aud":"api"}"#), Status::ClaimMissing),
+        (with_claims(CLAIMS), Status::ClaimMissing),
+        (with_claims("not json"), Status::ClaimsJson),
+        (token(HEADER, b"\xff\xfe"), Status::ClaimsJson),
+        (format!("{head}.{}", b64([1; 32])), Status::SignatureInvalid),
+        (format!("{head}.{}", b64([1; 31])), Status::SignatureLength),
+        (format!("{head}.{}", b64([1; 4000])), Status::SignatureLength),
+        (format!("{head}."), Status::SignatureMissing),
+        (format!("{good}="), Status::TokenCharacter),
+        (format!("{head}.A"), Status::TokenBase64),
+        (".".repeat(9000), Status::TokenParts),
+        ("x".repeat(16_384), Status::TokenParts),
+        ("x".repeat(20_000), Status::TokenTooLong),
+        (token(r#"{"alg":"none"}"#, CLAIMS), Status::HeaderAlgorithm),
+        (token(r#"{"alg":"HS512"}"#, CLAIMS), Status::KeyNotFound),
+        (token(r#"{"alg":"HS256","alg":"HS256"}"#, CLAIMS), Status::HeaderDuplicate),
+        (token(r#"{"alg":"HS256","crit":[]}"#, CLAIMS), Status::HeaderCritical),
+        (token(r#"{"alg":"HS256","kid":1}"#, CLAIMS), Status::HeaderMalformed),
+        (token("{", CLAIMS), Status::HeaderJson),
+    ];
+    let mut scratch = Scratch::new();
+    let mut verify = |token: &str| match engine.verify_at(&mut scratch, token, times()) {
+        Ok(accepted) => {
+            assert_eq!(accepted.issuer(), Some("https://a.example"));
+            Status::Done
+        }
+        Err(denied) => denied.status(),
+    };
+    for (token, expected) in &cases {
+        assert_eq!(verify(token), *expected, "{token}");
+    }
+    for (token, expected) in &cases {
+        let allocations = measure(|| assert_eq!(verify(token), *expected)).count_total;
+        assert_eq!(allocations, 0, "{} allocated", expected.name());
+    }
+}
+
+#[test]
+fn the_counter_sees_an_allocation_where_there_is_one() {
+    let engine = engine(Policy::new());
+    let good = with_claims(CLAIMS);
+    let owned = || engine.verify_owned_at(&good, times()).map(|accepted| accepted.subject() == Some("42"));
+    assert_eq!(owned(), Ok(true));
+    assert!(measure(|| assert_eq!(owned(), Ok(true))).count_total > 0);
+}
+
+#[test]
+fn what_a_cold_verification_allocates_is_bounded_by_the_limit_and_not_by_what_a_token_says() {
+    let engine = engine(Policy::new());
+    let huge = ["9".repeat(11_000), "x".repeat(16_000), ".".repeat(16_000)];
+    for text in &huge {
+        let bytes = measure(|| {
+            let denied = engine.verify_at(&mut Scratch::new(), text, times()).unwrap_err();
+            assert_eq!(denied.status(), Status::TokenParts);
+        });
+        assert!(bytes.bytes_max <= 64 * 1024, "{} bytes", bytes.bytes_max);
+    }
+}

@@ -1,0 +1,146 @@
+//! Arrows between the folders of `src/` point one way, and some things stand in one place only.
+//! ARCHITECTURE.md draws the same picture; this test reads the sources and holds both to it.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A folder or file of `src/`, and which of the others it may name. The words that everybody uses
+/// stand at the end: each may name those behind it.
+const MAY_NAME: [(&str, &[&str]); 11] = [
+    ("engine", &["policy", "keys", "token", "token_id", "verdict", "error", "status", "clock", "limits"]),
+    ("policy", &["keys", "token", "verdict", "error", "status", "clock", "limits"]),
+    ("keys", &["token", "verdict", "error", "status", "limits"]),
+    ("token", &["verdict", "limits"]),
+    ("token_id", &[]),
+    ("error", &["verdict", "status"]),
+    ("verdict", &["clock", "status", "limits"]),
+    ("status", &[]),
+    ("clock", &["limits"]),
+    ("limits", &[]),
+    ("lib", &["engine", "policy", "keys", "token", "token_id", "verdict", "error", "status", "clock", "limits"]),
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
+}
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> = entries.flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] }).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "rs"));
+    files.sort();
+    files
+}
+
+/// The library's sources: where each stands, and its text without tests and comments.
+fn library() -> Vec<(String, String)> {
+    let src = root().join("src");
+    let files = sources(&src).into_iter().filter(|path| !path.starts_with(src.join("bin")));
+    files
+        .map(|path| {
+            let text = fs::read_to_string(&path).unwrap();
+            let code = text.split("#[cfg(test)]").next().unwrap();
+            let code: Vec<_> = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+            (path.strip_prefix(&src).unwrap().display().to_string(), code.join("\n"))
+        })
+        .collect()
+}
+
+const CRYPTOGRAPHY: [&str; 3] = ["ring", "hmac", "sha2"];
+
+/// Whether a source has a path that starts with this crate.
+fn names_crate(code: &str, name: &str) -> bool {
+    let whole_word = |at: usize| !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
+    code.match_indices(&format!("{name}::")).any(|(at, _)| whole_word(at))
+}
+
+fn room_of(path: &str) -> &str {
+    path.split('/').next().unwrap().trim_end_matches(".rs")
+}
+
+/// The rooms that a source names by `crate::…`.
+fn named(code: &str) -> BTreeSet<String> {
+    let after = code.split("crate::").skip(1);
+    after.map(|rest| rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()).collect()
+}
+
+#[test]
+fn arrows_between_the_rooms_point_one_way() {
+    for (path, code) in library() {
+        let room = room_of(&path);
+        let (_, allowed) = MAY_NAME
+            .iter()
+            .find(|(name, _)| *name == room)
+            .unwrap_or_else(|| panic!("{path}: a room that the table does not have"));
+        for name in named(&code) {
+            // What lib.rs exports at the root is the public name of something below.
+            let is_room = MAY_NAME.iter().any(|(room, _)| *room == name);
+            assert!(!is_room || name == room || allowed.contains(&name.as_str()), "{path} names {name}");
+        }
+    }
+}
+
+#[test]
+fn the_table_itself_has_no_circle() {
+    for (at, (room, allowed)) in MAY_NAME.iter().enumerate().take(10) {
+        for other in *allowed {
+            let (_, back) = MAY_NAME.iter().find(|(name, _)| name == other).unwrap();
+            assert!(!back.contains(room), "{room} and {other} name each other (row {at})");
+        }
+    }
+}
+
+#[test]
+fn only_one_file_names_the_cryptography_crates() {
+    for (path, code) in library() {
+        for name in CRYPTOGRAPHY {
+            assert!(path == "keys/crypto.rs" || !names_crate(&code, name), "{path} names {name}");
+        }
+    }
+}
+
+#[test]
+fn proofs_are_made_only_where_the_check_is() {
+    for (path, code) in library() {
+        assert!(path.starts_with("keys/") || !code.contains("by_the_crypto_crate"), "{path} makes a SignatureValid");
+        assert!(path == "policy/judge.rs" || !code.contains("ClaimsAccepted("), "{path} makes a ClaimsAccepted");
+        assert!(path == "engine/mod.rs" || !code.contains("Accepted::new("), "{path} makes an Accepted");
+    }
+}
+
+#[test]
+fn the_hot_plane_does_no_io_and_writes_no_unsafe_code() {
+    for (path, code) in library() {
+        for name in
+            ["std::fs", "std::net", "std::io", "std::process", "std::env", "Mutex", "RwLock", "println!", "eprintln!"]
+        {
+            assert!(!code.contains(name), "{path} names {name}");
+        }
+        assert!(!code.contains("unsafe "), "{path} has unsafe code");
+        assert!(path == "clock.rs" || !code.contains("SystemTime"), "{path} reads a clock");
+    }
+}
+
+#[test]
+fn the_command_line_uses_the_public_interface_alone() {
+    for path in sources(&root().join("src/bin")) {
+        let code = fs::read_to_string(&path).unwrap();
+        assert!(!code.contains("#[path"), "{} reaches into the library", path.display());
+        for name in CRYPTOGRAPHY {
+            assert!(!names_crate(&code, name), "{} brings cryptography of its own", path.display());
+        }
+    }
+}
+
+#[test]
+fn the_picture_in_architecture_md_has_every_room() {
+    let architecture = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    for (path, _) in library() {
+        assert!(
+            architecture.contains(&format!("`src/{path}`"))
+                || path.ends_with("mod.rs") && architecture.contains(&format!("`src/{}/`", room_of(&path))),
+            "ARCHITECTURE.md has no `src/{path}`"
+        );
+    }
+}

@@ -1,0 +1,213 @@
+//! Signing, and what comes back of it through verification.
+
+mod common;
+
+use std::time::Duration;
+
+use common::{CLAIMS, HEADER, SECRET, engine, keys, times, token, with_claims};
+use serde::{Deserialize, Serialize};
+use signoff::{
+    Algorithm, Cleared, Engine, Error, Key, KeySet, NewToken, NumericIds, Policy, Scratch, SignError, Status, TokenId,
+    UnixTime,
+};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+#[derive(Serialize, Deserialize, PartialEq, Debug)]
+struct Login {
+    sub: String,
+    roles: Vec<String>,
+}
+
+#[test]
+fn a_signed_token_is_accepted_and_says_what_was_signed() {
+    for algorithm in Algorithm::ALL {
+        let key = Key::hmac(*algorithm, SECRET).unwrap().with_key_id("k-\"1\"");
+        let engine = Engine::new(KeySet::new([key]).unwrap(), Policy::new()).unwrap();
+        let login = Login { sub: "42".into(), roles: vec!["a".into(), "é".into()] };
+        let signed = engine.sign_at(NewToken::from_claims(&login).expires_in(HOUR), times()).unwrap();
+        let mut scratch = Scratch::new();
+        let accepted = engine.verify_at(&mut scratch, signed.token(), times()).unwrap();
+        assert_eq!(accepted.deserialize::<Login>().unwrap(), login);
+        assert_eq!(accepted.token_id(), TokenId::Jti(signed.token_id().into()));
+        assert_eq!(accepted.issued_at(), Some(signed.issued_at()));
+        assert_eq!(accepted.expires_at(), Some(UnixTime::from_secs(1_700_003_600)));
+        assert_eq!(accepted.cleared(), Cleared::NoLog);
+        let header = signoff::UnverifiedToken::parse(signed.token().as_bytes(), 4096).unwrap().unverified_header();
+        let expected = format!(r#"{{"alg":"{algorithm}","typ":"JWT","kid":"k-\"1\""}}"#);
+        assert_eq!(String::from_utf8(header).unwrap(), expected);
+    }
+}
+
+#[test]
+fn claims_keep_their_order_and_spelling_and_the_rest_follows() {
+    let sign = |claims: &str| {
+        let signed = engine(Policy::new()).sign_at(NewToken::from_json(claims).expires_in(HOUR), times()).unwrap();
+        let accepted = engine(Policy::new()).verify_owned_at(signed.token(), times()).unwrap();
+        (accepted.payload().to_owned(), signed.token_id().to_owned())
+    };
+    let (payload, id) = sign("{\"z\":1.50,\"a\":\"\\u0061\"}");
+    assert_eq!(
+        payload,
+        format!("{{\"z\":1.50,\"a\":\"\\u0061\",\"iat\":1700000000,\"exp\":1700003600,\"jti\":\"{id}\"}}")
+    );
+    let (payload, id) = sign(" { } ");
+    assert_eq!(payload, format!(" {{ \"iat\":1700000000,\"exp\":1700003600,\"jti\":\"{id}\"}}"));
+    let (payload, id) = sign("{\"jti\":\"\\u006dine\",\"iat\":1699999999.5}");
+    assert_eq!(id, "mine");
+    assert_eq!(payload, "{\"jti\":\"\\u006dine\",\"iat\":1699999999.5,\"exp\":1700003599.500}");
+}
+
+#[test]
+fn a_token_id_is_a_random_uuid_of_version_4() {
+    let engine = engine(Policy::new());
+    let ids: std::collections::HashSet<_> = (0..1000)
+        .map(|_| engine.sign(NewToken::from_json("{}").expires_in(HOUR)).unwrap().token_id().to_owned())
+        .collect();
+    assert_eq!(ids.len(), 1000);
+    for id in ids {
+        let shape: String =
+            id.chars().map(|c| if c.is_ascii_hexdigit() && !c.is_uppercase() { 'x' } else { c }).collect();
+        assert_eq!(shape, "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx");
+        assert!(id.as_bytes()[14] == b'4' && b"89ab".contains(&id.as_bytes()[19]), "{id}");
+    }
+}
+
+#[test]
+fn a_token_without_a_stated_end_is_not_signed() {
+    let sign = |new: NewToken| engine(Policy::new().insecure_allow_missing_exp()).sign_at(new, times());
+    assert!(matches!(sign(NewToken::from_json("{}")), Err(Error::Sign(SignError::ExpiryUnstated))));
+    let never = sign(NewToken::from_json("{}").insecure_never_expires()).unwrap();
+    assert_eq!(never.expires_at(), None);
+    let own = sign(NewToken::from_json(CLAIMS)).unwrap();
+    assert_eq!(own.expires_at(), Some(UnixTime::from_secs(1_700_003_600)));
+    assert!(matches!(sign(NewToken::from_json(CLAIMS).expires_in(HOUR)), Err(Error::Sign(SignError::ExpiryTwice))));
+    let forever = sign(NewToken::from_json("{}").expires_in(Duration::MAX));
+    assert!(matches!(forever, Err(Error::Sign(SignError::ExpiryTooFar))));
+}
+
+#[test]
+fn nothing_is_signed_that_verification_would_find_malformed() {
+    let sign = |claims: &str| engine(Policy::new()).sign_at(NewToken::from_json(claims).expires_in(HOUR), times());
+    for (claims, status) in [
+        ("", Status::ClaimsJson),
+        ("[]", Status::ClaimsJson),
+        ("{\"a\":1}{}", Status::ClaimsJson),
+        ("{\"sub\":42}", Status::ClaimMalformed),
+        ("{\"jti\":\"\"}", Status::ClaimMalformed),
+        ("{\"sid\":\"\"}", Status::ClaimMalformed),
+        ("{\"iat\":\"now\"}", Status::ClaimMalformed),
+        ("{\"iat\":1700000000000}", Status::ClaimTimeRange),
+        ("{\"sub\":\"a\",\"sub\":\"b\"}", Status::ClaimDuplicate),
+    ] {
+        match sign(claims) {
+            Err(Error::Sign(SignError::WouldBeRejected(reject))) => assert_eq!(reject.status(), status, "{claims}"),
+            other => panic!("{claims}: {other:?}"),
+        }
+    }
+    let old = engine(Policy::new().numeric_ids(NumericIds::AsText));
+    let signed = old.sign_at(NewToken::from_json("{\"sub\":42}").expires_in(HOUR), times()).unwrap();
+    assert_eq!(old.verify_owned_at(signed.token(), times()).unwrap().subject(), Some("42"));
+    let unserialisable = std::collections::BTreeMap::from([((1, 2), 3)]);
+    let error = old.sign(NewToken::from_claims(&unserialisable).expires_in(HOUR)).unwrap_err();
+    assert_eq!(error.status(), Status::ClaimsInvalid);
+}
+
+#[test]
+fn a_token_that_this_engine_would_find_too_long_is_not_signed() {
+    let engine = engine(Policy::new().token_bytes_max(400));
+    let sign = |bytes: usize| {
+        let claims = format!("{{\"p\":\"{}\"}}", "x".repeat(bytes));
+        engine.sign_at(NewToken::from_json(claims).expires_in(HOUR), times())
+    };
+    assert!(matches!(sign(300), Err(Error::Sign(SignError::TooLong { max: 400, .. }))));
+    assert!(
+        engine.verify_owned_at(sign(50).unwrap().token(), times()).is_ok_and(|accepted| accepted.subject().is_none())
+    );
+}
+
+#[test]
+fn the_first_key_signs_unless_another_is_named() {
+    let keys = ["new", "old"].map(|id| Key::hmac(Algorithm::Hs256, SECRET).unwrap().with_key_id(id));
+    let engine = Engine::new(KeySet::new(keys).unwrap(), Policy::new()).unwrap();
+    let kid = |new: NewToken| {
+        let signed = engine.sign_at(new.expires_in(HOUR), times()).unwrap();
+        let header = signoff::UnverifiedToken::parse(signed.token().as_bytes(), 4096).unwrap().unverified_header();
+        serde_json::from_slice::<serde_json::Value>(&header).unwrap()["kid"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(kid(NewToken::from_json("{}")), "new");
+    assert_eq!(kid(NewToken::from_json("{}").key_id("old")), "old");
+    let unknown = engine.sign_at(NewToken::from_json("{}").expires_in(HOUR).key_id("x"), times());
+    assert!(matches!(unknown, Err(Error::Sign(SignError::NoSuchKey))));
+}
+
+#[test]
+fn an_owned_result_outlives_its_token_and_says_the_same() {
+    let claims = r#"{"iss":"https:\/\/a","sub":"\u00e9","aud":["x","\u0079"],"sid":"s","exp":1700003600,"nbf":1,"iat":1699999999.25}"#;
+    let engine = engine(Policy::new());
+    let owned = {
+        let token = with_claims(claims);
+        engine.verify_owned_at(&token, times()).unwrap()
+    };
+    let token = with_claims(claims);
+    let mut scratch = Scratch::new();
+    let borrowed = engine.verify_at(&mut scratch, &token, times()).unwrap();
+    for accepted in [&owned, &owned.clone(), &borrowed] {
+        assert_eq!(accepted.issuer(), Some("https://a"));
+        assert_eq!(accepted.subject(), Some("é"));
+        assert_eq!(accepted.session(), Some("s"));
+        assert!(accepted.audiences().eq(["x", "y"]));
+        assert_eq!(accepted.issued_at(), Some(UnixTime::from_millis(1_699_999_999_250)));
+        assert_eq!(accepted.not_before(), Some(UnixTime::from_secs(1)));
+        assert_eq!(accepted.payload(), claims);
+    }
+    assert_eq!(owned.token_id(), borrowed.token_id());
+    fn extension<T: Clone + Send + Sync + 'static>(_: &T) {}
+    extension(&owned);
+    extension(&engine);
+}
+
+#[test]
+fn a_token_without_jti_is_named_by_the_hash_of_what_was_signed() {
+    let token = with_claims(CLAIMS);
+    let accepted = engine(Policy::new()).verify_owned_at(&token, times()).unwrap();
+    let (signed, _) = token.rsplit_once('.').unwrap();
+    let hash = ring::digest::digest(&ring::digest::SHA256, signed.as_bytes());
+    let hex: String = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(accepted.token_id().to_string(), format!("sha256:{hex}"));
+    let posing = with_claims(&format!(r#"{{"exp":1700003600,"jti":"sha256:{hex}"}}"#));
+    let posing = engine(Policy::new()).verify_owned_at(&posing, times()).unwrap();
+    assert_ne!(posing.token_id(), accepted.token_id());
+}
+
+#[test]
+fn authenticate_takes_any_payload_and_nothing_but_a_good_signature() {
+    let engine = Engine::new(keys(), Policy::new().issuer("nobody")).unwrap();
+    for payload in [&b""[..], b"\xff\x00 any bytes", b"[1]", br#"{"exp":1}"#] {
+        let token = token(HEADER, payload);
+        assert_eq!(engine.authenticate(&token).unwrap().payload(), payload);
+        let denied = engine.authenticate(format!("{}A", &token[..token.len() - 1])).unwrap_err();
+        assert!(matches!(denied.status(), Status::SignatureInvalid | Status::TokenBase64));
+    }
+}
+
+#[test]
+fn the_system_clock_is_used_where_none_is_given() {
+    let engine = engine(Policy::new());
+    let now = signoff::Times::now();
+    let signed = engine.sign(NewToken::from_json("{}").expires_in(HOUR)).unwrap();
+    assert!(signed.issued_at() <= now.wall().plus(Duration::from_secs(1)));
+    let mut scratch = Scratch::new();
+    assert!(
+        engine.verify(&mut scratch, signed.token()).is_ok_and(|accepted| accepted.expires_at() == signed.expires_at())
+    );
+    // Not valid before this very millisecond: the coarse clock, which lags, is not what decides.
+    for _ in 0..200 {
+        let nbf = signoff::Times::now().wall();
+        let signed = engine.sign(NewToken::from_json(format!("{{\"nbf\":{nbf}}}")).expires_in(HOUR)).unwrap();
+        assert_eq!(engine.verify(&mut scratch, signed.token()).err(), None);
+        let ended = engine.sign(NewToken::from_json(format!("{{\"exp\":{nbf}}}"))).unwrap();
+        let denied = engine.verify(&mut scratch, ended.token()).unwrap_err();
+        assert_eq!(denied.status(), Status::ClaimExpired);
+    }
+}

@@ -1,0 +1,9 @@
+"""Tokens by PyJWT. Prints `algorithm token` lines."""
+import sys
+import jwt
+
+secret = sys.argv[1]
+for alg in ("HS256", "HS384", "HS512"):
+    claims = {"iss": "https://id.example", "sub": "user-42", "aud": ["api", "web"], "iat": 1700000000,
+              "nbf": 1700000000, "exp": 1700003600, "jti": f"pyjwt-{alg.lower()}-1", "name": 'Zoë "Z" 日本'}
+    print(alg, jwt.encode(claims, secret, algorithm=alg, headers={"kid": "main"}))
