@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use crate::Failure;
 
 #[derive(Args)]
-pub(crate) struct Arguments {
+pub(crate) struct KeyArguments {
     /// File with the HMAC secret.
     #[arg(long, value_name = "FILE", conflicts_with = "jwks", required_unless_present = "jwks")]
     secret_file: Option<String>,
@@ -34,7 +34,7 @@ enum Format {
     Hex,
 }
 
-impl Arguments {
+impl KeyArguments {
     /// The keys; a secret counts under each of `algorithms` that it is long enough for.
     pub(crate) fn key_set(&self, algorithms: &[Algorithm]) -> Result<KeySet, Failure> {
         match (&self.secret_file, &self.jwks) {
@@ -59,7 +59,7 @@ impl Arguments {
     }
 
     /// The bytes of the secret.
-    pub(crate) fn secret_bytes(&self, path: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    fn secret_bytes(&self, path: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
         let mut bytes = Zeroizing::new(fs::read(path).map_err(|error| Failure::of_file(path, &error))?);
         let wrong = |what: &str| Failure::Usage(format!("{path}: the secret is not {what} (see --secret-format)"));
         match self.secret_format {
@@ -79,11 +79,6 @@ impl Arguments {
             }
             Format::Hex => hex(bytes.trim_ascii()).ok_or_else(|| wrong("an even number of hexadecimal digits")),
         }
-    }
-
-    /// The path of the secret, for whoever wants to look at it before it is used.
-    pub(crate) fn secret_file(&self) -> Option<&str> {
-        self.secret_file.as_deref()
     }
 
     fn jwks(&self, path: &str) -> Result<KeySet, Failure> {

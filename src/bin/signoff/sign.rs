@@ -11,7 +11,7 @@ use crate::{Failure, Outcome, keys, words};
 #[derive(Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    keys: keys::Arguments,
+    keys: keys::KeyArguments,
     /// The algorithm that the secret signs with.
     #[arg(long, default_value = "HS256", value_parser = keys::algorithm)]
     alg: Algorithm,

@@ -20,7 +20,7 @@ use crate::{Failure, Outcome, keys, words};
 #[derive(Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    keys: keys::Arguments,
+    keys: keys::KeyArguments,
     /// Let the secret verify with this algorithm only; without, with each that it is long enough for.
     #[arg(long, value_parser = keys::algorithm, conflicts_with = "jwks")]
     alg: Vec<Algorithm>,

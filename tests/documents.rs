@@ -1,0 +1,156 @@
+//! What is written down is true: codes, threats, links, versions.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use signoff::Status;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+const PAGES: [&str; 10] = [
+    "README.md",
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "SECURITY.md",
+    "docs/threats.md",
+    "docs/decisions.md",
+    "docs/performance.md",
+    "docs/status-codes.md",
+    "tests/vectors/README.md",
+];
+
+#[test]
+fn the_golden_file_holds_every_status_and_is_only_ever_added_to() {
+    let table: String = Status::ALL
+        .iter()
+        .map(|status| format!("{} {} {}\n", status.number(), status.name(), status.http_status()))
+        .collect();
+    assert_eq!(table, read("tests/golden/status-codes.txt"));
+}
+
+#[test]
+fn the_page_of_status_codes_is_the_table() {
+    let rows: String = Status::ALL
+        .iter()
+        .map(|s| format!("| {} | `{}` | {} | {} |\n", s.number(), s.name(), s.http_status(), s.sentence()))
+        .collect();
+    assert!(read("docs/status-codes.md").contains(&rows), "put these rows into docs/status-codes.md:\n{rows}");
+}
+
+#[test]
+fn every_threat_has_a_test_that_exists() {
+    let tests: String = [
+        "tests/threats.rs",
+        "tests/rotation.rs",
+        "tests/allocations.rs",
+        "tests/signing.rs",
+        "tests/cli.rs",
+        "tests/fuzz_bodies.rs",
+        "tests/corpus.rs",
+        "src/keys/jwk.rs",
+    ]
+    .iter()
+    .map(|path| read(path))
+    .collect();
+    let page = read("docs/threats.md");
+    let rows: Vec<_> = page
+        .lines()
+        .filter(|line| line.starts_with("| ") && !line.starts_with("| attack") && !line.starts_with("|--"))
+        .collect();
+    assert!(rows.len() >= 30, "{} rows", rows.len());
+    for row in &rows {
+        let named: Vec<_> = row.rsplit('|').nth(1).unwrap().split('`').skip(1).step_by(2).collect();
+        assert!(!named.is_empty(), "no test: {row}");
+        for name in named {
+            assert!(
+                tests.contains(&format!("fn {name}()")) || tests.contains(&format!("fn {name}(")),
+                "no test {name}"
+            );
+        }
+    }
+    // And the other way round: each attack that is tested is written down.
+    for name in read("tests/threats.rs").split("\nfn ").skip(1).map(|rest| rest.split('(').next().unwrap().to_owned()) {
+        let is_test = read("tests/threats.rs").contains(&format!("#[test]\nfn {name}("));
+        assert!(!is_test || page.contains(&format!("`{name}`")), "docs/threats.md has no row with {name}");
+    }
+}
+
+#[test]
+fn links_between_pages_lead_somewhere() {
+    for page in PAGES {
+        let folder = root().join(page).parent().unwrap().to_owned();
+        for link in read(page).split("](").skip(1).map(|rest| rest.split(')').next().unwrap().to_owned()) {
+            let path = link.split('#').next().unwrap();
+            assert!(
+                path.is_empty() || path.starts_with("https://") || folder.join(path).exists(),
+                "{page} links to {link}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_make_target_that_a_page_names_exists() {
+    let makefile = read("Makefile");
+    for page in PAGES {
+        for target in read(page).split("`make ").skip(1).map(|rest| rest.split(['`', ' ']).next().unwrap().to_owned()) {
+            assert!(makefile.contains(&format!("\n{target}:")), "{page} names `make {target}`");
+        }
+    }
+}
+
+#[test]
+fn no_locked_package_wants_a_newer_toolchain_than_we_state() {
+    let number = |version: &str| -> [u32; 2] {
+        let mut parts = version.split('.').map(|part| part.parse().unwrap_or(0));
+        [(); 2].map(|()| parts.next().unwrap_or(0))
+    };
+    let manifest = read("Cargo.toml");
+    let ours = manifest.split("rust-version = \"").nth(1).unwrap().split('"').next().unwrap();
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let output = std::process::Command::new(cargo)
+        .args([
+            "metadata",
+            "--format-version=1",
+            "--locked",
+            "--all-features",
+            "--filter-platform",
+            "x86_64-unknown-linux-gnu",
+        ])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    assert!(packages.len() > 50);
+    for package in packages {
+        let theirs = package["rust_version"].as_str().unwrap_or("1.0");
+        assert!(number(theirs) <= number(ours), "{} wants Rust {theirs}, Cargo.toml states {ours}", package["name"]);
+    }
+    assert!(read("README.md").contains(&format!("Rust {ours}")), "the README states another version");
+}
+
+#[test]
+fn no_page_or_source_names_a_registry_host_or_a_temporary_path() {
+    for page in PAGES {
+        let text = read(page);
+        assert!(!text.contains("/tmp/") && !text.contains("localhost:"), "{page}");
+    }
+    for lock in ["Cargo.lock", "fuzz/Cargo.lock"] {
+        let text = read(lock);
+        let sources: std::collections::BTreeSet<_> =
+            text.lines().filter(|line| line.starts_with("source = ")).collect();
+        assert_eq!(
+            sources.into_iter().collect::<Vec<_>>(),
+            ["source = \"registry+https://github.com/rust-lang/crates.io-index\""],
+            "{lock}"
+        );
+    }
+}
