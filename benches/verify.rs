@@ -6,6 +6,8 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main, measurement::WallTime};
 use serde::{Deserialize, Serialize};
 use signoff::{Algorithm, Engine, Key, KeySet, NewToken, Policy, Scratch, Status, Times, UnixTime};
@@ -92,8 +94,7 @@ fn verify(criterion: &mut Criterion) {
 fn bench_hmac_floor(group: &mut BenchmarkGroup<'_, WallTime>, token: &str) {
     let (message, signature) = token.rsplit_once('.').unwrap();
     let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, SECRET);
-    let signature =
-        base64::Engine::decode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, signature).expect("base64url");
+    let signature = URL_SAFE_NO_PAD.decode(signature).expect("base64url");
     let verify = || ring::hmac::verify(&key, black_box(message.as_bytes()), &signature);
     verify().unwrap();
     group.bench_function("hmac_floor", |b| b.iter(verify));
@@ -139,6 +140,12 @@ fn reject(criterion: &mut Criterion) {
     bench_status(&mut group, "accepted", &strict(), &good, Status::Done);
     bench_status(&mut group, "expired", &strict(), &expired, Status::ClaimExpired);
     bench_status(&mut group, "bad_signature", &strict(), &forged, Status::SignatureInvalid);
+
+    // A header that is spelled in a way that no good token has taught the scratch.
+    let (_, rest) = forged.split_once('.').unwrap();
+    let unseen = format!("{}.{rest}", URL_SAFE_NO_PAD.encode(r#"{"typ":"JWT","alg":"HS256"}"#));
+    assert_eq!(unseen.len(), good.len());
+    bench_status(&mut group, "bad_signature_unseen_header", &strict(), &unseen, Status::SignatureInvalid);
 
     let good_16k = token(12_200, SECRET, 0);
     let forged_16k = token(12_200, b"fedcba9876543210fedcba9876543210", 0);

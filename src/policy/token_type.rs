@@ -44,6 +44,11 @@ pub(crate) fn type_verdict(policy: &Policy, typ: Option<JsonString<'_>>) -> Type
 
 /// Whether `typ` is the type whose normal form is `wanted`.
 fn same(typ: JsonString<'_>, wanted: &str) -> bool {
+    if let Some(plain) = typ.plain() {
+        let same = |text: &[u8]| text.eq_ignore_ascii_case(wanted.as_bytes());
+        let long = |(prefix, rest): (&[u8], &[u8])| prefix.eq_ignore_ascii_case(APPLICATION.as_bytes()) && same(rest);
+        return same(plain.as_bytes()) || plain.as_bytes().split_at_checked(APPLICATION.len()).is_some_and(long);
+    }
     let lower = || typ.chars().map(|c| c.to_ascii_lowercase());
     lower().eq(wanted.chars()) || lower().eq(APPLICATION.chars().chain(wanted.chars()))
 }
@@ -64,7 +69,14 @@ mod tests {
     #[test]
     fn a_type_is_the_same_with_and_without_application_in_any_case() {
         for wanted in ["at+jwt", "application/at+jwt", "AT+JWT"] {
-            for typ in ["at+jwt", "application/at+jwt", "At+JwT", "APPLICATION/at+jwt", "at\\u002bjwt"] {
+            for typ in [
+                "at+jwt",
+                "application/at+jwt",
+                "At+JwT",
+                "APPLICATION/at+jwt",
+                "at\\u002bjwt",
+                "Application\\/AT\\u002bjwt",
+            ] {
                 assert_eq!(verdict(Some(wanted), Some(typ)), TypeVerdict::Fits, "{wanted} {typ}");
             }
         }

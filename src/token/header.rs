@@ -7,6 +7,15 @@ use super::json::{self, JsonString, Value};
 use crate::limits::{HEADER_MEMBERS_MAX, KEY_ID_BYTES_MAX};
 use crate::verdict::{JsonFault, Reject};
 
+impl<'a> JsonString<'a> {
+    /// The parameter that a name means, if it is one that is acted on.
+    #[inline]
+    fn known(self) -> Option<&'static str> {
+        const KNOWN: [&str; 5] = ["alg", "kid", "typ", "crit", "b64"];
+        KNOWN.into_iter().find(|known| self.is(known))
+    }
+}
+
 /// What a header says, read strictly and trusted in nothing.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Header<'a> {
@@ -20,38 +29,64 @@ impl<'a> Header<'a> {
     pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, Reject> {
         let text = std::str::from_utf8(bytes)
             .map_err(|error| Reject::HeaderJson { fault: JsonFault::NotUtf8 { at: error.valid_up_to() } })?;
-        let mut names: [Option<JsonString<'a>>; HEADER_MEMBERS_MAX] = [None; HEADER_MEMBERS_MAX];
-        let mut values: [Option<Value<'a>>; HEADER_MEMBERS_MAX] = [None; HEADER_MEMBERS_MAX];
-        let mut count = 0;
+        let mut names = Names::default();
+        let (mut alg, mut kid, mut typ, mut crit, mut b64) = (None, None, None, false, false);
         json::read_object(text, |name, value| {
-            if let (Some(name_slot), Some(value_slot)) = (names.get_mut(count), values.get_mut(count)) {
-                (*name_slot, *value_slot) = (Some(name), Some(value));
+            names.add(text, name);
+            match name.known() {
+                Some("alg") => alg = Some(value),
+                Some("kid") => kid = Some(value),
+                Some("typ") => typ = Some(value),
+                Some("crit") => crit = true,
+                Some("b64") => b64 = true,
+                Some(_) | None => {}
             }
-            count += 1;
         })
         .map_err(|fault| Reject::HeaderJson { fault })?;
-        if count > HEADER_MEMBERS_MAX {
+        if names.count > HEADER_MEMBERS_MAX {
             return Err(Reject::HeaderJson { fault: JsonFault::TooManyMembers });
         }
-        let named = names[..count].iter().flatten().copied();
-        if named.clone().enumerate().any(|(i, name)| named.clone().skip(i + 1).any(|later| name.same_as(later))) {
+        if names.twice {
             return Err(Reject::HeaderDuplicate);
         }
-        let find =
-            |wanted: &str| named.clone().zip(values).find(|(name, _)| name.is(wanted)).and_then(|(_, value)| value);
-
-        for name in ["crit", "b64"] {
-            if find(name).is_some() {
-                return Err(Reject::HeaderCritical { name });
-            }
+        if crit || b64 {
+            return Err(Reject::HeaderCritical { name: if crit { "crit" } else { "b64" } });
         }
-        let alg = string("alg", find("alg"))?.ok_or(Reject::HeaderMalformed { name: "alg" })?;
-        let kid = string("kid", find("kid"))?;
-        if kid.is_some_and(|kid| kid.chars().map(char::len_utf8).sum::<usize>() > KEY_ID_BYTES_MAX) {
+        let alg = string("alg", alg)?.ok_or(Reject::HeaderMalformed { name: "alg" })?;
+        let kid = string("kid", kid)?;
+        if kid.is_some_and(|kid| kid.utf8_len() > KEY_ID_BYTES_MAX) {
             return Err(Reject::HeaderMalformed { name: "kid" });
         }
-        let typ = string("typ", find("typ"))?;
+        let typ = string("typ", typ)?;
         Ok(Self { alg, kid, typ })
+    }
+}
+
+/// The names met so far, as places in the text, to find one that comes again.
+#[derive(Default)]
+struct Names {
+    places: [(u32, u32); HEADER_MEMBERS_MAX],
+    count: usize,
+    twice: bool,
+    /// Whether any of them has escapes in it, so that spelling does not tell them apart.
+    any_escaped: bool,
+}
+
+impl Names {
+    #[inline]
+    fn add<'a>(&mut self, text: &'a str, name: JsonString<'a>) {
+        self.any_escaped |= name.is_escaped();
+        let earlier = &self.places[..self.count.min(HEADER_MEMBERS_MAX)];
+        self.twice |= match self.any_escaped {
+            true => earlier.iter().any(|&place| name.same_as(JsonString::in_text(text, place))),
+            false => {
+                earlier.iter().any(|&place| *name.slice.bytes() == *JsonString::in_text(text, place).slice.bytes())
+            }
+        };
+        if let Some(place) = self.places.get_mut(self.count) {
+            *place = name.place();
+        }
+        self.count += 1;
     }
 }
 

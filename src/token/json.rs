@@ -508,6 +508,31 @@ fn hex4(digits: &[u8]) -> Option<u32> {
 }
 
 impl<'a> JsonString<'a> {
+    /// Where the string stands in its text, for whoever keeps many of them.
+    #[allow(clippy::cast_possible_truncation)] // Texts are bounded, far below what a u32 holds.
+    #[inline]
+    pub(crate) fn place(self) -> (u32, u32) {
+        (self.slice.start as u32, self.slice.end as u32)
+    }
+
+    /// The string at such a place. It is taken to have escapes in it, which is right of every string.
+    #[inline]
+    pub(crate) fn in_text(text: &'a str, (start, end): (u32, u32)) -> Self {
+        let slice = Slice { text, start: start as usize, end: end as usize };
+        Self { slice, spelling: Spelling::Escaped }
+    }
+
+    /// The string itself where it has no escapes, and so stands for itself.
+    #[inline]
+    pub(crate) fn plain(self) -> Option<&'a str> {
+        (self.spelling == Spelling::Plain).then(|| self.slice.raw())
+    }
+
+    /// How many bytes the characters take.
+    pub(crate) fn utf8_len(self) -> usize {
+        self.plain().map_or_else(|| self.chars().map(char::len_utf8).sum(), str::len)
+    }
+
     /// The characters, escapes resolved.
     pub(crate) fn chars(self) -> impl Iterator<Item = char> + 'a {
         let mut rest = self.slice.raw().chars();
