@@ -30,7 +30,10 @@ fn main() -> io::Result<()> {
             if let [header, payload, _] = parts.as_slice() {
                 fs::write(root.join(format!("corpus/json/vector-{count}")), payload)?;
                 let len = u8::try_from(header.len()).unwrap_or(0);
-                fs::write(root.join(format!("corpus/token/signed-{count}")), [&[1, len], &header[..], payload].concat())?;
+                fs::write(
+                    root.join(format!("corpus/token/signed-{count}")),
+                    [&[1, len], &header[..], payload].concat(),
+                )?;
             }
         }
     }

@@ -30,6 +30,8 @@
 //! }
 //! # Ok::<(), signoff::Error>(())
 //! ```
+#![warn(unreachable_pub)]
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::wildcard_enum_match_arm)]
 
 mod clock;
 mod engine;

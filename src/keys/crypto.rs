@@ -75,8 +75,6 @@ pub(crate) fn random_16() -> Option<[u8; 16]> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     /// An `Hmac` holds nothing of a secret but two states of these, each of which clears itself.
     #[test]
     fn the_states_that_a_key_is_made_of_are_zeroised_when_it_is_dropped() {

@@ -119,15 +119,15 @@ mod tests {
     use super::*;
     use crate::limits::TOKEN_BYTES_MAX;
 
-    fn parse(token: &str) -> Result<(Vec<u8>, Vec<u8>, Vec<u8>), Reject> {
+    fn parse(token: &str) -> Result<[Vec<u8>; 3], Reject> {
         UnverifiedToken::parse(token.as_bytes(), TOKEN_BYTES_MAX)
-            .map(|t| (t.unverified_header(), t.unverified_payload(), t.unverified_signature()))
+            .map(|t| [t.unverified_header(), t.unverified_payload(), t.unverified_signature()])
     }
 
     #[test]
     fn three_parts_are_decoded_and_any_may_be_empty() {
-        assert_eq!(parse("YQ.YWI.YWJj"), Ok((b"a".to_vec(), b"ab".to_vec(), b"abc".to_vec())));
-        assert_eq!(parse(".."), Ok((vec![], vec![], vec![])));
+        assert_eq!(parse("YQ.YWI.YWJj"), Ok([b"a".to_vec(), b"ab".to_vec(), b"abc".to_vec()]));
+        assert_eq!(parse(".."), Ok([vec![], vec![], vec![]]));
     }
 
     #[test]

@@ -2,6 +2,8 @@
 //!
 //! Exit status: 0 all accepted or done, 1 some token rejected, 2 a call that can't be carried out as
 //! it was made, 3 a fault of the environment (a file, a pipe, the clock).
+#![warn(unreachable_pub)]
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod demo;
 mod inspect;

@@ -286,7 +286,7 @@ impl Judge {
                 let place = self.quiet.then(|| Place { source: &sources[batch.source], line: number });
                 match line {
                     Line::Whole { start, end } => {
-                        self.answer(&mut scratch, &batch.bytes[*start..*end], place, &mut out)
+                        self.answer(&mut scratch, &batch.bytes[*start..*end], place, &mut out);
                     }
                     Line::TooLong { bytes } => {
                         let reject = Reject::TokenTooLong { bytes: *bytes, max: self.token_bytes_max };
