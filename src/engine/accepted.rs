@@ -9,7 +9,8 @@ use serde::Deserialize;
 use crate::clock::UnixTime;
 use crate::error::Error;
 use crate::keys::{SignatureValid, crypto};
-use crate::policy::claims::{Claim, Claims, Span};
+use crate::policy::claims::{Claim, Claims};
+use crate::policy::texts::Span;
 use crate::policy::{ClaimsAccepted, Texts};
 use crate::token_id::TokenId;
 

@@ -4,6 +4,7 @@
 //! lock, and allocates nothing once its [`Scratch`] has grown to the tokens it meets.
 
 mod accepted;
+mod buffers;
 mod scratch;
 mod sign;
 mod snapshot;

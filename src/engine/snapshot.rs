@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::scratch::{Buffers, Facts};
+use super::buffers::{Buffers, Facts};
 use crate::keys::{Algorithm, Key, KeySet, SignatureValid};
 use crate::policy::{Policy, TypeVerdict, type_verdict};
 use crate::token::header::Header;

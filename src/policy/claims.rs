@@ -4,12 +4,11 @@
 //! is malformed, never missing: that is how a mistyped `exp` became "no `exp`" elsewhere
 //! (CVE-2026-25537).
 
-use std::borrow::Cow;
-
 use super::numeric_date::{self, DateFault};
+use super::texts::{Audience, Span};
 use super::{NumericIds, Policy};
 use crate::clock::UnixTime;
-use crate::token::json::{self, JsonString, Kind, Slice, Value};
+use crate::token::json::{self, JsonString, Kind, Value};
 use crate::verdict::{ClaimName, Reject};
 
 /// The claims that the engine acts on whatever the policy says.
@@ -86,22 +85,6 @@ pub(crate) enum Claim<T> {
     Present(T),
     Missing,
     Malformed,
-}
-
-/// Where the text of a claim stands, in the text that [`Texts`] makes of payload and unescaped
-/// strings: from the payload's length on in the latter.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Span {
-    start: u32,
-    end: u32,
-}
-
-/// `aud`: one string, or an array of them. RFC 7519 section 4.1.3.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Audience {
-    One(Span),
-    /// The array as it stands in the payload, brackets included.
-    Array(Span),
 }
 
 /// A set of registered claims.
@@ -363,70 +346,7 @@ impl<T> Claim<T> {
     }
 }
 
-impl Span {
-    #[inline]
-    fn in_payload(slice: Slice<'_>) -> Self {
-        Self::new(slice.start, slice.end)
-    }
-
-    #[cold]
-    fn of_unescaped(value: Value<'_>, payload: &str, unescaped: &mut String) -> Self {
-        let start = unescaped.len();
-        unescaped.extend(value.string().into_iter().flat_map(JsonString::chars));
-        Self::new(payload.len() + start, payload.len() + unescaped.len())
-    }
-
-    /// Both texts together are bounded by twice [`TOKEN_BYTES_CEILING`](crate::limits::TOKEN_BYTES_CEILING)
-    /// and by the memory of who signs, far below what a `u32` holds.
-    #[allow(clippy::cast_possible_truncation)]
-    #[inline]
-    fn new(start: usize, end: usize) -> Self {
-        Self { start: start as u32, end: end as u32 }
-    }
-}
-
 /// Whether a number is written as digits alone.
 fn is_whole(value: Value<'_>) -> bool {
     value.slice.bytes().iter().all(u8::is_ascii_digit)
-}
-
-/// The texts that a payload's spans point into.
-#[derive(Clone, Copy)]
-pub(crate) struct Texts<'a> {
-    pub(crate) payload: &'a str,
-    pub(crate) unescaped: &'a str,
-}
-
-impl<'a> Texts<'a> {
-    /// The text of a span. Spans are made from these texts, so they lie within them and on the
-    /// boundaries of characters.
-    #[inline]
-    pub(crate) fn of(self, span: Span) -> &'a str {
-        let (start, end) = (span.start as usize, span.end as usize);
-        match start.checked_sub(self.payload.len()) {
-            None => &self.payload[start..end],
-            Some(start) => &self.unescaped[start..end - self.payload.len()],
-        }
-    }
-
-    /// The audiences, in order, escapes resolved.
-    pub(crate) fn audiences(self, audience: Claim<Audience>) -> Vec<Cow<'a, str>> {
-        match audience.present() {
-            None => Vec::new(),
-            Some(Audience::One(span)) => vec![Cow::Borrowed(self.of(span))],
-            Some(Audience::Array(span)) => {
-                let mut all = Vec::new();
-                let _whole = json::read_array(self.of(span), |element| {
-                    if let Some(name) = element.string() {
-                        all.push(if name.is_escaped() {
-                            name.chars().collect()
-                        } else {
-                            Cow::Borrowed(name.slice.raw())
-                        });
-                    }
-                });
-                all
-            }
-        }
-    }
 }

@@ -1,6 +1,7 @@
 //! The order of the checks on claims, and nothing else.
 
-use super::claims::{Audience, Claims, Registered, Texts};
+use super::claims::{Claims, Registered};
+use super::texts::{Audience, Texts};
 use super::{Expiry, Policy, TypeVerdict};
 use crate::clock::UnixTime;
 use crate::keys::Key;

@@ -6,6 +6,7 @@
 pub(crate) mod claims;
 mod judge;
 mod numeric_date;
+pub(crate) mod texts;
 mod token_type;
 
 use std::sync::Arc;
@@ -13,8 +14,8 @@ use std::time::Duration;
 
 pub use judge::ClaimsAccepted;
 
-pub(crate) use claims::Texts;
 pub(crate) use judge::judge;
+pub(crate) use texts::Texts;
 pub(crate) use token_type::{TypeVerdict, type_verdict};
 
 use crate::error::PolicyError;

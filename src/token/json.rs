@@ -7,8 +7,7 @@
 //!
 //! Invariant: a [`JsonString`] is well formed, so that reading its characters can't fail.
 
-use wide::u8x16;
-
+use super::specials::Specials;
 use crate::limits::{JSON_DEPTH_MAX, NUMBER_MAGNITUDE_MAX};
 use crate::verdict::JsonFault;
 
@@ -436,71 +435,6 @@ pub(crate) fn eight_digits(eight: &[u8; 8]) -> bool {
     let carried = word.wrapping_add(0x0606_0606_0606_0606);
     (word & 0xf0f0_f0f0_f0f0_f0f0) == 0x3030_3030_3030_3030
         && (carried & 0xf0f0_f0f0_f0f0_f0f0) == 0x3030_3030_3030_3030
-}
-
-/// Finds the bytes that do not simply stand for themselves in a string: quotes, backslashes and
-/// control characters. Looks at a block of 64 bytes once, and keeps a bit for each of its bytes.
-struct Specials {
-    /// The block that `bits` is of, as its number in the text; at first none.
-    block: usize,
-    bits: u64,
-}
-
-const BLOCK: usize = 64;
-
-impl Specials {
-    #[inline(always)]
-    fn new() -> Self {
-        Self { block: usize::MAX, bits: 0 }
-    }
-
-    /// The first special byte at or after `at`; or the end of the text.
-    #[inline(always)]
-    fn at_or_after(&mut self, text: &[u8], mut at: usize) -> usize {
-        loop {
-            if at / BLOCK != self.block {
-                if at >= text.len() {
-                    return text.len();
-                }
-                self.load(text, at / BLOCK);
-            }
-            let rest = self.bits >> (at % BLOCK);
-            if rest != 0 {
-                return at + rest.trailing_zeros() as usize;
-            }
-            at = (at / BLOCK + 1) * BLOCK;
-        }
-    }
-
-    #[inline]
-    fn load(&mut self, text: &[u8], block: usize) {
-        let start = block * BLOCK;
-        self.block = block;
-        self.bits = match (text[start..].first_chunk(), text.last_chunk()) {
-            (Some(whole), _) => special_bytes(whole),
-            // The last bytes of a text are looked at together with some before them.
-            (None, Some(last)) => special_bytes(last) >> (BLOCK - (text.len() - start)),
-            (None, None) => {
-                let mut padded = [b' '; BLOCK];
-                padded[..text.len()].copy_from_slice(text);
-                special_bytes(&padded)
-            }
-        }
-    }
-}
-
-/// A bit for each byte of the block that does not stand for itself.
-#[inline(always)]
-fn special_bytes(block: &[u8; BLOCK]) -> u64 {
-    let (sixteens, _) = block.as_chunks::<16>();
-    sixteens.iter().rev().fold(0, |bits, sixteen| {
-        let bytes = u8x16::new(*sixteen);
-        // With its second bit flipped a quote is 0x20, right above the control characters, which stay below.
-        let flipped = bytes ^ u8x16::splat(0x02);
-        let quotes_and_controls = flipped.min(u8x16::splat(0x20)).simd_eq(flipped);
-        let specials = quotes_and_controls | bytes.simd_eq(u8x16::splat(b'\\'));
-        bits << 16 | u64::from(specials.to_bitmask())
-    })
 }
 
 fn hex4(digits: &[u8]) -> Option<u32> {

@@ -7,5 +7,6 @@ pub(crate) mod base64url;
 mod compact;
 pub(crate) mod header;
 pub(crate) mod json;
+mod specials;
 
 pub use compact::UnverifiedToken;
