@@ -93,7 +93,7 @@ impl<'a> Accepted<'a> {
 
     /// `aud`: for whom the token is meant, in order.
     pub fn audiences(&self) -> impl Iterator<Item = Cow<'_, str>> {
-        self.texts().audiences(self.claims.aud()).into_iter()
+        self.texts().audiences(self.claims.aud().present()).into_iter()
     }
 
     /// `exp`: when the token ends.

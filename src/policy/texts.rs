@@ -5,7 +5,6 @@
 
 use std::borrow::Cow;
 
-use super::claims::Claim;
 use crate::token::json::{self, JsonString, Slice, Value};
 
 /// Where the text of a claim stands, in the text that [`Texts`] makes of payload and unescaped
@@ -66,8 +65,8 @@ impl<'a> Texts<'a> {
     }
 
     /// The audiences, in order, escapes resolved.
-    pub(crate) fn audiences(self, audience: Claim<Audience>) -> Vec<Cow<'a, str>> {
-        match audience.present() {
+    pub(crate) fn audiences(self, audience: Option<Audience>) -> Vec<Cow<'a, str>> {
+        match audience {
             None => Vec::new(),
             Some(Audience::One(span)) => vec![Cow::Borrowed(self.of(span))],
             Some(Audience::Array(span)) => {
