@@ -80,9 +80,10 @@ fn one(place: &str, json: &str, algorithm: Option<Algorithm>, short: ShortSecret
         (Some(one), _) | (None, Some(one)) => one,
         (None, None) => return Err(wrong("it has no alg, and a key must be pinned to one: add \"alg\":\"HS256\"")),
     };
-    let secret = URL_SAFE_NO_PAD.decode(jwk.k.as_bytes()).map(Zeroizing::new);
-    let secret = secret.map_err(|_| wrong("its k is not base64url without padding"))?;
-    let key = Key::hmac_of(algorithm, &secret, short)?;
+    let mut secret = Zeroizing::new(vec![0; jwk.k.len() + 3]);
+    let len = URL_SAFE_NO_PAD.decode_slice(jwk.k.as_bytes(), &mut secret);
+    let len = len.map_err(|_| wrong("its k is not base64url without padding"))?;
+    let key = Key::hmac_of(algorithm, &secret[..len], short)?;
     Ok(match jwk.kid {
         Some(kid) => key.with_key_id(kid),
         None => key,
@@ -163,6 +164,15 @@ mod tests {
         };
         assert!(matches!(KeySet::from_jwks(&json("HS256", "HS256")), Err(KeyError::Duplicate { .. })));
         assert_eq!(KeySet::from_jwks(&json("HS256", "HS384")).unwrap().keys().len(), 2);
+    }
+
+    #[test]
+    fn a_short_secret_in_a_jwks_is_refused_unless_it_is_allowed_by_name() {
+        for k in ["YQ", "YWI", "YWJj"] {
+            let json = format!(r#"{{"keys":[{{"kty":"oct","alg":"HS256","k":"{k}"}}]}}"#);
+            assert!(matches!(KeySet::from_jwks(&json), Err(KeyError::TooShort { .. })), "{k}");
+            assert_eq!(KeySet::from_jwks_insecure_allow_short(&json).unwrap().keys().len(), 1, "{k}");
+        }
     }
 
     #[test]

@@ -23,11 +23,14 @@ pub(super) fn kind(bytes: &[u8]) -> Option<&'static str> {
     if is_jwk(text) {
         return Some("JWK or JWKS");
     }
-    // A PEM without its armour, as some consoles show public keys.
-    let lines: Zeroizing<String> = Zeroizing::new(text.split_ascii_whitespace().collect());
-    match STANDARD.decode(lines.as_bytes()).map(Zeroizing::new) {
-        Ok(decoded) if is_der(&decoded) => Some("DER key in base64"),
-        _ => None,
+    // A PEM without its armour, as some consoles show public keys. Both buffers are as long as they can
+    // get from the start, so that no copy is left behind where one has grown.
+    let mut line = Zeroizing::new(Vec::with_capacity(text.len()));
+    line.extend(text.bytes().filter(|byte| !byte.is_ascii_whitespace()));
+    let mut decoded = Zeroizing::new(vec![0; text.len() + 3]);
+    match STANDARD.decode_slice(&*line, &mut decoded) {
+        Ok(len) if is_der(&decoded[..len]) => Some("DER key in base64"),
+        Ok(_) | Err(_) => None,
     }
 }
 
