@@ -87,6 +87,7 @@ fn millis(duration: Duration) -> i64 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Times {
     wall: UnixTime,
+    boot: Option<Duration>,
 }
 
 impl Times {
@@ -95,13 +96,30 @@ impl Times {
     /// Cost: one clock read, about 20 ns.
     #[must_use]
     pub fn now() -> Self {
-        Self { wall: SystemTime::now().into() }
+        Self { wall: SystemTime::now().into(), boot: None }
     }
 
     /// Readings given by the caller: for tests, replays and hosts with their own clock.
     #[must_use]
     pub const fn at(wall: UnixTime) -> Self {
-        Self { wall }
+        Self { wall, boot: None }
+    }
+
+    /// The reading of a clock that never steps and counts the time that the machine was suspended, by which
+    /// the revocation log's freshness is told. Without, this machine's is read where it is needed.
+    #[must_use]
+    pub const fn since_boot(mut self, boot: Duration) -> Self {
+        self.boot = Some(boot);
+        self
+    }
+
+    /// Now, rounded up, so that whatever was issued before lies before.
+    pub(crate) fn now_rounded_up() -> Self {
+        Self { wall: UnixTime::from(SystemTime::now() + Duration::from_nanos(999_999)), boot: None }
+    }
+
+    pub(crate) fn boot(self) -> Duration {
+        self.boot.unwrap_or_else(boot)
     }
 
     /// The wall clock.
@@ -148,6 +166,37 @@ fn coarse() -> UnixTime {
 #[cfg(not(target_os = "linux"))]
 fn coarse() -> UnixTime {
     SystemTime::now().into()
+}
+
+/// Time since the machine was started, suspended time included. It never steps.
+#[cfg(target_os = "linux")]
+pub(crate) fn boot() -> Duration {
+    of(rustix::time::clock_gettime(rustix::time::ClockId::Boottime))
+}
+
+/// Time since the machine was started, at the last tick, suspended time left out: a load from memory.
+#[cfg(target_os = "linux")]
+#[inline]
+pub(crate) fn coarse_uptime() -> Duration {
+    of(rustix::time::clock_gettime(rustix::time::ClockId::MonotonicCoarse))
+}
+
+#[cfg(target_os = "linux")]
+#[inline]
+fn of(time: rustix::time::Timespec) -> Duration {
+    let nanos = u32::try_from(time.tv_nsec).unwrap_or(0);
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), nanos)
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn boot() -> Duration {
+    static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+    START.get_or_init(std::time::Instant::now).elapsed()
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn coarse_uptime() -> Duration {
+    boot()
 }
 
 /// A duration in words for messages: `42 s`, `250 ms`.

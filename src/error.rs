@@ -1,6 +1,12 @@
 //! What can go wrong on our side or the caller's: keys, policy, signing. Never a verdict about a token.
 
+use std::time::Duration;
+
+use crate::clock::{UnixTime, Words};
+use crate::log::LogError;
+use crate::revocation::Scope;
 use crate::status::Status;
+use crate::verdict::Reject;
 
 /// A call that did not do what it was asked.
 ///
@@ -17,6 +23,12 @@ pub enum Error {
     /// A token that can't be signed.
     #[error(transparent)]
     Sign(#[from] SignError),
+    /// A revocation log that can't be opened or read.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// A revocation that was not carried out.
+    #[error(transparent)]
+    Revoke(#[from] RevokeError),
     /// Accepted claims that do not fit the caller's type.
     #[error("the claims do not fit the type that was asked for: {0}")]
     ClaimsUnreadable(#[source] serde_json::Error),
@@ -30,6 +42,8 @@ impl Error {
             Self::Key(error) => error.status(),
             Self::Policy(_) => Status::PolicyInvalid,
             Self::Sign(error) => error.status(),
+            Self::Log(error) => error.status(),
+            Self::Revoke(error) => error.status(),
             Self::ClaimsUnreadable(_) => Status::ClaimsUnreadable,
         }
     }
@@ -146,7 +160,7 @@ pub enum SignError {
     NotSerializable(String),
     /// The claims are such as this engine's own reading rejects.
     #[error("the claims would be rejected: {0}")]
-    WouldBeRejected(crate::Reject),
+    WouldBeRejected(Reject),
     /// Both `exp` among the claims and an `expires_in`.
     #[error("the claims have an exp of their own: leave it out, or leave out expires_in")]
     ExpiryTwice,
@@ -167,6 +181,24 @@ pub enum SignError {
         /// The engine's limit.
         max: usize,
     },
+    /// The token would be revoked as soon as it was signed.
+    #[error(
+        "the token would be refused at once, by a revocation of scope {scope}: leave out iat, jti and sid of a login that has ended"
+    )]
+    Revoked {
+        /// By what the revocation is matched.
+        scope: Scope,
+    },
+    /// A cut-off lies so far ahead of the clock that no token of now can lie behind it.
+    #[error(
+        "a revocation covers tokens issued up to {cut_off}, ahead of this machine's clock ({now}): is the clock wrong?"
+    )]
+    CutOffAhead {
+        /// The cut-off.
+        cut_off: UnixTime,
+        /// The time of signing.
+        now: UnixTime,
+    },
     /// The system has no random bytes.
     #[error("the operating system gave no random bytes for a token id")]
     NoRandom,
@@ -177,6 +209,7 @@ impl SignError {
     #[must_use]
     pub fn status(&self) -> Status {
         match self {
+            Self::Revoked { .. } | Self::CutOffAhead { .. } => Status::TokenRevoked,
             Self::NotSerializable(_) | Self::WouldBeRejected(_) | Self::ExpiryTwice | Self::ExpiryTooFar => {
                 Status::ClaimsInvalid
             }
@@ -184,6 +217,72 @@ impl SignError {
             Self::NoSuchKey => Status::SigningKeyMissing,
             Self::TooLong { .. } => Status::TokenTooLongToSign,
             Self::NoRandom => Status::RandomUnavailable,
+        }
+    }
+}
+
+/// Why a revocation was not carried out.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RevokeError {
+    /// The engine has no log.
+    #[error("this engine has no revocation log, so nothing can be logged out: open it with one (`Engine::open`)")]
+    NoLog,
+    /// The token that was given whole is not one of ours.
+    #[error("the token to be logged out is not one of ours: {0}")]
+    Token(#[source] Reject),
+    /// A value, issuer or id is empty, which would mean no token, or all.
+    #[error("the {what} of a revocation is empty: an unset variable?")]
+    Empty {
+        /// Which.
+        what: &'static str,
+    },
+    /// A text or list is over its limit.
+    #[error("the {what} of a revocation is over the limit of {max}")]
+    TooLong {
+        /// Which.
+        what: &'static str,
+        /// The limit.
+        max: usize,
+    },
+    /// An option that a scope does not have.
+    #[error("{option} is for revocations of a subject or of everything, not of a {scope}")]
+    NoCutOff {
+        /// The option.
+        option: &'static str,
+        /// The scope.
+        scope: Scope,
+    },
+    /// The cut-off lies in the future.
+    #[error("the cut-off {cut_off} lies ahead of now ({now}) by more than {}: tokens that do not exist yet can't be logged out", Words(*max))]
+    CutOffInFuture {
+        /// The cut-off.
+        cut_off: UnixTime,
+        /// This machine's clock.
+        now: UnixTime,
+        /// How far ahead it may lie.
+        max: Duration,
+    },
+    /// The revocation was not recorded. It binds in this process until it ends.
+    #[error("not recorded, and so forgotten when this process ends: {0}")]
+    NotDurable(#[source] LogError),
+    /// Whether the revocation was recorded is not known. It binds in this process until it ends.
+    #[error("it is not known whether the revocation was recorded; doing it again is safe: {0}")]
+    Indeterminate(#[source] LogError),
+}
+
+impl RevokeError {
+    /// The row of the status table.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        match self {
+            Self::NoLog => Status::NoLog,
+            Self::Token(reject) => reject.status(),
+            Self::Empty { .. } | Self::TooLong { .. } | Self::NoCutOff { .. } | Self::CutOffInFuture { .. } => {
+                Status::RevocationInvalid
+            }
+            Self::NotDurable(_) => Status::NotDurable,
+            Self::Indeterminate(_) => Status::Indeterminate,
         }
     }
 }

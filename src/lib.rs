@@ -36,19 +36,28 @@
 mod clock;
 mod engine;
 mod error;
+mod index;
 mod keys;
 pub mod limits;
+mod log;
 mod policy;
+mod revocation;
 pub mod status;
 mod token;
 mod token_id;
 mod verdict;
 
 pub use clock::{Times, UnixTime};
-pub use engine::{Accepted, Cleared, Engine, NewToken, Scratch, SignedToken};
-pub use error::{Error, KeyError, PolicyError, SignError};
+pub use engine::{
+    Accepted, Cleared, ClockTrust, CollectionPause, Compaction, Engine, Health, Log, NewToken, OnUnknown, Progress,
+    RevocationStatus, RevocationsInLog, Revoking, Scratch, SignedToken, Stats, Threads, WhyUnknown,
+};
+pub use error::{Error, KeyError, PolicyError, RevokeError, SignError};
+pub use index::{Filtering, NotRevoked};
 pub use keys::{Algorithm, AuthenticToken, Key, KeySet, SignatureValid};
+pub use log::{LogError, Origin};
 pub use policy::{ClaimsAccepted, NumericIds, Policy};
+pub use revocation::{Durability, Issuer, Record, Revocation, Revoked, Scope, Target};
 pub use status::Status;
 pub use token::UnverifiedToken;
 pub use token_id::TokenId;

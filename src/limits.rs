@@ -69,3 +69,34 @@ pub const REMEMBERED_HEADER_BYTES: usize = 192;
 
 /// The longest signature that any supported algorithm makes, in bytes (HS512).
 pub const SIGNATURE_BYTES_MAX: usize = 64;
+
+/// How long a revocation is kept after the last token that it means has expired: 10 minutes, 5 for the
+/// largest leeway and 5 for clocks that differ.
+pub const KEEP_AFTER_EXPIRY: Duration = Duration::from_secs(600);
+
+/// How far ahead of this machine's clock a cut-off may lie: 60 seconds.
+pub const CUT_OFF_IN_FUTURE_MAX: Duration = Duration::from_secs(60);
+
+/// The longest value, issuer or id in a revocation, in bytes: as long as a token may be that holds it.
+pub const REVOCATION_TEXT_BYTES_MAX: usize = TOKEN_BYTES_CEILING;
+
+/// How many ids one cut-off may spare.
+pub const KEEP_MAX: usize = 1000;
+
+/// How old the index may be before its silence counts as unknown, for the embedded log, unless set: 10 s.
+pub const MAX_STALENESS: Duration = Duration::from_secs(10);
+
+/// How long opening may take to read a log to its end unless set: 30 s.
+pub const OPEN_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a revocation waits for the disk before it says that it does not know: 10 s.
+pub const APPEND_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How often a follower looks whether another process has written: 5 ms, a quarter of what is promised.
+pub const POLL_INTERVAL: Duration = Duration::from_millis(5);
+
+/// How often what has expired is collected: 10 minutes, about as long as it is kept beyond its use.
+pub const COLLECT_INTERVAL: Duration = Duration::from_secs(600);
+
+/// How far wall clock and uptime may drift apart within an hour before collection pauses: 60 s.
+pub const CLOCK_DRIFT_MAX: Duration = Duration::from_secs(60);

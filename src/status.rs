@@ -11,6 +11,7 @@
 //! | 2000 | signature; from 2100 on: keys that can't be loaded |
 //! | 3000 | claims |
 //! | 4000 | revocation and freshness |
+//! | 5000 | the revocation log |
 
 macro_rules! statuses {
     ($($variant:ident = $number:literal, $name:literal, $http:literal, $sentence:literal;)*) => {
@@ -23,6 +24,11 @@ macro_rules! statuses {
             $(#[doc = $sentence] $variant = $number,)*
         }
 
+        /// The statuses, numbered without gaps.
+        enum Place {
+            $($variant,)*
+        }
+
         impl Status {
             /// Every status, in the order of their numbers.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
@@ -31,6 +37,12 @@ macro_rules! statuses {
             #[must_use]
             pub const fn number(self) -> i32 {
                 self as i32
+            }
+
+            /// The place in [`ALL`](Self::ALL).
+            pub(crate) fn ordinal(self) -> usize {
+                // One comparison after the other: the compiler makes a table of it.
+                match self { $(Self::$variant => Place::$variant as usize,)* }
             }
 
             /// The name, as in `claim-expired`: stable for ever.
@@ -87,6 +99,10 @@ statuses! {
         "The operating system gave no random bytes, so no token id could be made.";
     ClaimsUnreadable = 7, "claims-unreadable", 500,
         "The accepted claims do not fit the type that they were to be read into.";
+    RevocationInvalid = 8, "revocation-invalid", 500,
+        "The revocation can't be carried out as it was asked for; the message names the option.";
+    NoLog = 9, "no-log", 500,
+        "The engine has no revocation log, so nothing can be logged out; open it with one.";
 
     TokenTooLong = 1001, "token-too-long", 401,
         "The token is longer than the limit; it was not looked at.";
@@ -167,6 +183,47 @@ statuses! {
 
     ClockNotSet = 4001, "clock-not-set", 503,
         "This machine's clock stands at or before 1970, so nothing can be said about times; set it.";
+    TokenRevoked = 4002, "token-revoked", 401,
+        "The token was logged out: by itself, with its session, its subject, or all at once.";
+    RevocationsStale = 4003, "revocations-stale", 503,
+        "The revocation log has not been read for longer than is allowed; see `health` for why.";
+    RevocationsUnread = 4004, "revocations-unread", 503,
+        "The revocation log has not been read to its end yet; try again in a moment.";
+    RevocationsNewer = 4005, "revocations-newer", 503,
+        "The log has revocations of a kind that only a newer signoff understands; update this one.";
+
+    NotDurable = 5001, "not-durable", 503,
+        "The revocation was not recorded, and binds in this process alone; try again.";
+    Indeterminate = 5002, "indeterminate", 503,
+        "Whether the revocation was recorded is not known; it binds in this process, try again.";
+    LogMissing = 5003, "log-missing", 500,
+        "There is no log at this path, and none was to be created.";
+    LogNoDirectory = 5004, "log-no-directory", 500,
+        "The directory that the log should lie in does not exist.";
+    LogForeign = 5005, "log-foreign", 500,
+        "The file is not a log of signoff; it was not changed.";
+    LogNewer = 5006, "log-newer", 500,
+        "The log was written by a newer signoff in a format that this one can't read.";
+    LogCorrupt = 5007, "log-corrupt", 500,
+        "The log is damaged; it was not changed, restore a backup.";
+    LogReadOnly = 5008, "log-read-only", 500,
+        "The log can't be written to.";
+    LogDenied = 5009, "log-denied", 500,
+        "This user may not open the log.";
+    LogFull = 5010, "log-full", 503,
+        "The disk that the log lies on is full.";
+    LogBusy = 5011, "log-busy", 503,
+        "Another process has been writing to the log for too long.";
+    LogNetwork = 5012, "log-network", 500,
+        "The log lies on a network file system, whose locks can't be relied on.";
+    LogMoved = 5013, "log-moved", 503,
+        "The log was moved, deleted or replaced while it was open.";
+    LogLifetime = 5014, "log-lifetime", 500,
+        "The log was made for tokens of a shorter lifetime than is asked for.";
+    LogCatchUp = 5015, "log-catch-up", 503,
+        "The log was not read to its end within the time that was allowed.";
+    LogIo = 5016, "log-io", 503,
+        "The system reports an error about the log; the message says which.";
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::{UnixTime, Words};
+use crate::revocation::Scope;
 use crate::status::Status;
 
 /// Why a token was not accepted.
@@ -43,6 +44,23 @@ pub enum Unknown {
         /// What the clock reads.
         now: UnixTime,
     },
+    /// The revocation log was last read to its end longer ago than is allowed.
+    #[error("the revocation log was last read {} ago, and {} are allowed: `health` says why", Words(*age), Words(*max))]
+    Stale {
+        /// How long ago.
+        age: Duration,
+        /// How long it may be.
+        max: Duration,
+    },
+    /// The revocation log has not been read to its end since the engine was opened or the log replaced.
+    #[error("the revocation log has not been read to its end yet: try again, or see `health`")]
+    Unread,
+    /// The log holds revocations that only a newer signoff understands.
+    #[error("the revocation log holds {count} revocations of a kind that this signoff does not know: update it")]
+    Newer {
+        /// How many.
+        count: u64,
+    },
 }
 
 impl Unknown {
@@ -51,6 +69,9 @@ impl Unknown {
     pub fn status(&self) -> Status {
         match self {
             Self::ClockNotSet { .. } => Status::ClockNotSet,
+            Self::Stale { .. } => Status::RevocationsStale,
+            Self::Unread => Status::RevocationsUnread,
+            Self::Newer { .. } => Status::RevocationsNewer,
         }
     }
 }
@@ -237,6 +258,12 @@ pub enum Reject {
         /// The greatest age.
         max: Duration,
     },
+    /// A revocation means this token.
+    #[error("token was logged out, by a revocation of {}", scope_words(*scope))]
+    Revoked {
+        /// By what the revocation is matched.
+        scope: Scope,
+    },
 }
 
 impl Reject {
@@ -273,7 +300,17 @@ impl Reject {
             Self::TypeReserved { .. } => Status::ClaimTypeReserved,
             Self::LifetimeTooLong { .. } => Status::ClaimLifetime,
             Self::TooOld { .. } => Status::ClaimTooOld,
+            Self::Revoked { .. } => Status::TokenRevoked,
         }
+    }
+}
+
+fn scope_words(scope: Scope) -> &'static str {
+    match scope {
+        Scope::Token => "this token",
+        Scope::Session => "its session",
+        Scope::Subject => "its subject's tokens",
+        Scope::Everything => "all tokens issued before a time",
     }
 }
 

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::clock::UnixTime;
 use crate::error::Error;
+use crate::index::{NotRevoked, Traits};
 use crate::keys::{SignatureValid, crypto};
 use crate::policy::claims::{Claim, Claims};
 use crate::policy::texts::Span;
@@ -20,6 +21,22 @@ use crate::token_id::TokenId;
 pub enum Cleared {
     /// The engine has no revocation log: nothing was screened, and nothing can be logged out.
     NoLog,
+    /// Screened against every revocation in the log, and none means it.
+    NotRevoked(NotRevoked),
+    /// The revocations may not all be known, and [`Log::on_unknown`](crate::Log::on_unknown) lets it pass.
+    UnknownAllowed(WhyUnknown),
+}
+
+/// Why the revocations may not all be known.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhyUnknown {
+    /// The log was last read to its end longer ago than is allowed.
+    Stale,
+    /// The log has not been read to its end yet.
+    Unread,
+    /// The log holds revocations of a kind that only a newer signoff knows.
+    Newer,
 }
 
 /// A token that was accepted: its claims, with proof that all checks happened.
@@ -164,7 +181,12 @@ impl<'a> Accepted<'a> {
         }
     }
 
-    fn signing_input(&self) -> &[u8] {
+    /// What of the token is screened.
+    pub(super) fn traits(&self) -> Traits<'_> {
+        super::revocations::traits(&self.claims, self.texts())
+    }
+
+    pub(super) fn signing_input(&self) -> &[u8] {
         match &self.source {
             Source::Borrowed { signing_input, .. } => signing_input,
             Source::Owned(owned) => &owned.signing_input,

@@ -5,6 +5,10 @@
 
 mod accepted;
 mod buffers;
+mod counters;
+mod health;
+mod revocations;
+mod revoke;
 mod scratch;
 mod sign;
 mod snapshot;
@@ -14,7 +18,10 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-pub use accepted::{Accepted, Cleared};
+pub use accepted::{Accepted, Cleared, WhyUnknown};
+pub use health::{Health, Stats};
+pub use revocations::{ClockTrust, CollectionPause, Compaction, Log, OnUnknown, Progress, Revoking, Threads};
+pub use revoke::{RevocationStatus, RevocationsInLog};
 pub use scratch::Scratch;
 pub use sign::{NewToken, SignedToken};
 
@@ -24,6 +31,9 @@ use crate::keys::{AuthenticToken, KeySet};
 use crate::policy::claims::Claims;
 use crate::policy::{self, Policy, Texts};
 use crate::verdict::{Denied, JsonFault, Reject, Unknown};
+use buffers::Buffers;
+use counters::{Counters, Counts};
+use revocations::Served;
 use scratch::Published;
 use snapshot::Snapshot;
 
@@ -53,6 +63,8 @@ pub struct Engine {
 struct Shared {
     policy: Policy,
     published: Published,
+    counters: Arc<Counters>,
+    log: Option<Served>,
 }
 
 thread_local! {
@@ -66,9 +78,35 @@ impl Engine {
     /// # Errors
     /// [`Error::Policy`] for an option out of bounds.
     pub fn new(keys: KeySet, policy: Policy) -> Result<Self, Error> {
+        Ok(Self::with(keys, policy.within_bounds()?, None))
+    }
+
+    /// An engine with a revocation log, which has been read to its end when this returns.
+    ///
+    /// # Errors
+    /// [`Error::Policy`] for an option out of bounds; [`Error::Log`] for a log that can't be opened or read.
+    pub fn open(keys: KeySet, policy: Policy, log: Log) -> Result<Self, Error> {
+        Self::open_with_progress(keys, policy, log, |_| {})
+    }
+
+    /// [`open`](Self::open), told how far it has come: ten million records take seconds.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open).
+    pub fn open_with_progress(
+        keys: KeySet,
+        policy: Policy,
+        log: Log,
+        mut progress: impl FnMut(Progress),
+    ) -> Result<Self, Error> {
         let policy = policy.within_bounds()?;
+        let revocations = log.open(&mut progress)?;
+        Ok(Self::with(keys, policy, Some(Served::new(revocations))))
+    }
+
+    fn with(keys: KeySet, policy: Policy, log: Option<Served>) -> Self {
         let published = Arc::new(ArcSwap::from_pointee(Snapshot::new(keys)));
-        Ok(Self { shared: Arc::new(Shared { policy, published }) })
+        Self { shared: Arc::new(Shared { policy, published, counters: Arc::default(), log }) }
     }
 
     /// Replaces the key set, for this handle and all its clones.
@@ -142,7 +180,8 @@ impl Engine {
     pub fn authenticate(&self, token: impl AsRef<[u8]>) -> Result<AuthenticToken<'static>, Denied> {
         let (token, policy) = (token.as_ref(), &self.shared.policy);
         with_thread_scratch(|Scratch { recent, buffers }| {
-            let found = recent.current(&self.shared.published).authenticate(buffers, token, policy)?;
+            let (snapshot, _) = recent.current(&self.shared.published, &self.shared.counters);
+            let found = snapshot.authenticate(buffers, token, policy)?;
             Ok(AuthenticToken::new(found.signing_input, found.payload, found.signature).into_owned())
         })
     }
@@ -154,9 +193,24 @@ impl Engine {
         token: &'a [u8],
         clock: Clock,
     ) -> Result<Accepted<'a>, Denied> {
-        let policy = &self.shared.policy;
         let Scratch { recent, buffers } = scratch;
-        let found = recent.current(&self.shared.published).authenticate(buffers, token, policy)?;
+        let (snapshot, counts) = recent.current(&self.shared.published, &self.shared.counters);
+        let verdict = self.judge_bytes(snapshot, buffers, token, clock, counts);
+        counts.count(verdict.as_ref().err());
+        verdict
+    }
+
+    #[inline(always)]
+    fn judge_bytes<'a>(
+        &self,
+        snapshot: &Snapshot,
+        buffers: &'a mut Buffers,
+        token: &'a [u8],
+        clock: Clock,
+        counts: &mut Counts,
+    ) -> Result<Accepted<'a>, Denied> {
+        let policy = &self.shared.policy;
+        let found = snapshot.authenticate(buffers, token, policy)?;
 
         let payload = std::str::from_utf8(found.payload)
             .map_err(|error| Reject::ClaimsJson { fault: JsonFault::NotUtf8 { at: error.valid_up_to() } })?;
@@ -169,7 +223,14 @@ impl Engine {
         }
         let texts = Texts { payload, unescaped: found.unescaped };
         let proof = policy::judge(policy, &claims, texts, found.typ, found.key, now)?;
-        Ok(Accepted::new(texts, found.signing_input, claims, (found.signature, proof), Cleared::NoLog))
+        let cleared = match &self.shared.log {
+            None => Cleared::NoLog,
+            Some(log) => {
+                let times = (clock, now, policy.leeway);
+                log.revocations.clear(&claims, texts, found.signing_input, times, &mut counts.probes)?
+            }
+        };
+        Ok(Accepted::new(texts, found.signing_input, claims, (found.signature, proof), cleared))
     }
 }
 

@@ -6,6 +6,7 @@ use arc_swap::ArcSwap;
 use arc_swap::cache::Cache;
 
 use super::buffers::Buffers;
+use super::counters::{Counters, Counts};
 use super::snapshot::Snapshot;
 
 /// Reusable buffers for [`Engine::verify`](crate::Engine::verify): one a thread, or one a connection.
@@ -32,22 +33,34 @@ impl std::fmt::Debug for Scratch {
     }
 }
 
-/// The snapshot that was used last, so that it is loaded afresh only when it has been replaced.
+/// The snapshot that was used last, so that it is loaded afresh only when it has been replaced, and where
+/// this scratch counts.
 ///
 /// Until its next use a scratch keeps the last snapshot alive, and nothing else of the engine.
 #[derive(Default)]
-pub(super) struct Recent(Option<(Published, Cache<Published, Arc<Snapshot>>)>);
+pub(super) struct Recent(Option<Attached>);
+
+struct Attached {
+    origin: Published,
+    snapshot: Cache<Published, Arc<Snapshot>>,
+    counts: Counts,
+}
 
 /// Where an engine publishes its snapshots.
 pub(super) type Published = Arc<ArcSwap<Snapshot>>;
 
 impl Recent {
-    /// The snapshot that is current now.
+    /// The snapshot that is current now, and where to count what is done with it.
     #[inline]
-    pub(super) fn current(&mut self, published: &Published) -> &Snapshot {
+    pub(super) fn current(&mut self, published: &Published, counters: &Arc<Counters>) -> (&Snapshot, &mut Counts) {
         // Another engine's.
-        self.0.take_if(|(origin, _)| !Arc::ptr_eq(origin, published));
-        let fresh = || (Arc::clone(published), Cache::new(Arc::clone(published)));
-        self.0.get_or_insert_with(fresh).1.load()
+        self.0.take_if(|attached| !Arc::ptr_eq(&attached.origin, published));
+        let fresh = || Attached {
+            origin: Arc::clone(published),
+            snapshot: Cache::new(Arc::clone(published)),
+            counts: counters.join(),
+        };
+        let Attached { snapshot, counts, .. } = self.0.get_or_insert_with(fresh);
+        (snapshot.load(), counts)
     }
 }

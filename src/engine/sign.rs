@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::Engine;
+use super::{Engine, revocations};
 use crate::clock::{Times, UnixTime};
 use crate::error::{Error, SignError};
+use crate::index::{Probes, Screened, Traits};
 use crate::keys::{Key, KeySet, crypto};
 use crate::limits::NUMERIC_DATE_MAX_SECS;
+use crate::policy::Texts;
 use crate::policy::claims::{Claims, Registered};
+use crate::revocation::is_before_cut_off;
 use crate::token::base64url;
 use crate::verdict::Reject;
 
@@ -169,6 +172,37 @@ impl Engine {
     }
 }
 
+impl Engine {
+    /// When a token that is signed now says that it was issued: the second, or, where a cut-off covers
+    /// that, the first millisecond behind the cut-off.
+    fn issue_time(&self, traits: &Traits<'_>, now: UnixTime) -> Result<UnixTime, SignError> {
+        let second = UnixTime::from_secs(now.as_secs());
+        let Some(log) = &self.shared.log else { return Ok(second) };
+        let index = &log.revocations.index;
+        let Some(cut_off) = index.view().latest_cut_off(index.salt(), traits) else { return Ok(second) };
+        if !is_before_cut_off(Some(second), cut_off) {
+            return Ok(second);
+        }
+        let issued_at = now.max(cut_off.plus(Duration::from_millis(1)));
+        match issued_at > now.plus(self.policy().issued_in_future_max) {
+            true => Err(SignError::CutOffAhead { cut_off, now }),
+            false => Ok(issued_at),
+        }
+    }
+
+    /// Refuses claims that a revocation means already.
+    fn refuse_revoked(&self, claims: &Claims, texts: Texts<'_>) -> Result<(), SignError> {
+        let Some(log) = &self.shared.log else { return Ok(()) };
+        log.revocations.judge(claims, self.policy().leeway).map_err(SignError::WouldBeRejected)?;
+        let (index, traits) = (&log.revocations.index, revocations::traits(claims, texts));
+        // A signed token always has a `jti`, so that its hash is not asked for.
+        match index.view().screen(index.salt(), &traits, || [0; 32], &mut Probes::default()) {
+            Screened::Revoked(scope) => Err(SignError::Revoked { scope }),
+            Screened::NotRevoked(_) => Ok(()),
+        }
+    }
+}
+
 fn signing_key<'k>(keys: &'k KeySet, key_id: Option<&str>) -> Result<&'k Key, SignError> {
     keys.keys().iter().find(|key| key_id.is_none() || key.key_id() == key_id).ok_or(SignError::NoSuchKey)
 }
@@ -204,7 +238,13 @@ impl Payload {
         }
 
         let mut added = String::new();
-        let issued_at = claims.iat().present().unwrap_or(UnixTime::from_secs(now.as_secs()));
+        let issued_at = match claims.iat().present() {
+            Some(iat) => iat,
+            None => {
+                let texts = Texts { payload: text, unescaped: &unescaped };
+                engine.issue_time(&revocations::traits(&claims, texts), now)?
+            }
+        };
         if claims.iat().present().is_none() {
             added += &format!(",\"iat\":{issued_at}");
         }
@@ -213,7 +253,8 @@ impl Payload {
             (None, End::Unstated) => return Err(SignError::ExpiryUnstated),
             (Some(exp), End::Unstated) => Some(exp),
             (None, End::Never) => None,
-            (None, End::In(lifetime)) => Some(issued_at.plus(lifetime)),
+            // Whole seconds, which every library reads; the start alone may need a fraction.
+            (None, End::In(lifetime)) => Some(UnixTime::from_secs(issued_at.as_secs()).plus(lifetime)),
         };
         if expires_at.is_some_and(|exp| exp > UnixTime::from_secs(NUMERIC_DATE_MAX_SECS)) {
             return Err(SignError::ExpiryTooFar);
@@ -222,7 +263,7 @@ impl Payload {
             added += &format!(",\"exp\":{exp}");
         }
         let token_id = match claims.jti().present() {
-            Some(jti) => crate::policy::Texts { payload: text, unescaped: &unescaped }.of(jti).to_owned(),
+            Some(jti) => Texts { payload: text, unescaped: &unescaped }.of(jti).to_owned(),
             None => {
                 let random = crypto::random_16().ok_or(SignError::NoRandom)?;
                 let jti = uuid::Builder::from_random_bytes(random).into_uuid().hyphenated().to_string();
@@ -232,7 +273,8 @@ impl Payload {
         };
         let text = with_members(text, &added);
         // What was added is held to the same reading as what was given.
-        read(&text, &mut unescaped)?;
+        let claims = read(&text, &mut unescaped)?;
+        engine.refuse_revoked(&claims, Texts { payload: &text, unescaped: &unescaped })?;
         Ok(Self { text, token_id, issued_at, expires_at })
     }
 }

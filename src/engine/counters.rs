@@ -1,0 +1,127 @@
+//! Counting without sharing: each scratch counts for itself, and whoever asks adds up.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+
+use crate::index::Probes;
+use crate::status::Status;
+use crate::verdict::Denied;
+
+const STATUSES: usize = Status::ALL.len();
+
+/// Everything that an engine's scratches have counted.
+#[derive(Default)]
+pub(super) struct Counters {
+    scratches: Mutex<Scratches>,
+}
+
+#[derive(Default)]
+struct Scratches {
+    live: Vec<Arc<Block>>,
+    /// Of scratches that are gone.
+    past: Totals,
+}
+
+/// The counts of one scratch. Only its owner writes them.
+struct Block {
+    statuses: [AtomicU64; STATUSES],
+    probes: AtomicU64,
+    positives: AtomicU64,
+    false_positives: AtomicU64,
+}
+
+/// Counts, added up.
+#[derive(Clone)]
+pub(super) struct Totals {
+    pub(super) statuses: [u64; STATUSES],
+    pub(super) probes: u64,
+    pub(super) positives: u64,
+    pub(super) false_positives: u64,
+}
+
+impl Default for Totals {
+    fn default() -> Self {
+        Self { statuses: [0; STATUSES], probes: 0, positives: 0, false_positives: 0 }
+    }
+}
+
+impl Totals {
+    fn add(&mut self, block: &Block) {
+        for (total, count) in self.statuses.iter_mut().zip(&block.statuses) {
+            *total += count.load(Ordering::Relaxed);
+        }
+        self.probes += block.probes.load(Ordering::Relaxed);
+        self.positives += block.positives.load(Ordering::Relaxed);
+        self.false_positives += block.false_positives.load(Ordering::Relaxed);
+    }
+}
+
+impl Counters {
+    /// A place to count for one more scratch.
+    pub(super) fn join(self: &Arc<Self>) -> Counts {
+        let zero = || AtomicU64::new(0);
+        let block = Arc::new(Block {
+            statuses: [const { AtomicU64::new(0) }; STATUSES],
+            probes: zero(),
+            positives: zero(),
+            false_positives: zero(),
+        });
+        let mut scratches = self.scratches.lock();
+        scratches.retire();
+        scratches.live.push(Arc::clone(&block));
+        Counts { block, probes: Probes::default() }
+    }
+
+    pub(super) fn totals(&self) -> Totals {
+        let mut scratches = self.scratches.lock();
+        scratches.retire();
+        let mut totals = scratches.past.clone();
+        scratches.live.iter().for_each(|block| totals.add(block));
+        totals
+    }
+}
+
+impl Scratches {
+    /// Keeps the counts of scratches that are gone, and forgets the scratches.
+    fn retire(&mut self) {
+        let Self { live, past } = self;
+        live.retain(|block| {
+            let is_live = Arc::strong_count(block) > 1;
+            if !is_live {
+                past.add(block);
+            }
+            is_live
+        });
+    }
+}
+
+/// Where one scratch counts.
+pub(super) struct Counts {
+    block: Arc<Block>,
+    /// Of the verification that is being made.
+    pub(super) probes: Probes,
+}
+
+impl Counts {
+    #[inline]
+    pub(super) fn count(&mut self, denied: Option<&Denied>) {
+        let status = denied.map_or(Status::Done, Denied::status);
+        add(&self.block.statuses[status.ordinal()], 1);
+        if self.probes.probes != 0 {
+            add(&self.block.probes, self.probes.probes.into());
+            if self.probes.positives != 0 {
+                add(&self.block.positives, self.probes.positives.into());
+                add(&self.block.false_positives, self.probes.false_positives.into());
+            }
+            self.probes = Probes::default();
+        }
+    }
+}
+
+/// Adds without locking the bus: nobody else writes here.
+#[inline]
+fn add(counter: &AtomicU64, more: u64) {
+    counter.store(counter.load(Ordering::Relaxed).wrapping_add(more), Ordering::Relaxed);
+}

@@ -1,0 +1,160 @@
+//! Reading the log forward into the index.
+
+use std::ops::ControlFlow;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::sync_channel;
+use std::time::Instant;
+
+use super::{Follower, Revocations};
+use crate::clock::Times;
+use crate::index::{Batch, Merge};
+use crate::log::{Cursor, LogError, Read};
+
+/// How far the opening of a log has come.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Records read so far.
+    pub read: u64,
+    /// About how many there are.
+    pub total: u64,
+}
+
+/// From how many records on they become segments of their own, rather than go through the recent set.
+const BATCH_MIN: usize = 4096;
+
+/// How many records become one segment: as many as are sorted quickly and merged rarely.
+const BATCH_MAX: usize = 1 << 20;
+
+/// After how many records progress is told.
+const TELL_EACH: u64 = 1 << 16;
+
+/// What following found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Followed {
+    Nothing,
+    Records(u64),
+    /// The log had to be read anew.
+    Anew,
+}
+
+impl Revocations {
+    /// Reads what is new in the log, and renews the freshness.
+    ///
+    /// # Errors
+    /// What the log says. Freshness then stays what it was.
+    pub(super) fn follow(&self, times: Times) -> Result<Followed, LogError> {
+        let mut follower = self.follower.lock();
+        let done = self.follow_from(&mut follower, times, &mut |_| ControlFlow::Continue(()));
+        drop(follower);
+        let before = std::mem::replace(&mut *self.fault.lock(), done.as_ref().err().cloned());
+        match (&before, &done) {
+            (None, Err(error)) => tracing::warn!(%error, "degraded: the revocation log can't be read"),
+            (Some(_), Ok(_)) => tracing::info!("recovered: the revocation log is read again"),
+            _ => {}
+        }
+        done
+    }
+
+    fn follow_from(
+        &self,
+        follower: &mut Follower,
+        times: Times,
+        tell: &mut dyn FnMut(u64) -> ControlFlow<()>,
+    ) -> Result<Followed, LogError> {
+        match self.read_on(follower, tell)? {
+            Read::Unchanged => {
+                self.freshness.renew(times);
+                Ok(Followed::Nothing)
+            }
+            Read::ToHead { .. } => {
+                self.freshness.renew(times);
+                Ok(Followed::Records(0))
+            }
+            Read::Stopped => Err(LogError::CatchUp { waited: self.options.open_timeout }),
+            Read::Rewound => {
+                // Nothing that is held is dropped; what the log has is read beside it.
+                tracing::warn!("the revocation log is not the one that was read before: reading it anew");
+                self.freshness.forget();
+                follower.cursor = Cursor::default();
+                match self.read_on(follower, tell)? {
+                    Read::ToHead { .. } | Read::Unchanged => {
+                        self.freshness.renew(times);
+                        Ok(Followed::Anew)
+                    }
+                    Read::Stopped | Read::Rewound => Err(LogError::CatchUp { waited: self.options.open_timeout }),
+                }
+            }
+        }
+    }
+
+    /// Reads from where the follower stands to the head. Few records go through the recent set at once;
+    /// many are built into segments by a second thread while they are read.
+    fn read_on(&self, follower: &mut Follower, tell: &mut dyn FnMut(u64) -> ControlFlow<()>) -> Result<Read, LogError> {
+        let (mut count, mut batch) = (0_u64, Batch::default());
+        let read = std::thread::scope(|scope| {
+            let mut builder = None;
+            let read = self.log.read(follower.cursor, &mut |record| {
+                count += 1;
+                batch.add(self.index.salt(), &record);
+                if batch.len() >= BATCH_MAX {
+                    let sender = builder.get_or_insert_with(|| {
+                        let (sender, batches) = sync_channel::<Batch>(1);
+                        scope.spawn(move || batches.into_iter().for_each(|batch| self.index.add(batch)));
+                        sender
+                    });
+                    // The builder is there until the sender has gone.
+                    let _sent = sender.send(std::mem::take(&mut batch));
+                }
+                if count % TELL_EACH == 0 { tell(count) } else { ControlFlow::Continue(()) }
+            });
+            drop(builder);
+            read
+        })?;
+        if batch.len() >= BATCH_MIN {
+            self.index.add(batch);
+        } else {
+            self.index.insert_all(batch);
+        }
+        if let Read::ToHead { cursor, facts, junk, unknown_kinds } = read {
+            follower.cursor = cursor;
+            self.learn(facts);
+            self.junk.fetch_add(junk, Ordering::Relaxed);
+            self.unknown_kinds.fetch_add(unknown_kinds, Ordering::Relaxed);
+        }
+        if count > 0 {
+            self.signal.wake_merger();
+        }
+        Ok(read)
+    }
+
+    /// Reads the log for the first time, within the time that opening may take.
+    pub(super) fn catch_up(&self, progress: &mut dyn FnMut(Progress)) -> Result<(), LogError> {
+        let (started, times) = (Instant::now(), Times::now());
+        let total = self.log.count_after(Cursor::default())?;
+        let mut follower = self.follower.lock();
+        let mut tell = |read| {
+            progress(Progress { read, total: total.max(read) });
+            match started.elapsed() > self.options.open_timeout {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        };
+        self.follow_from(&mut follower, times, &mut tell)?;
+        progress(Progress { read: total, total });
+        Ok(())
+    }
+
+    /// Merges until there is nothing to merge.
+    pub(in crate::engine) fn merge_all(&self) {
+        loop {
+            match self.index.merge() {
+                Merge::Nothing => return,
+                Merge::Merged { records } => tracing::debug!(records, "merged"),
+                Merge::WithoutFilter { records } => {
+                    tracing::warn!(records, "merge failed to build a filter; the exact table is asked alone");
+                }
+            }
+        }
+    }
+}

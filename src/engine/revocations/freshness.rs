@@ -1,0 +1,77 @@
+//! How long ago the index was known to hold everything in the log.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::clock::{Clock, Times, UnixTime, boot, coarse_uptime};
+use crate::verdict::Unknown;
+
+/// When the log was last read to its head, by three clocks. Milliseconds.
+///
+/// The clock that counts suspended time takes a tenth of a verification to read. The two coarse ones are
+/// loads from memory; where both say that little time has passed, little has.
+pub(super) struct Freshness {
+    /// Zero until the log was read for the first time.
+    boot: AtomicU64,
+    uptime: AtomicU64,
+    wall: AtomicI64,
+}
+
+impl Freshness {
+    pub(super) fn never() -> Self {
+        Self { boot: AtomicU64::new(0), uptime: AtomicU64::new(0), wall: AtomicI64::new(0) }
+    }
+
+    /// Notes that everything that was in the log at this time is in the index.
+    pub(super) fn renew(&self, at: Times) {
+        self.uptime.store(millis(coarse_uptime()), Ordering::Relaxed);
+        self.wall.store(Clock::System.now([None; 4]).as_millis(), Ordering::Relaxed);
+        self.boot.store(millis(at.boot()).max(1), Ordering::Release);
+    }
+
+    /// Notes that what is in the log is not known any more.
+    pub(super) fn forget(&self) {
+        self.boot.store(0, Ordering::Release);
+        self.uptime.store(0, Ordering::Relaxed);
+    }
+
+    pub(super) fn age(&self, times: Times) -> Option<Duration> {
+        match self.boot.load(Ordering::Acquire) {
+            0 => None,
+            renewed => Some(Duration::from_millis(millis(times.boot()).saturating_sub(renewed))),
+        }
+    }
+
+    #[inline]
+    pub(super) fn unknown(&self, clock: Clock, max: Duration) -> Option<Unknown> {
+        if let Clock::System = clock {
+            let max_millis = millis(max);
+            let uptime = millis(coarse_uptime()).wrapping_sub(self.uptime.load(Ordering::Relaxed));
+            let wall = Clock::System.now([None; 4]).as_millis() - self.wall.load(Ordering::Relaxed);
+            if uptime <= max_millis
+                && u64::try_from(wall).is_ok_and(|wall| wall <= max_millis)
+                && self.boot.load(Ordering::Relaxed) != 0
+            {
+                return None;
+            }
+        }
+        self.unknown_exactly(clock, max)
+    }
+
+    #[cold]
+    fn unknown_exactly(&self, clock: Clock, max: Duration) -> Option<Unknown> {
+        let now = match clock {
+            Clock::Given(times) => times.boot(),
+            Clock::System => boot(),
+        };
+        let Some(age) = self.age(Times::at(UnixTime::default()).since_boot(now)) else {
+            return Some(Unknown::Unread);
+        };
+        (age > max).then_some(Unknown::Stale { age, max })
+    }
+}
+
+#[inline]
+fn millis(duration: Duration) -> u64 {
+    duration.as_secs() * 1000 + u64::from(duration.subsec_millis())
+}

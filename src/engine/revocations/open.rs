@@ -1,0 +1,252 @@
+//! Which log an engine has, and by which rules it goes by it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use super::append::Queue;
+use super::collect::Observed;
+use super::follow::Progress;
+use super::freshness::Freshness;
+use super::threads::Signal;
+use super::{Follower, Revocations};
+use crate::error::Error;
+use crate::index::{Filtering, Index};
+use crate::keys::crypto;
+use crate::limits::{APPEND_TIMEOUT, MAX_STALENESS, OPEN_TIMEOUT};
+use crate::log::{Create, LogError, MemoryLog, Origin, RevocationLog};
+use crate::revocation::Salt;
+
+/// What becomes of a token that is not visibly revoked while the index is older than allowed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums)] // The three answers that there are.
+pub enum OnUnknown {
+    /// The answer is [`Denied::Unavailable`](crate::Denied::Unavailable): HTTP 503.
+    #[default]
+    Reject,
+    /// It is accepted, and the result says that it was so: a log-out may be missed.
+    Accept,
+    /// It is accepted if it was issued (`iat`) less than this ago: a young token is rarely logged out.
+    AcceptYounger(Duration),
+}
+
+/// Whether a log is served by threads of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums)] // With or without.
+pub enum Threads {
+    /// Three threads, named `signoff-…`, that end with the last engine on the log.
+    #[default]
+    Own,
+    /// None: the host calls [`Engine::refresh`](crate::Engine::refresh) often enough, and `revoke` does its
+    /// own writing.
+    None,
+}
+
+/// A revocation log, and how an engine goes by it.
+///
+/// ```no_run
+/// use signoff::{Engine, Log};
+/// # fn f(keys: signoff::KeySet, policy: signoff::Policy) -> Result<Engine, signoff::Error> {
+/// Engine::open(keys, policy, Log::sqlite("./signoff.db").create_if_missing())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Log {
+    source: Source,
+    options: Options,
+    longest_lifetime: Option<Duration>,
+}
+
+#[derive(Clone)]
+enum Source {
+    Memory(Result<MemoryLog, NoRandom>),
+    Sqlite { path: PathBuf, create: Create },
+}
+
+/// The operating system gave no random bytes for a log's secret.
+#[derive(Clone, Copy)]
+struct NoRandom;
+
+#[derive(Clone, Copy, Debug)]
+pub(in crate::engine) struct Options {
+    pub(in crate::engine) max_staleness: Duration,
+    pub(in crate::engine) on_unknown: OnUnknown,
+    pub(in crate::engine) threads: Threads,
+    pub(super) open_timeout: Duration,
+    pub(super) append_timeout: Duration,
+    start: Start,
+    filtering: Filtering,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Start {
+    CaughtUp,
+    Unknown,
+}
+
+impl Log {
+    fn of(source: Source) -> Self {
+        let options = Options {
+            max_staleness: MAX_STALENESS,
+            on_unknown: OnUnknown::Reject,
+            threads: Threads::Own,
+            open_timeout: OPEN_TIMEOUT,
+            append_timeout: APPEND_TIMEOUT,
+            start: Start::CaughtUp,
+            filtering: Filtering::On,
+        };
+        Self { source, options, longest_lifetime: None }
+    }
+
+    /// A log that ends with the process: after a restart every token that was logged out is good again.
+    ///
+    /// Clones are the same log, also for engines that are opened on them.
+    #[must_use]
+    pub fn memory() -> Self {
+        Self::of(Source::Memory(crypto::random_16().map(MemoryLog::new).ok_or(NoRandom)))
+    }
+
+    /// A log in an SQLite file, which several processes of this machine may share.
+    ///
+    /// It must be there, unless [`create_if_missing`](Self::create_if_missing) says otherwise: a path that
+    /// is wrong by a slip would else be an empty list.
+    #[must_use]
+    pub fn sqlite(path: impl Into<PathBuf>) -> Self {
+        Self::of(Source::Sqlite { path: path.into(), create: Create::Never })
+    }
+
+    /// Makes an empty log where there is none. [`Health::origin`](crate::Health::origin) says whether it did.
+    #[must_use]
+    pub fn create_if_missing(mut self) -> Self {
+        if let Source::Sqlite { create, .. } = &mut self.source {
+            *create = Create::IfMissing;
+        }
+        self
+    }
+
+    /// The longest that any token on this log lives, refresh tokens included. Stored with the log, and
+    /// enforced by every engine on it: `exp` and `iat` are then required.
+    ///
+    /// With it, revocations of subjects and sessions end some day; without, they are kept for ever. It can
+    /// be set and lowered, never raised.
+    #[must_use]
+    pub fn longest_lifetime(mut self, lifetime: Duration) -> Self {
+        self.longest_lifetime = Some(lifetime);
+        self
+    }
+
+    /// How long ago the log may have been read to its end. 10 s unless set.
+    #[must_use]
+    pub fn max_staleness(mut self, max: Duration) -> Self {
+        self.options.max_staleness = max;
+        self
+    }
+
+    /// What becomes of tokens when it was longer ago than that.
+    #[must_use]
+    pub fn on_unknown(mut self, on_unknown: OnUnknown) -> Self {
+        self.options.on_unknown = on_unknown;
+        self
+    }
+
+    /// How long opening may take to read the log to its end. 30 s unless set.
+    #[must_use]
+    pub fn open_timeout(mut self, timeout: Duration) -> Self {
+        self.options.open_timeout = timeout;
+        self
+    }
+
+    /// How long a revocation waits for the disk. 10 s unless set.
+    #[must_use]
+    pub fn append_timeout(mut self, timeout: Duration) -> Self {
+        self.options.append_timeout = timeout;
+        self
+    }
+
+    /// Opens at once, and answers that the revocations are unknown until the log was read to its end.
+    #[must_use]
+    pub fn start_unknown(mut self) -> Self {
+        self.options.start = Start::Unknown;
+        self
+    }
+
+    /// Whether the log is served by threads of its own.
+    #[must_use]
+    pub fn threads(mut self, threads: Threads) -> Self {
+        self.options.threads = threads;
+        self
+    }
+
+    /// Whether the index has filters. For comparison: the verdicts are the same.
+    #[must_use]
+    pub fn filtering(mut self, filtering: Filtering) -> Self {
+        self.options.filtering = filtering;
+        self
+    }
+
+    pub(in crate::engine) fn open(self, progress: &mut dyn FnMut(Progress)) -> Result<Arc<Revocations>, Error> {
+        let options = self.options;
+        let (log, origin) = self.source.open()?;
+        if let Some(lifetime) = self.longest_lifetime {
+            log.set_longest_lifetime(lifetime)?;
+        }
+        let revocations = Revocations {
+            index: Index::new(Salt::new(&log.salt()), options.filtering),
+            log,
+            options,
+            origin,
+            freshness: Freshness::never(),
+            watermark: AtomicI64::new(i64::MIN),
+            newest: AtomicI64::new(i64::MIN),
+            longest_lifetime: AtomicI64::new(i64::MAX),
+            unknown_kinds: AtomicU64::new(0),
+            junk: AtomicU64::new(0),
+            follower: Mutex::new(Follower::default()),
+            queue: Queue::default(),
+            observed: Mutex::new(Observed::default()),
+            fault: Mutex::new(None),
+            signal: Signal::default(),
+        };
+        if options.start == Start::CaughtUp {
+            revocations.catch_up(progress)?;
+        }
+        Ok(Arc::new(revocations))
+    }
+}
+
+impl Source {
+    fn open(self) -> Result<(Box<dyn RevocationLog>, Origin), LogError> {
+        match self {
+            Self::Memory(log) => {
+                let fault = |NoRandom| LogError::Io {
+                    path: "memory".to_owned(),
+                    fault: "the operating system gave no random bytes for the log's secret".to_owned(),
+                };
+                Ok((Box::new(log.map_err(fault)?), Origin::Created))
+            }
+            #[cfg(any(feature = "sqlite", feature = "sqlite-system"))]
+            Self::Sqlite { path, create } => {
+                let (log, origin) = crate::log::SqliteLog::open(&path, create, crypto::random_16)?;
+                Ok((Box::new(log), origin))
+            }
+            #[cfg(not(any(feature = "sqlite", feature = "sqlite-system")))]
+            Self::Sqlite { path, create: Create::Never | Create::IfMissing } => Err(LogError::Io {
+                path: path.display().to_string(),
+                fault: "this signoff was built without SQLite: build it with the feature `sqlite`".to_owned(),
+            }),
+        }
+    }
+}
+
+impl std::fmt::Debug for Log {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let source = match &self.source {
+            Source::Memory(_) => "memory".to_owned(),
+            Source::Sqlite { path, .. } => path.display().to_string(),
+        };
+        f.debug_struct("Log").field("source", &source).field("options", &self.options).finish_non_exhaustive()
+    }
+}

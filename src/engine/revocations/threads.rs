@@ -1,0 +1,150 @@
+//! The threads that serve a log: one follows it, one appends to it, one merges and collects.
+//!
+//! They end, and are waited for, when the last engine on the log is dropped. A host that wants none calls
+//! [`Engine::refresh`](crate::Engine::refresh) instead.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+
+use super::{ClockTrust, Revocations, Threads};
+use crate::clock::Times;
+use crate::limits::{COLLECT_INTERVAL, POLL_INTERVAL};
+
+/// What the threads wait for.
+#[derive(Default)]
+pub(super) struct Signal {
+    state: Mutex<Wanted>,
+    follow: Condvar,
+    append: Condvar,
+    merge: Condvar,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Wanted {
+    stop: bool,
+    append: bool,
+    merge: bool,
+}
+
+impl Signal {
+    pub(super) fn wake_appender(&self) {
+        self.state.lock().append = true;
+        self.append.notify_one();
+    }
+
+    pub(super) fn wake_merger(&self) {
+        let mut state = self.state.lock();
+        if !state.merge {
+            state.merge = true;
+            self.merge.notify_one();
+        }
+    }
+
+    fn stop(&self) {
+        self.state.lock().stop = true;
+        self.follow.notify_all();
+        self.append.notify_all();
+        self.merge.notify_all();
+    }
+
+    /// Waits for the time to pass. True when it is time to stop.
+    fn pause(&self, time: Duration) -> bool {
+        let mut state = self.state.lock();
+        if !state.stop {
+            self.follow.wait_for(&mut state, time);
+        }
+        state.stop
+    }
+
+    /// Waits until there is something to append. True when it is time to stop.
+    fn to_append(&self) -> bool {
+        let mut state = self.state.lock();
+        while !state.append && !state.stop {
+            self.append.wait(&mut state);
+        }
+        state.append = false;
+        state.stop
+    }
+
+    /// Waits until there may be something to merge, or for the time to pass. True when it is time to stop.
+    fn to_merge(&self, time: Duration) -> bool {
+        let mut state = self.state.lock();
+        if !state.merge && !state.stop {
+            self.merge.wait_for(&mut state, time);
+        }
+        state.merge = false;
+        state.stop
+    }
+}
+
+/// What a thread does until it is told to stop.
+type Task = fn(&Revocations);
+
+/// The threads of one log.
+pub(in crate::engine) struct Workers {
+    revocations: Arc<Revocations>,
+    handles: Vec<JoinHandle<()>>,
+}
+
+impl Workers {
+    pub(in crate::engine) fn start(revocations: &Arc<Revocations>) -> Self {
+        let mut handles = Vec::new();
+        if revocations.options.threads == Threads::Own {
+            let tasks: [(&str, Task); 3] =
+                [("signoff-follow", follow), ("signoff-append", append), ("signoff-merge", merge_and_collect)];
+            for (name, task) in tasks {
+                let revocations = Arc::clone(revocations);
+                let spawned = std::thread::Builder::new().name(name.to_owned()).spawn(move || task(&revocations));
+                match spawned {
+                    Ok(handle) => handles.push(handle),
+                    // Without it freshness runs out or callers time out, which they are told.
+                    Err(error) => tracing::error!(%error, name, "degraded: the thread could not be started"),
+                }
+            }
+        }
+        Self { revocations: Arc::clone(revocations), handles }
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        self.revocations.signal.stop();
+        for handle in self.handles.drain(..) {
+            // A thread that panicked has nothing more to be waited for.
+            let _ended = handle.join();
+        }
+    }
+}
+
+fn follow(revocations: &Revocations) {
+    loop {
+        // What went wrong is kept for `health`, and tried again at the next turn.
+        let _kept = revocations.follow(Times::now());
+        if revocations.signal.pause(POLL_INTERVAL) {
+            return;
+        }
+    }
+}
+
+fn append(revocations: &Revocations) {
+    loop {
+        let stop = revocations.signal.to_append();
+        while revocations.commit_pending() {}
+        if stop {
+            return;
+        }
+    }
+}
+
+fn merge_and_collect(revocations: &Revocations) {
+    loop {
+        if revocations.signal.to_merge(COLLECT_INTERVAL) {
+            return;
+        }
+        revocations.merge_all();
+        revocations.collect_if_due(Times::now(), ClockTrust::Doubt);
+    }
+}

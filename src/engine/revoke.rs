@@ -1,0 +1,320 @@
+//! Logging out: from what a caller asks for to a record in the log.
+
+use super::revocations::{ClockTrust, Compaction, Revocations, Revoking};
+use super::{Accepted, Engine, with_thread_scratch};
+use crate::clock::{Clock, Times, UnixTime};
+use crate::error::{Error, RevokeError};
+use crate::index::{NotRevoked, Screened};
+use crate::keys::crypto;
+use crate::limits::{CUT_OFF_IN_FUTURE_MAX, KEEP_AFTER_EXPIRY, KEEP_MAX, REVOCATION_TEXT_BYTES_MAX};
+use crate::log::LogError;
+use crate::policy::Texts;
+use crate::policy::claims::Claims;
+use crate::revocation::{Asked, Issuer, Record, Revocation, Revoked, Scope, Target};
+use crate::token_id::TokenId;
+use crate::verdict::{JsonFault, Reject, Unknown};
+
+/// What the log says about a token.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RevocationStatus {
+    /// No revocation means it.
+    NotRevoked(NotRevoked),
+    /// A revocation means it.
+    #[non_exhaustive]
+    Revoked {
+        /// By what the revocation is matched.
+        scope: Scope,
+    },
+    /// None that is known means it, but not all may be known.
+    Unknown(Unknown),
+}
+
+impl Revocation {
+    /// One token that was accepted: log out of this token. Names the token's issuer and its `exp`.
+    ///
+    /// Other tokens of the same login (a refresh token) live on; see [`session`](Self::session).
+    pub fn token(accepted: &Accepted<'_>) -> Self {
+        let target = Target::Token(accepted.token_id().into_owned());
+        let mut revocation = Self::of(Asked::Target(target), Issuer::of(accepted.issuer()));
+        revocation.expires_at = accepted.expires_at();
+        revocation
+    }
+}
+
+impl Engine {
+    /// Logs tokens out. When this returns, the revocation outlives a crash, and binds every verification of
+    /// this process that starts afterwards; other processes on the log follow within 20 ms.
+    ///
+    /// Works while the log is stale. There is no undo. Cost: one commit to the log, shared with whoever
+    /// revokes at the same time.
+    ///
+    /// # Errors
+    /// [`Error::Revoke`]: no log, an option that does not fit, a token that is not ours; or
+    /// [`RevokeError::NotDurable`] and [`RevokeError::Indeterminate`], within a bounded time, when the log
+    /// could not be written: it then binds in this process alone, and can be asked for again.
+    pub fn revoke(&self, revocation: Revocation) -> Result<Revoked, Error> {
+        self.revoke_at(revocation, Times::now_rounded_up())
+    }
+
+    /// [`revoke`](Self::revoke) at the times that the caller gives.
+    ///
+    /// # Errors
+    /// Those of [`revoke`](Self::revoke).
+    pub fn revoke_at(&self, revocation: Revocation, times: Times) -> Result<Revoked, Error> {
+        let revocations = self.revocations()?;
+        match self.settle(revocations, revocation, times)? {
+            Settled::Answered(answer) => Ok(answer),
+            Settled::ToAppend(record) => Ok(revocations.append(record)?),
+        }
+    }
+
+    /// [`revoke`](Self::revoke) as a future, which the log's writer completes. It needs no runtime, and the
+    /// revocation is under way before it is polled.
+    ///
+    /// With [`Threads::None`](crate::Threads::None) this call itself waits for the disk.
+    pub fn revoke_async(&self, revocation: Revocation) -> Revoking {
+        let settled = self.revocations().and_then(|revocations| {
+            self.settle(revocations, revocation, Times::now_rounded_up()).map(|settled| (revocations, settled))
+        });
+        match settled {
+            Err(error) => Revoking::done(Err(error)),
+            Ok((_, Settled::Answered(answer))) => Revoking::done(Ok(answer)),
+            Ok((revocations, Settled::ToAppend(record))) => revocations.append_async(record),
+        }
+    }
+
+    /// Whether a token that was accepted has been logged out since: for connections that stay open.
+    ///
+    /// # Errors
+    /// [`RevokeError::NoLog`].
+    pub fn is_revoked(&self, accepted: &Accepted<'_>) -> Result<RevocationStatus, Error> {
+        let revocations = self.revocations()?;
+        let hash = || crypto::sha256(accepted.signing_input());
+        let index = &revocations.index;
+        let screened = index.view().screen(index.salt(), &accepted.traits(), hash, &mut Default::default());
+        Ok(match (screened, revocations.unknown(Clock::System)) {
+            (Screened::Revoked(scope), _) => RevocationStatus::Revoked { scope },
+            (Screened::NotRevoked(_), Some(unknown)) => RevocationStatus::Unknown(unknown),
+            (Screened::NotRevoked(proof), None) => RevocationStatus::NotRevoked(proof),
+        })
+    }
+
+    /// The revocations in the log, in the order in which they were recorded.
+    ///
+    /// Cost: I/O, a thousand records at a time.
+    ///
+    /// # Errors
+    /// [`RevokeError::NoLog`].
+    pub fn revocations_in_log(&self) -> Result<RevocationsInLog<'_>, Error> {
+        let log = self.revocations()?;
+        Ok(RevocationsInLog { log, page: Vec::new().into_iter(), after: 0, ended: false })
+    }
+
+    /// Reads what is new in the log, appends what waits, merges, and collects when it is time: what the log's
+    /// threads do otherwise. For hosts that want no threads.
+    ///
+    /// # Errors
+    /// [`RevokeError::NoLog`]; [`Error::Log`] when the log can't be read, and then freshness does not advance.
+    pub fn refresh(&self) -> Result<(), Error> {
+        self.refresh_at(Times::now())
+    }
+
+    /// [`refresh`](Self::refresh) at the times that the caller gives.
+    ///
+    /// # Errors
+    /// Those of [`refresh`](Self::refresh).
+    pub fn refresh_at(&self, times: Times) -> Result<(), Error> {
+        self.revocations()?.refresh(times)?;
+        Ok(())
+    }
+
+    /// Collects now, and gives the room back to the system.
+    ///
+    /// # Errors
+    /// [`RevokeError::NoLog`]; [`Error::Log`] when the log can't be written.
+    pub fn compact(&self, trust: ClockTrust) -> Result<Compaction, Error> {
+        self.compact_at(trust, Times::now())
+    }
+
+    /// [`compact`](Self::compact) at the times that the caller gives.
+    ///
+    /// # Errors
+    /// Those of [`compact`](Self::compact).
+    pub fn compact_at(&self, trust: ClockTrust, times: Times) -> Result<Compaction, Error> {
+        let revocations = self.revocations()?;
+        let deleted = revocations.collect(times, trust)?;
+        revocations.log.compact()?;
+        revocations.merge_all();
+        Ok(Compaction { deleted, watermark: revocations.watermark() })
+    }
+
+    /// Sets the watermark back to now, after a clock that stood too far ahead has made it one of the future.
+    ///
+    /// Tokens that expire between now and the old watermark are good again, even where their revocations
+    /// have been collected. Returns the old watermark.
+    ///
+    /// # Errors
+    /// [`RevokeError::NoLog`]; [`Error::Log`] when the log can't be written.
+    pub fn insecure_reset_watermark(&self, times: Times) -> Result<Option<UnixTime>, Error> {
+        let revocations = self.revocations()?;
+        let before = revocations.watermark();
+        revocations.reset_watermark(times)?;
+        Ok(before)
+    }
+
+    pub(super) fn revocations(&self) -> Result<&Revocations, Error> {
+        self.shared.log.as_ref().map(|log| &*log.revocations).ok_or(Error::Revoke(RevokeError::NoLog))
+    }
+
+    /// Answers what can be answered without the log, and else says what is to be appended.
+    fn settle(&self, log: &Revocations, revocation: Revocation, times: Times) -> Result<Settled, Error> {
+        let record = self.record(log, revocation, times)?;
+        if log.has_expired(&record, times)? {
+            return Ok(Settled::Answered(Revoked::AlreadyExpired));
+        }
+        match log.is_covered(&record) {
+            true => Ok(Settled::Answered(Revoked::AlreadyCovered)),
+            false => Ok(Settled::ToAppend(record)),
+        }
+    }
+
+    fn record(&self, log: &Revocations, revocation: Revocation, times: Times) -> Result<Record, Error> {
+        let now = times.wall();
+        let Revocation { asked, mut issuer, issued_before, keep, keep_until, mut expires_at, reason, is_issuer_empty } =
+            revocation;
+        if is_issuer_empty {
+            return Err(RevokeError::Empty { what: "issuer" }.into());
+        }
+        let target = match asked {
+            Asked::Target(target) => target,
+            Asked::TokenText(text) => {
+                let named = self.name_token(text.as_bytes())?;
+                (issuer, expires_at) = (named.issuer, named.expires_at);
+                named.target
+            }
+        };
+        let scope = target.scope();
+        let has_cut_off = matches!(scope, Scope::Subject | Scope::Everything);
+        refuse_slips(&target, &issuer, &keep, reason.as_deref())?;
+        for (option, is_given) in [("issued_before", issued_before.is_some()), ("keep", !keep.is_empty())] {
+            if is_given && !has_cut_off {
+                return Err(RevokeError::NoCutOff { option, scope }.into());
+            }
+        }
+        let issued_before = has_cut_off.then(|| issued_before.unwrap_or_else(|| log.cut_off_now(now)));
+        if let Some(cut_off) = issued_before
+            && cut_off > now.plus(CUT_OFF_IN_FUTURE_MAX)
+        {
+            return Err(RevokeError::CutOffInFuture { cut_off, now, max: CUT_OFF_IN_FUTURE_MAX }.into());
+        }
+        // The end of the last token that is meant: as the token says, as the caller does, or by the log.
+        let by_log = || log.longest_lifetime().map(|lifetime| issued_before.unwrap_or(now).plus(lifetime));
+        let end = match (expires_at, keep_until) {
+            (Some(exp), Some(until)) => Some(exp.max(until)),
+            (Some(time), None) | (None, Some(time)) => Some(time),
+            (None, None) => by_log(),
+        };
+        let keep_until = end.map(|end| end.plus(KEEP_AFTER_EXPIRY));
+        Ok(Record { target, issuer, issued_before, keep, keep_until, recorded_at: now, reason })
+    }
+
+    /// Reads from a whole token what names it. Its times, issuer and audience are not judged: an expired or
+    /// revoked token can be logged out too.
+    fn name_token(&self, token: &[u8]) -> Result<Named, RevokeError> {
+        let policy = self.policy();
+        with_thread_scratch(|scratch| {
+            let (snapshot, _) = scratch.recent.current(&self.shared.published, &self.shared.counters);
+            let found = snapshot.authenticate(&mut scratch.buffers, token, policy)?;
+            let payload = std::str::from_utf8(found.payload)
+                .map_err(|error| Reject::ClaimsJson { fault: JsonFault::NotUtf8 { at: error.valid_up_to() } })?;
+            found.unescaped.clear();
+            let mut claims = Claims::default();
+            claims.read(payload, found.unescaped, policy)?;
+            let texts = Texts { payload, unescaped: found.unescaped };
+            let traits = super::revocations::traits(&claims, texts);
+            let token_id = match traits.jti {
+                Some(jti) => TokenId::from(jti),
+                None => TokenId::SigningInput(crypto::sha256(found.signing_input)),
+            };
+            let (target, issuer) = (Target::Token(token_id), Issuer::of(traits.iss));
+            Ok(Named { target, issuer, expires_at: claims.exp().present() })
+        })
+        .map_err(RevokeError::Token)
+    }
+}
+
+struct Named {
+    target: Target,
+    issuer: Issuer,
+    expires_at: Option<UnixTime>,
+}
+
+enum Settled {
+    Answered(Revoked),
+    ToAppend(Record),
+}
+
+/// Refuses what only a slip can have made: an unset variable would log out nobody, or everybody.
+fn refuse_slips(target: &Target, issuer: &Issuer, keep: &[String], reason: Option<&str>) -> Result<(), RevokeError> {
+    let what = match target.scope() {
+        Scope::Token => "token id",
+        Scope::Session => "session",
+        Scope::Subject => "subject",
+        Scope::Everything => "value",
+    };
+    if target.is_empty() {
+        return Err(RevokeError::Empty { what });
+    }
+    if keep.iter().any(String::is_empty) {
+        return Err(RevokeError::Empty { what: "kept id" });
+    }
+    let named = if let Issuer::Named(name) = issuer { name.len() } else { 0 };
+    let texts = [(what, target.value().len()), ("issuer", named), ("reason", reason.map_or(0, str::len))];
+    let kept = keep.iter().map(|id| ("kept id", id.len()));
+    if let Some((what, _)) = texts.into_iter().chain(kept).find(|(_, len)| *len > REVOCATION_TEXT_BYTES_MAX) {
+        return Err(RevokeError::TooLong { what, max: REVOCATION_TEXT_BYTES_MAX });
+    }
+    if keep.len() > KEEP_MAX {
+        return Err(RevokeError::TooLong { what: "number of kept ids", max: KEEP_MAX });
+    }
+    Ok(())
+}
+
+/// The revocations in a log, in order, read a page at a time.
+pub struct RevocationsInLog<'e> {
+    log: &'e Revocations,
+    page: std::vec::IntoIter<(i64, Record)>,
+    after: i64,
+    ended: bool,
+}
+
+const PAGE: usize = 1000;
+
+impl Iterator for RevocationsInLog<'_> {
+    type Item = Result<Record, LogError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.page.len() == 0 && !self.ended {
+            match self.log.log.list(self.after, PAGE) {
+                Ok(page) => {
+                    self.ended = page.is_empty();
+                    self.page = page.into_iter();
+                }
+                Err(error) => {
+                    self.ended = true;
+                    return Some(Err(error));
+                }
+            }
+        }
+        let (position, record) = self.page.next()?;
+        self.after = position;
+        Some(Ok(record))
+    }
+}
+
+impl std::fmt::Debug for RevocationsInLog<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RevocationsInLog").field("after", &self.after).finish_non_exhaustive()
+    }
+}

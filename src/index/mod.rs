@@ -1,0 +1,298 @@
+//! Answers from memory whether a token is revoked: a recent set, and segments that are merged.
+//!
+//! Knows no log, no clock and no file. It is a view of a log that can always be rebuilt.
+//!
+//! Invariants: readers never wait for a writer or a merge, and never free a segment: the writer keeps
+//! every view that it has replaced until nobody reads it. A record that was added binds every screening
+//! that starts afterwards.
+
+mod cut_off;
+mod filter;
+mod lane;
+mod recent;
+mod screening;
+mod segment;
+
+use std::sync::Arc;
+
+use arc_swap::{ArcSwap, Guard};
+use parking_lot::Mutex;
+
+pub use filter::Filtering;
+pub use screening::NotRevoked;
+
+pub(crate) use screening::{Probes, Screened, Traits};
+
+use crate::clock::UnixTime;
+use crate::revocation::{Issuer, Lane, RecordRef, Salt, Scope};
+use cut_off::CutOff;
+use lane::Records;
+use recent::Recent;
+use segment::{Entry, Segment, Until};
+
+/// The index of one log.
+pub(crate) struct Index {
+    salt: Salt,
+    filtering: Filtering,
+    published: ArcSwap<View>,
+    writer: Mutex<Writer>,
+}
+
+/// What one screening reads. Only its recent sets change, and they only grow.
+#[derive(Clone, Default)]
+pub(crate) struct View {
+    lanes: [Records; 4],
+    everything: Arc<[Everything]>,
+}
+
+/// A cut-off for every subject of an issuer.
+#[derive(Clone)]
+struct Everything {
+    issuer: Issuer,
+    cut_off: CutOff,
+    until: Until,
+}
+
+#[derive(Default)]
+struct Writer {
+    /// Views that may still be read by somebody.
+    retired: Vec<Arc<View>>,
+    merges: u64,
+    /// Records whose time has passed, as far as the log has said.
+    collected: Option<UnixTime>,
+}
+
+/// What an index holds, for stats.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Held {
+    /// Records by scope, in the order of [`Scope::ALL`].
+    pub(crate) records: [u64; 4],
+    pub(crate) segments: u64,
+    pub(crate) filters_missing: u64,
+    pub(crate) merges: u64,
+    pub(crate) bytes: u64,
+}
+
+/// What a call to [`Index::merge`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Merge {
+    /// Some segments became one of so many records; there may be more to do.
+    Merged { records: usize },
+    /// The same, but no filter could be built: the exact table is asked alone.
+    WithoutFilter { records: usize },
+    /// There was nothing to merge.
+    Nothing,
+}
+
+/// Records on their way into the index in large numbers, without their values.
+#[derive(Default)]
+pub(crate) struct Batch {
+    lanes: [(Vec<Entry>, Vec<CutOff>); 4],
+    everything: Vec<Everything>,
+}
+
+impl Batch {
+    pub(crate) fn add(&mut self, salt: &Salt, record: &RecordRef<'_>) {
+        let until = Until::from(record.keep_until);
+        let Some((lane, fingerprint)) = salt.of_record(record) else {
+            let cut_off = cut_off_of(salt, record);
+            self.everything.push(Everything { issuer: record.issuer.into_owned(), cut_off, until });
+            return;
+        };
+        let (entries, cut_offs) = &mut self.lanes[lane as usize];
+        entries.push(Entry::new(fingerprint, until));
+        if lane == Lane::Subject {
+            cut_offs.push(cut_off_of(salt, record));
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.lanes.iter().map(|(entries, _)| entries.len()).sum::<usize>() + self.everything.len()
+    }
+}
+
+fn cut_off_of(salt: &Salt, record: &RecordRef<'_>) -> CutOff {
+    CutOff::new(record.cut_off(), record.keep.iter().map(|id| salt.kept(id)).collect())
+}
+
+impl Index {
+    pub(crate) fn new(salt: Salt, filtering: Filtering) -> Self {
+        let (published, writer) = (ArcSwap::from_pointee(View::default()), Mutex::default());
+        Self { salt, filtering, published, writer }
+    }
+
+    pub(crate) fn salt(&self) -> &Salt {
+        &self.salt
+    }
+
+    /// The view that is current now. Let go of it soon: it keeps its segments in memory.
+    #[inline]
+    pub(crate) fn view(&self) -> Guard<Arc<View>> {
+        self.published.load()
+    }
+
+    /// Adds one record, which binds every screening that starts after this returns.
+    pub(crate) fn insert(&self, record: &RecordRef<'_>) {
+        let mut batch = Batch::default();
+        batch.add(&self.salt, record);
+        self.insert_all(batch);
+    }
+
+    fn insert_entry(&self, writer: &mut Writer, lane: Lane, entry: Entry, cut_off: Option<CutOff>) {
+        let view = self.published.load();
+        let recent = match &view.lanes[lane as usize].recent {
+            Some(recent) if !recent.is_full() => Arc::clone(recent),
+            full => {
+                let sealed = full.as_ref().map(|recent| {
+                    let (entries, cut_offs) = recent.entries();
+                    Arc::new(Segment::build(entries, cut_offs, self.filtering))
+                });
+                let fresh = Arc::new(Recent::new(lane == Lane::Subject));
+                let published = Arc::clone(&fresh);
+                self.change(writer, move |view| {
+                    let records = &mut view.lanes[lane as usize];
+                    records.recent = Some(published);
+                    records.segments.extend(sealed);
+                });
+                fresh
+            }
+        };
+        recent.insert(entry.fingerprint(), entry.until(), cut_off);
+    }
+
+    /// Adds the records of a small batch one by one.
+    pub(crate) fn insert_all(&self, batch: Batch) {
+        let mut writer = self.writer.lock();
+        for (lane, (entries, cut_offs)) in Lane::ALL.into_iter().zip(batch.lanes) {
+            let mut cut_offs = cut_offs.into_iter();
+            for entry in entries {
+                self.insert_entry(&mut writer, lane, entry, cut_offs.next());
+            }
+        }
+        if !batch.everything.is_empty() {
+            self.change(&mut writer, |view| batch.everything.into_iter().for_each(|new| view.add_everything(new)));
+        }
+    }
+
+    /// Adds many records as segments of their own.
+    pub(crate) fn add(&self, batch: Batch) {
+        let Batch { lanes, everything } = batch;
+        let segments = lanes.map(|(entries, cut_offs)| {
+            (!entries.is_empty()).then(|| Arc::new(Segment::build(entries, cut_offs, self.filtering)))
+        });
+        self.change(&mut self.writer.lock(), |view| {
+            for (records, segment) in view.lanes.iter_mut().zip(segments) {
+                records.segments.extend(segment);
+            }
+            everything.into_iter().for_each(|new| view.add_everything(new));
+        });
+    }
+
+    /// Notes that records kept until this time or before may be left out. It never moves back, but by
+    /// [`forget_collection`](Self::forget_collection).
+    pub(crate) fn collect(&self, until: UnixTime) {
+        let mut writer = self.writer.lock();
+        if writer.collected.is_none_or(|collected| collected < until) {
+            writer.collected = Some(until);
+            let passed = collected_until(Some(until));
+            let stale = self.published.load().everything.iter().any(|one| one.until <= passed);
+            if stale {
+                self.change(&mut writer, |view| {
+                    view.everything = view.everything.iter().filter(|one| one.until > passed).cloned().collect();
+                });
+            }
+        }
+    }
+
+    /// Merges some segments of one lane, if any should be. Screening goes on meanwhile.
+    pub(crate) fn merge(&self) -> Merge {
+        let (view, collected) = {
+            let mut writer = self.writer.lock();
+            writer.release();
+            (self.published.load_full(), collected_until(writer.collected))
+        };
+        let plan = Lane::ALL.into_iter().find_map(|lane| {
+            let parts = view.lanes[lane as usize].to_merge(collected);
+            (!parts.is_empty()).then_some((lane, parts))
+        });
+        let Some((lane, parts)) = plan else { return Merge::Nothing };
+        let merged = Segment::merge(&parts.iter().map(|part| &**part).collect::<Vec<_>>(), collected, self.filtering);
+        let (records, failed) = (merged.len(), merged.filter().has_failed());
+        let merged = (merged.len() > 0).then(|| Arc::new(merged));
+        let mut writer = self.writer.lock();
+        self.change(&mut writer, |view| view.lanes[lane as usize].replace(&parts, merged));
+        drop((view, parts));
+        writer.merges += 1;
+        writer.release();
+        if failed { Merge::WithoutFilter { records } } else { Merge::Merged { records } }
+    }
+
+    /// Whether the records held already mean every token of this one, for as long.
+    pub(crate) fn covers(&self, record: &RecordRef<'_>) -> bool {
+        let until = Until::from(record.keep_until);
+        let view = self.view();
+        let wanted = cut_off_of(&self.salt, record);
+        let Some((lane, exact)) = self.salt.of_record(record) else {
+            return view.everything.iter().any(|held| {
+                (held.issuer == record.issuer.into_owned() || held.issuer == Issuer::Any)
+                    && held.until >= until
+                    && held.cut_off.covers(&wanted)
+            });
+        };
+        let of_any = self.salt.fingerprint(lane, record.value.bytes());
+        [exact, of_any].into_iter().any(|print| view.lanes[lane as usize].covers(print, until, &wanted))
+    }
+
+    /// What is held, counted.
+    pub(crate) fn held(&self) -> Held {
+        let view = self.view();
+        let mut held = Held { merges: self.writer.lock().merges, ..Held::default() };
+        for (lane, records) in Lane::ALL.iter().zip(&view.lanes) {
+            let scope = match lane {
+                Lane::Jti | Lane::SigningInput => Scope::Token,
+                Lane::Session => Scope::Session,
+                Lane::Subject => Scope::Subject,
+            };
+            held.records[scope as usize] += records.len() as u64;
+            held.segments += records.segments.len() as u64;
+            held.filters_missing += records.segments.iter().filter(|part| part.filter().has_failed()).count() as u64;
+            held.bytes += records.bytes() as u64;
+        }
+        held.records[Scope::Everything as usize] = view.everything.len() as u64;
+        held
+    }
+
+    /// Publishes a changed view, and keeps the one before for as long as it is read.
+    fn change(&self, writer: &mut Writer, change: impl FnOnce(&mut View)) {
+        let mut view = View::clone(&self.published.load());
+        change(&mut view);
+        let before = self.published.swap(Arc::new(view));
+        writer.retired.push(before);
+        writer.release();
+    }
+}
+
+impl Writer {
+    /// Frees the views that nobody reads any more.
+    fn release(&mut self) {
+        self.retired.retain(|view| Arc::strong_count(view) > 1);
+    }
+}
+
+impl View {
+    fn add_everything(&mut self, new: Everything) {
+        let covers =
+            |a: &Everything, b: &Everything| a.issuer == b.issuer && a.until >= b.until && a.cut_off.covers(&b.cut_off);
+        if self.everything.iter().any(|held| covers(held, &new)) {
+            return;
+        }
+        let rest = self.everything.iter().filter(|held| !covers(&new, held)).cloned();
+        self.everything = rest.chain([new.clone()]).collect();
+    }
+}
+
+/// The last time, in the seconds that entries are written in, that has wholly passed.
+fn collected_until(collected: Option<UnixTime>) -> Until {
+    let secs = collected.map_or(0, |time| time.as_secs().max(0));
+    Until(u32::try_from(secs).unwrap_or(u32::MAX).min(u32::MAX - 1))
+}

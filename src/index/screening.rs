@@ -1,0 +1,194 @@
+//! Screening: whether any record means a token. The read side of the index, and nothing else.
+
+use super::filter::Probe;
+use super::lane::Records;
+use super::{View, cut_off::CutOff};
+use crate::clock::UnixTime;
+use crate::revocation::{Fingerprint, IssuerMark, KeptId, Lane, Salt, Scope, is_before_cut_off};
+
+/// Proof that a token was screened and no record means it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotRevoked(());
+
+/// What of a verified token is screened.
+#[derive(Clone, Copy)]
+pub(crate) struct Traits<'a> {
+    pub(crate) jti: Option<&'a str>,
+    pub(crate) sid: Option<&'a str>,
+    pub(crate) sub: Option<&'a str>,
+    pub(crate) iss: Option<&'a str>,
+    pub(crate) iat: Option<UnixTime>,
+}
+
+/// The answer to a screening.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Screened {
+    NotRevoked(NotRevoked),
+    Revoked(Scope),
+}
+
+/// How often filters were asked, and what came of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Probes {
+    pub(crate) probes: u32,
+    pub(crate) positives: u32,
+    pub(crate) false_positives: u32,
+}
+
+impl View {
+    /// Whether a record means the token, from the narrowest scope to the widest.
+    ///
+    /// `signing_input` is asked for the hash that names a token without `jti`, when there is a record
+    /// of any such token. Cost: one SipHash and a probe of each segment for each scope that has records.
+    #[inline]
+    pub(crate) fn screen(
+        &self,
+        salt: &Salt,
+        token: &Traits<'_>,
+        signing_input: impl FnOnce() -> [u8; 32],
+        probes: &mut Probes,
+    ) -> Screened {
+        let mut screen = Screen { salt, token, mark: None, probes };
+        let [jtis, signing_inputs, sessions, subjects] = &self.lanes;
+        if let Some(jti) = token.jti {
+            if !jtis.is_empty() && screen.is_listed(jtis, Lane::Jti, jti.as_bytes()) {
+                return Screened::Revoked(Scope::Token);
+            }
+        } else if !signing_inputs.is_empty() && screen.is_listed(signing_inputs, Lane::SigningInput, &signing_input()) {
+            return Screened::Revoked(Scope::Token);
+        }
+        if let Some(sid) = token.sid
+            && !sessions.is_empty()
+            && screen.is_listed(sessions, Lane::Session, sid.as_bytes())
+        {
+            return Screened::Revoked(Scope::Session);
+        }
+        if let Some(sub) = token.sub
+            && !subjects.is_empty()
+            && screen.latest_cut_off(subjects, sub, Reach::OfToken).is_some()
+        {
+            return Screened::Revoked(Scope::Subject);
+        }
+        if !self.everything.is_empty() && screen.latest_everything(self, Reach::OfToken).is_some() {
+            return Screened::Revoked(Scope::Everything);
+        }
+        Screened::NotRevoked(NotRevoked(()))
+    }
+
+    /// The latest cut-off that would revoke a token with these traits, were it issued early enough.
+    pub(crate) fn latest_cut_off(&self, salt: &Salt, token: &Traits<'_>) -> Option<UnixTime> {
+        let mut screen = Screen { salt, token, mark: None, probes: &mut Probes::default() };
+        let of_subject = token.sub.and_then(|sub| screen.latest_cut_off(&self.lanes[3], sub, Reach::Any));
+        of_subject.max(screen.latest_everything(self, Reach::Any))
+    }
+}
+
+/// Which cut-offs are looked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    /// Those that the token was issued before.
+    OfToken,
+    /// All.
+    Any,
+}
+
+struct Screen<'a> {
+    salt: &'a Salt,
+    token: &'a Traits<'a>,
+    /// Made when it is first needed: few tokens get past the filters.
+    mark: Option<IssuerMark>,
+    probes: &'a mut Probes,
+}
+
+impl Screen<'_> {
+    #[inline]
+    fn is_listed(&mut self, records: &Records, lane: Lane, value: &[u8]) -> bool {
+        let print = self.salt.fingerprint(lane, value);
+        if let Some(recent) = &records.recent {
+            for found in recent.find(print.key) {
+                if self.is_meant(print, found.tag()) {
+                    return true;
+                }
+            }
+        }
+        for segment in &records.segments {
+            if segment.probe(print.key) == Probe::Maybe {
+                let listed = segment.find(print.key).any(|(_, entry)| self.is_meant(print, entry.tag()));
+                if listed {
+                    self.count(segment.filter().is_fuse(), true);
+                    return true;
+                }
+                self.count(segment.filter().is_fuse(), false);
+            }
+        }
+        self.probes.probes += u32::try_from(records.segments.len()).unwrap_or(u32::MAX);
+        false
+    }
+
+    #[cold]
+    fn count(&mut self, has_filter: bool, listed: bool) {
+        if has_filter {
+            self.probes.positives += 1;
+            self.probes.false_positives += u32::from(!listed);
+        }
+        self.probes.probes += u32::from(listed);
+    }
+
+    /// Whether the tag is that of the value for any issuer, or for the token's.
+    #[inline]
+    fn is_meant(&mut self, print: Fingerprint, tag: u64) -> bool {
+        tag == print.tag || tag == print.of_issuer(self.mark()).tag
+    }
+
+    #[cold]
+    fn mark(&mut self) -> IssuerMark {
+        *self.mark.get_or_insert_with(|| self.salt.mark(self.token.iss))
+    }
+
+    /// The latest of the subject's cut-offs that reach as far as is asked and do not spare the token.
+    fn latest_cut_off(&mut self, records: &Records, sub: &str, reach: Reach) -> Option<UnixTime> {
+        let print = self.salt.fingerprint(Lane::Subject, sub.as_bytes());
+        let mut latest = None;
+        for found in records.recent.iter().flat_map(|recent| recent.find(print.key)) {
+            if self.is_meant(print, found.tag())
+                && let Some(at) = found.cut_off()
+            {
+                latest = latest.max(self.reaching(at, found.keep(), reach));
+            }
+        }
+        for segment in &records.segments {
+            self.probes.probes += 1;
+            if segment.probe(print.key) == Probe::Maybe {
+                let mut listed = false;
+                for (at, entry) in segment.find(print.key) {
+                    if self.is_meant(print, entry.tag())
+                        && let Some(CutOff { at, keep }) = segment.cut_off(at)
+                    {
+                        listed = true;
+                        latest = latest.max(self.reaching(*at, keep, reach));
+                    }
+                }
+                self.probes.positives += u32::from(segment.filter().is_fuse());
+                self.probes.false_positives += u32::from(segment.filter().is_fuse() && !listed);
+            }
+        }
+        latest
+    }
+
+    #[cold]
+    fn latest_everything(&self, view: &View, reach: Reach) -> Option<UnixTime> {
+        let meant = view.everything.iter().filter(|one| one.issuer.means(self.token.iss));
+        meant.filter_map(|one| self.reaching(one.cut_off.at, &one.cut_off.keep, reach)).max()
+    }
+
+    /// The cut-off, if the token was issued before it and is not spared.
+    fn reaching(&self, cut_off: UnixTime, keep: &[KeptId], reach: Reach) -> Option<UnixTime> {
+        let reaches = reach == Reach::Any || is_before_cut_off(self.token.iat, cut_off);
+        (reaches && !self.is_kept(keep)).then_some(cut_off)
+    }
+
+    fn is_kept(&self, keep: &[KeptId]) -> bool {
+        let is_kept = |id: Option<&str>| id.is_some_and(|id| keep.binary_search(&self.salt.kept(id)).is_ok());
+        !keep.is_empty() && (is_kept(self.token.jti) || is_kept(self.token.sid))
+    }
+}

@@ -1,0 +1,314 @@
+//! An immutable part of the index: a filter over an exact table in the order of its fingerprints.
+//!
+//! Invariant: a filter's "maybe" is always settled against the table, which keeps all 112 bits.
+
+use super::cut_off::CutOff;
+use super::filter::{Filter, Filtering, Probe};
+use crate::revocation::Fingerprint;
+
+/// One record of a scope that needs no cut-off: 48 bits of key, 64 of tag, 32 of time.
+///
+/// Shape: 18 bytes. Numbers of 16 bits, so that no room is lost to alignment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Entry([u16; 9]);
+
+/// When a record may be left out: in whole seconds since the epoch, rounded up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Until(pub(super) u32);
+
+impl Until {
+    pub(super) const FOR_EVER: Self = Self(u32::MAX);
+}
+
+impl Entry {
+    /// Takes the numbers apart; each `as` keeps the 16 bits that its place is for.
+    #[allow(clippy::cast_possible_truncation)]
+    pub(super) fn new(Fingerprint { key, tag }: Fingerprint, Until(until): Until) -> Self {
+        let part = |number: u64, at: u32| (number >> (16 * at)) as u16;
+        let until = u64::from(until);
+        Self([
+            part(key, 2),
+            part(key, 1),
+            part(key, 0),
+            part(tag, 3),
+            part(tag, 2),
+            part(tag, 1),
+            part(tag, 0),
+            part(until, 1),
+            part(until, 0),
+        ])
+    }
+
+    #[inline]
+    fn number(parts: &[u16]) -> u64 {
+        parts.iter().fold(0, |number, part| number << 16 | u64::from(*part))
+    }
+
+    #[inline]
+    pub(super) fn key(&self) -> u64 {
+        Self::number(&self.0[..3])
+    }
+
+    #[inline]
+    pub(super) fn tag(&self) -> u64 {
+        Self::number(&self.0[3..7])
+    }
+
+    #[inline]
+    pub(super) fn until(&self) -> Until {
+        Until(u32::from(self.0[7]) << 16 | u32::from(self.0[8]))
+    }
+
+    pub(super) fn fingerprint(&self) -> Fingerprint {
+        Fingerprint { key: self.key(), tag: self.tag() }
+    }
+}
+
+/// A segment: entries in order, where each bucket of them starts, and a filter.
+pub(super) struct Segment {
+    filter: Filter,
+    /// How far a key is shifted to give its bucket.
+    shift: u32,
+    /// Where each bucket starts; one more than there are buckets.
+    starts: Box<[u32]>,
+    entries: Box<[Entry]>,
+    /// One for each entry in a lane of cut-offs, else none.
+    cut_offs: Box<[CutOff]>,
+    earliest: Until,
+}
+
+/// About how many entries share a bucket: four bytes of `starts` are spread over as many.
+const BUCKET_ENTRIES: usize = 8;
+
+impl Segment {
+    /// Entries in any order, with a cut-off each, or with none at all.
+    pub(super) fn build(mut entries: Vec<Entry>, cut_offs: Vec<CutOff>, filtering: Filtering) -> Self {
+        if cut_offs.is_empty() {
+            entries = arrange(entries);
+            return Self::of_ordered(entries, Vec::new(), filtering);
+        }
+        let mut both: Vec<_> = entries.into_iter().zip(cut_offs).collect();
+        both.sort_by_key(|(entry, _)| entry.fingerprint());
+        let (entries, cut_offs) = CutOff::prune(both).into_iter().unzip();
+        Self::of_ordered(entries, cut_offs, filtering)
+    }
+
+    /// The entries of several segments, but for those that may be left out by now.
+    pub(super) fn merge(segments: &[&Self], collected: Until, filtering: Filtering) -> Self {
+        let live = |segment: &Self, at: usize| segment.entries[at].until() > collected;
+        if segments.iter().any(|segment| !segment.cut_offs.is_empty()) {
+            let all = segments.iter().flat_map(|segment| {
+                let live = (0..segment.entries.len()).filter(|at| live(segment, *at));
+                live.map(|at| (segment.entries[at], segment.cut_offs[at].clone()))
+            });
+            let (entries, cut_offs) = all.unzip();
+            return Self::build(entries, cut_offs, filtering);
+        }
+        let mut entries: Vec<Entry> = Vec::with_capacity(segments.iter().map(|segment| segment.entries.len()).sum());
+        let mut heads: Vec<&[Entry]> = segments.iter().map(|segment| &*segment.entries).collect();
+        loop {
+            let next = heads.iter().enumerate().filter_map(|(at, head)| Some((head.first()?.fingerprint(), at))).min();
+            let Some((_, at)) = next else { break };
+            let Some((entry, rest)) = heads[at].split_first() else { break };
+            heads[at] = rest;
+            if entry.until() > collected {
+                push_distinct(&mut entries, *entry);
+            }
+        }
+        Self::of_ordered(entries, Vec::new(), filtering)
+    }
+
+    fn of_ordered(entries: Vec<Entry>, cut_offs: Vec<CutOff>, filtering: Filtering) -> Self {
+        let earliest = entries.iter().map(Entry::until).min().unwrap_or(Until::FOR_EVER);
+        let shift = shift_for(entries.len());
+        let mut starts = vec![0_u32; (1 << (48 - shift)) + 1];
+        for entry in &entries {
+            starts[(entry.key() >> shift) as usize + 1] += 1;
+        }
+        for at in 1..starts.len() {
+            starts[at] += starts[at - 1];
+        }
+        let repeats = entries.windows(2).any(|pair| pair[0].key() == pair[1].key());
+        let filter = if repeats {
+            let mut keys: Vec<_> = entries.iter().map(Entry::key).collect();
+            keys.dedup();
+            Filter::build(filtering, keys.into_iter())
+        } else {
+            Filter::build(filtering, entries.iter().map(Entry::key))
+        };
+        let (entries, cut_offs, starts) = (entries.into(), cut_offs.into(), starts.into());
+        Self { filter, shift, starts, entries, cut_offs, earliest }
+    }
+
+    #[inline(always)]
+    pub(super) fn probe(&self, key: u64) -> Probe {
+        self.filter.probe(key)
+    }
+
+    /// The entries with this key, of whatever issuer, and their places.
+    #[inline]
+    pub(super) fn find(&self, key: u64) -> impl Iterator<Item = (usize, &Entry)> {
+        let bucket = (key >> self.shift) as usize;
+        let bounds = (self.starts[bucket] as usize, self.starts[bucket + 1] as usize);
+        let places = bounds.0..bounds.1;
+        places.clone().zip(&self.entries[places]).filter(move |(_, entry)| entry.key() == key)
+    }
+
+    pub(super) fn cut_off(&self, at: usize) -> Option<&CutOff> {
+        self.cut_offs.get(at)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    #[cfg(test)]
+    fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// How many entries may be left out by now.
+    pub(super) fn expired(&self, collected: Until) -> usize {
+        if self.earliest > collected {
+            return 0;
+        }
+        self.entries.iter().filter(|entry| entry.until() <= collected).count()
+    }
+
+    pub(super) fn filter(&self) -> &Filter {
+        &self.filter
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.filter.bytes()
+            + size_of_val(&*self.starts)
+            + size_of_val(&*self.entries)
+            + self.cut_offs.iter().map(CutOff::bytes).sum::<usize>()
+    }
+}
+
+/// The shift that makes about [`BUCKET_ENTRIES`] share a bucket.
+fn shift_for(entries: usize) -> u32 {
+    let buckets = (entries / BUCKET_ENTRIES).next_power_of_two().ilog2();
+    48 - buckets.min(40)
+}
+
+/// Puts entries in order: dealt to their buckets first, which leaves short runs to be sorted.
+fn arrange(entries: Vec<Entry>) -> Vec<Entry> {
+    let shift = shift_for(entries.len());
+    let mut places = vec![0_u32; (1 << (48 - shift)) + 1];
+    for entry in &entries {
+        places[(entry.key() >> shift) as usize + 1] += 1;
+    }
+    for at in 1..places.len() {
+        places[at] += places[at - 1];
+    }
+    let mut ordered = vec![Entry([0; 9]); entries.len()];
+    for entry in &entries {
+        let place = &mut places[(entry.key() >> shift) as usize];
+        ordered[*place as usize] = *entry;
+        *place += 1;
+    }
+    // Each place now stands at the end of its bucket.
+    let mut start = 0;
+    for &end in &places[..places.len() - 1] {
+        ordered[start..end as usize].sort_unstable_by_key(Entry::fingerprint);
+        start = end as usize;
+    }
+    drop(entries);
+    let repeats = ordered.windows(2).any(|pair| pair[0].fingerprint() == pair[1].fingerprint());
+    if repeats {
+        let mut distinct = Vec::with_capacity(ordered.len());
+        ordered.into_iter().for_each(|entry| push_distinct(&mut distinct, entry));
+        distinct.shrink_to_fit();
+        return distinct;
+    }
+    ordered
+}
+
+/// Of two records of the same tokens the one that is kept longer stands for both.
+fn push_distinct(entries: &mut Vec<Entry>, entry: Entry) {
+    match entries.last_mut() {
+        Some(last) if last.fingerprint() == entry.fingerprint() => {
+            *last = Entry::new(entry.fingerprint(), last.until().max(entry.until()));
+        }
+        Some(_) | None => entries.push(entry),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::revocation::{Lane, Salt};
+
+    fn entry(salt: &Salt, value: u32, until: u32) -> Entry {
+        Entry::new(salt.fingerprint(Lane::Jti, &value.to_le_bytes()), Until(until))
+    }
+
+    fn holds(segment: &Segment, entry: &Entry) -> bool {
+        segment.probe(entry.key()) == Probe::Maybe
+            && segment.find(entry.key()).any(|(_, found)| found.tag() == entry.tag())
+    }
+
+    /// Sizes at which builders of fuse filters have failed, and the smallest there are.
+    #[test]
+    fn a_segment_of_any_size_holds_what_it_was_built_of_and_nothing_else() {
+        let salt = Salt::new(&[1; 16]);
+        for size in [0, 1, 2, 3, 1124, 3551, 11_521, 37_454, 126_131] {
+            let entries: Vec<_> = (0..size).map(|value| entry(&salt, value, 5)).collect();
+            let segment = Segment::build(entries.clone(), Vec::new(), Filtering::On);
+            assert!(segment.filter.is_fuse(), "no filter of {size}");
+            assert_eq!(segment.len(), size as usize);
+            assert!(entries.iter().all(|entry| holds(&segment, entry)), "a false negative among {size}");
+            let mut passed = 0;
+            for value in size..size + 100_000 {
+                let other = entry(&salt, value, 5);
+                passed += usize::from(segment.probe(other.key()) == Probe::Maybe);
+                assert!(!holds(&segment, &other), "a false positive was not settled");
+            }
+            assert!(passed < 1000, "{passed} of 100,000 false positives among {size}");
+        }
+    }
+
+    #[test]
+    fn an_entry_gives_back_every_bit_that_went_in() {
+        let fingerprint = Fingerprint { key: 0x1234_5678_9abc, tag: 0xfedc_ba98_7654_3210 };
+        let entry = Entry::new(fingerprint, Until(0x89ab_cdef));
+        assert_eq!((entry.fingerprint(), entry.until()), (fingerprint, Until(0x89ab_cdef)));
+        assert_eq!(size_of::<Entry>(), 18);
+    }
+
+    #[test]
+    fn one_key_under_several_issuers_keeps_each_of_them_and_a_repetition_keeps_the_longer() {
+        let at = |tag, until| Entry::new(Fingerprint { key: 77, tag }, Until(until));
+        let entries = vec![at(1, 5), at(2, 6), at(1, 9), at(3, 7), at(1, 2)];
+        for filtering in [Filtering::On, Filtering::Off] {
+            let segment = Segment::build(entries.clone(), Vec::new(), filtering);
+            let found: Vec<_> = segment.find(77).map(|(_, entry)| (entry.tag(), entry.until().0)).collect();
+            assert_eq!(found, [(1, 9), (2, 6), (3, 7)]);
+        }
+    }
+
+    #[test]
+    fn a_merge_is_the_union_without_what_has_expired() {
+        let salt = Salt::new(&[2; 16]);
+        let make = |values: std::ops::Range<u32>, until: fn(u32) -> u32| {
+            Segment::build(values.map(|value| entry(&salt, value, until(value))).collect(), Vec::new(), Filtering::On)
+        };
+        let (a, b, c) = (make(0..5000, |_| 10), make(2500..7500, |v| v % 20), make(7000..7001, |_| u32::MAX));
+        let merged = Segment::merge(&[&a, &b, &c], Until(9), Filtering::On);
+        let mut expected = BTreeMap::new();
+        for segment in [&a, &b, &c] {
+            for entry in segment.entries() {
+                let until = expected.entry(entry.fingerprint()).or_insert(entry.until());
+                *until = (*until).max(entry.until());
+            }
+        }
+        expected.retain(|_, until| until.0 > 9);
+        let found: BTreeMap<_, _> = merged.entries().iter().map(|entry| (entry.fingerprint(), entry.until())).collect();
+        assert_eq!((found.len(), found), (merged.len(), expected));
+        assert_eq!(b.expired(Until(9)), 2500);
+    }
+}

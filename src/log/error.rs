@@ -1,0 +1,149 @@
+//! What can go wrong with a log. Each text says what to do.
+
+use std::time::Duration;
+
+use crate::clock::Words;
+use crate::status::Status;
+
+/// Why a log can't be opened, read or written.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LogError {
+    /// There is no file, and none was to be created.
+    #[error("{path}: there is no log here; to start one, open it with `create`, or `signoff revoke` into it")]
+    Missing {
+        /// The file.
+        path: String,
+    },
+    /// There is no such directory.
+    #[error("{path}: the directory does not exist; make it, or name another")]
+    NoDirectory {
+        /// The file.
+        path: String,
+    },
+    /// A file that is no log of ours.
+    #[error("{path}: {fault}; nothing was changed in it, name another file")]
+    Foreign {
+        /// The file.
+        path: String,
+        /// What it is instead.
+        fault: &'static str,
+    },
+    /// A log of a version that this one can't read.
+    #[error(
+        "{path}: written in format {found} where this signoff reads {known}; use a newer signoff, nothing was changed"
+    )]
+    Newer {
+        /// The file.
+        path: String,
+        /// The format's version in the file, as major·100 + minor.
+        found: i64,
+        /// The version that this signoff writes.
+        known: i64,
+    },
+    /// The file is damaged.
+    #[error(
+        "{path}: the log is damaged ({fault}); nothing was changed in it, restore a backup: see docs/operations.md"
+    )]
+    Corrupt {
+        /// The file.
+        path: String,
+        /// What SQLite says.
+        fault: String,
+    },
+    /// The file can't be written to.
+    #[error("{path}: the log can't be written to; allow this user to write the file and its directory")]
+    ReadOnly {
+        /// The file.
+        path: String,
+    },
+    /// The file or its directory can't be opened by this user.
+    #[error("{path}: permission denied; allow this user to read and write the file and its directory")]
+    Denied {
+        /// The file.
+        path: String,
+    },
+    /// The disk is full, or a quota is.
+    #[error("{path}: the disk is full; the revocation was not recorded, make room and try again")]
+    Full {
+        /// The file.
+        path: String,
+    },
+    /// Another process held the write lock for too long.
+    #[error("{path}: another process has been writing for {}; try again", Words(*waited))]
+    Busy {
+        /// The file.
+        path: String,
+        /// How long we waited.
+        waited: Duration,
+    },
+    /// The file lies on a network file system, where locks can't be relied on.
+    #[error(
+        "{path}: lies on a network file system ({kind}), whose locks can't be relied on; use a local disk, or Redis for many machines"
+    )]
+    Network {
+        /// The file.
+        path: String,
+        /// Which.
+        kind: &'static str,
+    },
+    /// The path names another file than the one that is open.
+    #[error("{path}: the log was moved, deleted or replaced while it was open; put it back, or start anew")]
+    Moved {
+        /// The file.
+        path: String,
+    },
+    /// The log states a shorter longest lifetime than was asked for.
+    #[error(
+        "the log was made for tokens that live {} at most and {} is asked for: longer ones could outlive their revocation; open it without, or start a new log",
+        Words(*stored), Words(*asked)
+    )]
+    LifetimeRaised {
+        /// What the log states.
+        stored: Duration,
+        /// What was asked for.
+        asked: Duration,
+    },
+    /// The log could not be read to its head in time.
+    #[error("the log was not read to its end within {}; allow more time, or see what holds it up", Words(*waited))]
+    CatchUp {
+        /// The time that was allowed.
+        waited: Duration,
+    },
+    /// Anything else that the system or SQLite reports.
+    #[error("{path}: {fault}")]
+    Io {
+        /// The file.
+        path: String,
+        /// What was reported.
+        fault: String,
+    },
+}
+
+impl LogError {
+    /// The row of the status table.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        match self {
+            Self::Missing { .. } => Status::LogMissing,
+            Self::NoDirectory { .. } => Status::LogNoDirectory,
+            Self::Foreign { .. } => Status::LogForeign,
+            Self::Newer { .. } => Status::LogNewer,
+            Self::Corrupt { .. } => Status::LogCorrupt,
+            Self::ReadOnly { .. } => Status::LogReadOnly,
+            Self::Denied { .. } => Status::LogDenied,
+            Self::Full { .. } => Status::LogFull,
+            Self::Busy { .. } => Status::LogBusy,
+            Self::Network { .. } => Status::LogNetwork,
+            Self::Moved { .. } => Status::LogMoved,
+            Self::LifetimeRaised { .. } => Status::LogLifetime,
+            Self::CatchUp { .. } => Status::LogCatchUp,
+            Self::Io { .. } => Status::LogIo,
+        }
+    }
+
+    /// Whether it is certain that an append that failed so has appended nothing.
+    pub(crate) fn is_certain(&self) -> bool {
+        !matches!(self, Self::Io { .. } | Self::Corrupt { .. } | Self::CatchUp { .. })
+    }
+}

@@ -1,0 +1,147 @@
+//! The ordered, durable list of revocations: what is read and appended, and by which rules.
+//!
+//! The only place that does I/O. Knows no index: it hands out records and takes records.
+//!
+//! Invariants: `append` returns when the batch outlives what its [`Durability`] says. Positions ascend
+//! and are never given twice. The newest record is never collected, so that a reader that stands on it
+//! can see that the log is still the same.
+
+mod error;
+mod memory;
+#[cfg(any(feature = "sqlite", feature = "sqlite-system"))]
+mod sqlite;
+
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+pub use error::LogError;
+
+pub(crate) use memory::MemoryLog;
+#[cfg(any(feature = "sqlite", feature = "sqlite-system"))]
+pub(crate) use sqlite::SqliteLog;
+
+use crate::clock::UnixTime;
+use crate::revocation::{Durability, Record, RecordRef};
+
+/// What is handed each record that is read, and may end the reading.
+pub(crate) type Visit<'v> = &'v mut dyn FnMut(RecordRef<'_>) -> ControlFlow<()>;
+
+/// A log of revocations. One conformance suite runs against every implementation.
+pub(crate) trait RevocationLog: Send + Sync {
+    /// The secret that the index's fingerprints are made under. Never changes.
+    fn salt(&self) -> [u8; 16];
+
+    /// What a record outlives once `append` has returned.
+    fn durability(&self) -> Durability;
+
+    /// Appends records in order, all or none.
+    ///
+    /// # Errors
+    /// [`LogError`]; [`LogError::is_certain`] says whether it is certain that nothing was appended.
+    fn append(&self, records: &[Record]) -> Result<Appended, LogError>;
+
+    /// Hands the records after a position to `visit`, in order, and says where the log stands. When nothing
+    /// has been written since the last call, that is all it finds out.
+    fn read(&self, after: Cursor, visit: Visit<'_>) -> Result<Read, LogError>;
+
+    /// About how many records lie after a position.
+    fn count_after(&self, after: Cursor) -> Result<u64, LogError>;
+
+    /// Up to `max` records after a position, to be shown.
+    fn list(&self, after: i64, max: usize) -> Result<Vec<(i64, Record)>, LogError>;
+
+    /// Deletes up to `max` records that are kept until `watermark` or before, and commits the watermark
+    /// with them. It never moves back by this.
+    fn collect(&self, watermark: UnixTime, max: usize) -> Result<Collected, LogError>;
+
+    /// Notes a time that is known to be right, and, where given, the watermark to go back to.
+    fn confirm_time(&self, now: UnixTime, watermark: Option<UnixTime>) -> Result<(), LogError>;
+
+    /// States the longest lifetime of the tokens on this log. It may be set and lowered.
+    fn set_longest_lifetime(&self, lifetime: Duration) -> Result<(), LogError>;
+
+    /// Gives room that deleted records took back to the system.
+    fn compact(&self) -> Result<(), LogError>;
+}
+
+/// Whether a log that is missing is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Create {
+    Never,
+    IfMissing,
+}
+
+/// Whether opening made the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums)] // It was there or it was not.
+pub enum Origin {
+    /// The log was there.
+    Found,
+    /// There was none, and an empty one was made.
+    Created,
+}
+
+/// Where a reader stands: the last position it has seen, and the random tag of the batch it came with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Cursor {
+    pub(crate) position: i64,
+    pub(crate) tag: i64,
+}
+
+/// Where an appended batch stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Appended {
+    pub(crate) first: i64,
+    pub(crate) last: Cursor,
+}
+
+/// What the log says of itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Facts {
+    /// Tokens whose `exp` lies long enough before this are expired, whatever a clock says.
+    pub(crate) watermark: Option<UnixTime>,
+    /// The newest time that has been seen to be plausible.
+    pub(crate) newest: Option<UnixTime>,
+    pub(crate) longest_lifetime: Option<Duration>,
+}
+
+/// What a read found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Read {
+    /// Nothing was written since the last read.
+    Unchanged,
+    /// The reader now stands at the head.
+    ToHead {
+        cursor: Cursor,
+        facts: Facts,
+        /// Rows that are no records of ours.
+        junk: u64,
+        /// Records of a kind that a newer version of signoff has and this one does not.
+        unknown_kinds: u64,
+    },
+    /// The visitor ended it.
+    Stopped,
+    /// What the reader stands on is not there, or is something else: it must start anew.
+    Rewound,
+}
+
+/// What a collection did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Collected {
+    pub(crate) deleted: usize,
+    pub(crate) watermark: UnixTime,
+}
+
+/// How far past the newest time in a log a clock may stand and still be believed: 7 days.
+///
+/// Longer than any outage that nobody attends to; a clock that is set wrong is mostly years off.
+pub(crate) const PLAUSIBLE_STEP: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// The newest time after a record or collection at this time, which counts only if it is plausible.
+pub(crate) fn advance(newest: Option<UnixTime>, time: UnixTime) -> UnixTime {
+    match newest {
+        Some(newest) if time > newest.plus(PLAUSIBLE_STEP) => newest,
+        Some(newest) => newest.max(time),
+        None => time,
+    }
+}

@@ -1,0 +1,297 @@
+//! The embedded log: one SQLite file, in WAL mode, which several processes of a machine may share.
+//!
+//! Invariants: a commit is synchronised to the disk before `append` returns, and the path is made sure to
+//! name the file that was written. A file that is not a log of ours, or is damaged, is never changed.
+//! docs/format.md has the schema and what is promised about it.
+
+mod file;
+mod row;
+mod schema;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior, params};
+
+use super::{Appended, Collected, Create, Cursor, Facts, LogError, Origin, Read, RevocationLog, Visit, advance};
+use crate::clock::UnixTime;
+use crate::revocation::{Durability, Record};
+use file::FileId;
+use row::Row;
+
+/// How long a writer waits for another process.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+pub(crate) struct SqliteLog {
+    path: PathBuf,
+    file: FileId,
+    salt: [u8; 16],
+    writer: Mutex<Connection>,
+    reader: Mutex<Reader>,
+}
+
+struct Reader {
+    connection: Connection,
+    /// What `PRAGMA data_version` said before the last read to the head.
+    seen: Option<i64>,
+}
+
+impl SqliteLog {
+    /// Opens a log. `random` makes the secrets of a new one.
+    pub(crate) fn open(
+        path: &Path,
+        create: Create,
+        random: fn() -> Option<[u8; 16]>,
+    ) -> Result<(Self, Origin), LogError> {
+        file::refuse_network(path)?;
+        let mut origin = Origin::Found;
+        if create == Create::IfMissing && !path.exists() {
+            origin = schema::create(path, random)?;
+        }
+        let file = FileId::of(path)?;
+        let mut writer = connect(path)?;
+        schema::verify(&mut writer, path)?;
+        let reader = connect(path)?;
+        // The same file all along?
+        if FileId::of(path)? != file {
+            return Err(LogError::Moved { path: path.display().to_string() });
+        }
+        let salt = schema::salt(&writer, path)?;
+        let reader = Mutex::new(Reader { connection: reader, seen: None });
+        let log = Self { path: path.to_owned(), file, salt, writer: Mutex::new(writer), reader };
+        Ok((log, origin))
+    }
+
+    fn fault(&self, error: &rusqlite::Error) -> LogError {
+        fault(&self.path, error)
+    }
+
+    /// Makes sure that the path still names the file that is open.
+    fn still_there(&self) -> Result<(), LogError> {
+        match FileId::of(&self.path) {
+            Ok(file) if file == self.file => Ok(()),
+            Ok(_) | Err(_) => Err(LogError::Moved { path: self.path.display().to_string() }),
+        }
+    }
+
+    /// Changes the log in one transaction, which is on the disk when this returns.
+    fn write<T>(
+        &self,
+        work: impl FnOnce(&rusqlite::Transaction<'_>) -> Result<T, rusqlite::Error>,
+    ) -> Result<T, LogError> {
+        let mut connection = self.writer.lock();
+        self.still_there()?;
+        let commit = || {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let done = work(&transaction)?;
+            transaction.commit()?;
+            Ok(done)
+        };
+        let done = commit().map_err(|error| self.fault(&error))?;
+        self.still_there().map(|()| done)
+    }
+}
+
+/// A connection to a file that exists, for reading and writing.
+fn connect(path: &Path) -> Result<Connection, LogError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(|error| fault(path, &error))?;
+    let set_up = || {
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "trusted_schema", "OFF")?;
+        connection.set_prepared_statement_cache_capacity(32);
+        Ok(())
+    };
+    set_up().map_err(|error| fault(path, &error))?;
+    Ok(connection)
+}
+
+/// What an error of SQLite means for whoever runs the log.
+fn fault(path: &Path, error: &rusqlite::Error) -> LogError {
+    use rusqlite::ErrorCode;
+    let path = path.display().to_string();
+    let text = error.to_string();
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => LogError::Full { path },
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => LogError::Busy { path, waited: BUSY_TIMEOUT },
+        Some(ErrorCode::ReadOnly) => LogError::ReadOnly { path },
+        Some(ErrorCode::PermissionDenied) => LogError::Denied { path },
+        Some(ErrorCode::NotADatabase) => LogError::Foreign { path, fault: "this is not a database file" },
+        Some(ErrorCode::DatabaseCorrupt) => LogError::Corrupt { path, fault: text },
+        Some(ErrorCode::CannotOpen) if !Path::new(&path).exists() => LogError::Missing { path },
+        Some(ErrorCode::CannotOpen) => LogError::Denied { path },
+        _ => LogError::Io { path, fault: text },
+    }
+}
+
+impl RevocationLog for SqliteLog {
+    fn salt(&self) -> [u8; 16] {
+        self.salt
+    }
+
+    fn durability(&self) -> Durability {
+        Durability::File
+    }
+
+    fn append(&self, records: &[Record]) -> Result<Appended, LogError> {
+        self.write(|transaction| {
+            // A tag that no other batch bears. SQLite's generator is seeded by the system's.
+            let tag: i64 = transaction.prepare_cached("SELECT random()")?.query_row([], |row| row.get(0))?;
+            let mut insert = transaction.prepare_cached(row::INSERT)?;
+            let mut first = None;
+            let mut newest = schema::time(transaction, schema::NEWEST)?;
+            for record in records {
+                row::insert(&mut insert, record, tag)?;
+                first.get_or_insert(transaction.last_insert_rowid());
+                newest = Some(advance(newest, record.recorded_at));
+            }
+            if let Some(newest) = newest {
+                schema::set_time(transaction, schema::NEWEST, newest)?;
+            }
+            let position = transaction.last_insert_rowid();
+            Ok(Appended { first: first.unwrap_or(position), last: Cursor { position, tag } })
+        })
+    }
+
+    fn read(&self, after: Cursor, visit: Visit<'_>) -> Result<Read, LogError> {
+        self.still_there()?;
+        let mut reader = self.reader.lock();
+        let mut work = || -> Result<Read, rusqlite::Error> {
+            let version: i64 =
+                reader.connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
+            if reader.seen == Some(version) {
+                return Ok(Read::Unchanged);
+            }
+            let read = read_to_head(&reader.connection, after, visit)?;
+            // Only what was read to its end counts as seen.
+            reader.seen = matches!(read, Read::ToHead { .. }).then_some(version);
+            Ok(read)
+        };
+        work().map_err(|error| self.fault(&error))
+    }
+
+    fn count_after(&self, after: Cursor) -> Result<u64, LogError> {
+        let reader = self.reader.lock();
+        let head: Result<Option<i64>, _> =
+            reader.connection.query_row("SELECT max(position) FROM revocation", [], |row| row.get(0));
+        let head = head.map_err(|error| self.fault(&error))?.unwrap_or(0);
+        Ok(u64::try_from(head - after.position).unwrap_or(0))
+    }
+
+    fn list(&self, after: i64, max: usize) -> Result<Vec<(i64, Record)>, LogError> {
+        // A connection of its own: whoever lists must not hold up whoever follows.
+        let connection = connect(&self.path)?;
+        let work = || -> Result<Vec<(i64, Record)>, rusqlite::Error> {
+            let mut select = connection.prepare(&format!("{} LIMIT ?2", row::SELECT_AFTER))?;
+            let mut rows = select.query(params![after, i64::try_from(max).unwrap_or(i64::MAX)])?;
+            let mut records = Vec::new();
+            while let Some(raw) = rows.next()? {
+                let position = raw.get(0)?;
+                if let Row::Record(_, record) = row::parse(raw)? {
+                    records.push((position, row::into_record(raw, &record)?));
+                }
+            }
+            Ok(records)
+        };
+        work().map_err(|error| self.fault(&error))
+    }
+
+    fn collect(&self, watermark: UnixTime, max: usize) -> Result<Collected, LogError> {
+        self.write(|transaction| {
+            let held = schema::time(transaction, schema::WATERMARK)?;
+            let watermark = held.map_or(watermark, |held| held.max(watermark));
+            schema::set_time(transaction, schema::WATERMARK, watermark)?;
+            let newest = advance(schema::time(transaction, schema::NEWEST)?, watermark);
+            schema::set_time(transaction, schema::NEWEST, newest)?;
+            let mut delete = transaction.prepare_cached(
+                "DELETE FROM revocation WHERE position IN (SELECT position FROM revocation
+                     WHERE keep_until <= ?1 AND position <> (SELECT max(position) FROM revocation) LIMIT ?2)",
+            )?;
+            let deleted = delete.execute(params![watermark.as_millis(), i64::try_from(max).unwrap_or(i64::MAX)])?;
+            Ok(Collected { deleted, watermark })
+        })
+    }
+
+    fn confirm_time(&self, now: UnixTime, watermark: Option<UnixTime>) -> Result<(), LogError> {
+        self.write(|transaction| {
+            schema::set_time(transaction, schema::NEWEST, now)?;
+            match watermark {
+                Some(watermark) => schema::set_time(transaction, schema::WATERMARK, watermark),
+                None => Ok(()),
+            }
+        })
+    }
+
+    fn set_longest_lifetime(&self, lifetime: Duration) -> Result<(), LogError> {
+        let asked = i64::try_from(lifetime.as_millis()).unwrap_or(i64::MAX);
+        let stored = self.write(|transaction| {
+            let stored = schema::time(transaction, schema::LONGEST_LIFETIME)?.map(UnixTime::as_millis);
+            if stored.is_none_or(|stored| asked < stored) {
+                schema::set_time(transaction, schema::LONGEST_LIFETIME, UnixTime::from_millis(asked))?;
+            }
+            Ok(stored)
+        })?;
+        match stored {
+            Some(stored) if stored < asked => {
+                let stored = Duration::from_millis(u64::try_from(stored).unwrap_or(0));
+                Err(LogError::LifetimeRaised { stored, asked: lifetime })
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn compact(&self) -> Result<(), LogError> {
+        let connection = self.writer.lock();
+        self.still_there()?;
+        let work = || {
+            connection.execute_batch("VACUUM")?;
+            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+        };
+        work().map_err(|error| self.fault(&error))
+    }
+}
+
+/// One consistent view of the log: whether it is the one that the reader knows, then what is new in it.
+fn read_to_head(connection: &Connection, after: Cursor, visit: Visit<'_>) -> Result<Read, rusqlite::Error> {
+    let snapshot = connection.unchecked_transaction()?;
+    if after.position > 0 {
+        let mut tag = snapshot.prepare_cached("SELECT batch FROM revocation WHERE position = ?1")?;
+        let tag: Option<i64> = tag.query_row([after.position], |row| row.get(0)).optional()?;
+        if tag != Some(after.tag) {
+            return Ok(Read::Rewound);
+        }
+    }
+    let facts = Facts {
+        watermark: schema::time(&snapshot, schema::WATERMARK)?,
+        newest: schema::time(&snapshot, schema::NEWEST)?,
+        longest_lifetime: schema::time(&snapshot, schema::LONGEST_LIFETIME)?
+            .map(|millis| Duration::from_millis(u64::try_from(millis.as_millis()).unwrap_or(0))),
+    };
+    let (mut cursor, mut junk, mut unknown_kinds) = (after, 0, 0);
+    {
+        let mut select = snapshot.prepare_cached(row::SELECT_AFTER)?;
+        let mut rows = select.query([after.position])?;
+        while let Some(raw) = rows.next()? {
+            match row::parse(raw)? {
+                Row::Record(at, record) => {
+                    cursor = at;
+                    if visit(record).is_break() {
+                        return Ok(Read::Stopped);
+                    }
+                }
+                Row::Junk(at) => {
+                    cursor = at;
+                    junk += 1;
+                }
+                Row::UnknownKind(at) => {
+                    cursor = at;
+                    unknown_kinds += 1;
+                }
+            }
+        }
+    }
+    snapshot.finish()?;
+    Ok(Read::ToHead { cursor, facts, junk, unknown_kinds })
+}

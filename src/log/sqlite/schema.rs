@@ -1,0 +1,149 @@
+//! The schema, its version, and how a file comes by it.
+//!
+//! A file is made under another name and put in its place when it is whole, so that there never is half
+//! a log. Version numbers are major·100 + minor: of the same major number every version reads every
+//! other's files, and leaves alone what it does not know.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
+
+use super::file::{folder, io};
+use super::{LogError, Origin, connect, fault};
+use crate::clock::{Times, UnixTime};
+
+/// The version that this signoff writes.
+const VERSION: i64 = 100;
+
+/// Tells a log from any other SQLite file: "sgnf".
+const APPLICATION_ID: i64 = 0x7367_6e66;
+
+/// What leads from one version to the next; a new file goes through all of them. Each is one transaction.
+const MIGRATIONS: [(i64, i64, &str); 1] = [(0, 100, include_str!("schema_100.sql"))];
+
+/// Names of facts.
+pub(super) const WATERMARK: &str = "watermark";
+pub(super) const NEWEST: &str = "newest";
+pub(super) const LONGEST_LIFETIME: &str = "longest_lifetime";
+const SALT: &str = "salt";
+const IDENTITY: &str = "identity";
+
+/// Makes a new log, unless another process is quicker.
+pub(super) fn create(path: &Path, random: fn() -> Option<[u8; 16]>) -> Result<Origin, LogError> {
+    let random = || {
+        let bytes = random().ok_or_else(|| LogError::Io {
+            path: path.display().to_string(),
+            fault: "the operating system gave no random bytes for the log's secret".to_owned(),
+        })?;
+        Ok::<_, LogError>(bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+    };
+    let (salt, identity, suffix) = (random()?, random()?, random()?);
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let draft = folder(path).join(format!(".{name}.{suffix}"));
+    let made = fill(&draft, &salt, &identity).and_then(|()| {
+        // Fails if there is a file by now, which a rename would replace.
+        match std::fs::hard_link(&draft, path) {
+            Ok(()) => Ok(Origin::Created),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(Origin::Found),
+            Err(error) => Err(io(path, &error)),
+        }
+    });
+    for suffix in ["", "-wal", "-shm"] {
+        let mut name = draft.clone().into_os_string();
+        name.push(suffix);
+        // Mostly they are not there any more.
+        let _gone = std::fs::remove_file(name);
+    }
+    if let Ok(folder) = std::fs::File::open(folder(path)) {
+        folder.sync_all().map_err(|error| io(path, &error))?;
+    }
+    made
+}
+
+/// A file that only its owner may read: it holds who is logged in, and the log's secret.
+fn fill(draft: &Path, salt: &str, identity: &str) -> Result<(), LogError> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(draft).map_err(|error| io(draft, &error))?;
+    drop(file);
+    let mut connection = connect(draft)?;
+    let mut work = || -> Result<(), rusqlite::Error> {
+        connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+        migrate(&mut connection, 0)?;
+        let mut insert = connection.prepare("INSERT INTO fact (name, value) VALUES (?1, ?2)")?;
+        let now = Times::now().wall().as_millis().to_string();
+        for (name, value) in [(SALT, salt), (IDENTITY, identity), ("created", &now), (NEWEST, &now)] {
+            insert.execute([name, value])?;
+        }
+        Ok(())
+    };
+    work().map_err(|error| fault(draft, &error))?;
+    // Writes the WAL into the file and removes it, so that the file alone is the log.
+    connection.close().map_err(|(_, error)| fault(draft, &error))
+}
+
+fn migrate(connection: &mut Connection, from: i64) -> Result<(), rusqlite::Error> {
+    let mut version = from;
+    while let Some((_, to, sql)) = MIGRATIONS.iter().find(|(from, ..)| *from == version) {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        // Another process may have been quicker.
+        let now: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        if now == version {
+            transaction.execute_batch(sql)?;
+            transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+            transaction.pragma_update(None, "user_version", to)?;
+        }
+        transaction.commit()?;
+        version = *to;
+    }
+    Ok(())
+}
+
+/// Makes sure that a file is a log that can be read and written, and brings it to our version.
+pub(super) fn verify(connection: &mut Connection, path: &Path) -> Result<(), LogError> {
+    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let number = |name| pragma(name).map_err(|error| fault(path, &error));
+    let (application, version) = (number("application_id")?, number("user_version")?);
+    let text = || path.display().to_string();
+    if application != APPLICATION_ID {
+        let empty = std::fs::metadata(path).is_ok_and(|metadata| metadata.len() == 0);
+        let fault = if empty { "the file is empty" } else { "this is a database, but not a log of signoff" };
+        return Err(LogError::Foreign { path: text(), fault });
+    }
+    if version / 100 > VERSION / 100 {
+        return Err(LogError::Newer { path: text(), found: version, known: VERSION });
+    }
+    if connection.is_readonly("main").map_err(|error| fault(path, &error))? {
+        return Err(LogError::ReadOnly { path: text() });
+    }
+    migrate(connection, version).map_err(|error| fault(path, &error))
+}
+
+/// The log's secret.
+pub(super) fn salt(connection: &Connection, path: &Path) -> Result<[u8; 16], LogError> {
+    let text: Option<String> = fact(connection, SALT).map_err(|error| fault(path, &error))?;
+    let corrupt = || LogError::Corrupt { path: path.display().to_string(), fault: "it has no salt".to_owned() };
+    let number = text.filter(|text| text.len() == 32).and_then(|text| u128::from_str_radix(&text, 16).ok());
+    number.map(u128::to_be_bytes).ok_or_else(corrupt)
+}
+
+fn fact(connection: &Connection, name: &str) -> Result<Option<String>, rusqlite::Error> {
+    connection.prepare_cached("SELECT value FROM fact WHERE name = ?1")?.query_row([name], |row| row.get(0)).optional()
+}
+
+/// A fact that is a time, or a length of time, in milliseconds.
+pub(super) fn time(connection: &Connection, name: &str) -> Result<Option<UnixTime>, rusqlite::Error> {
+    let text = fact(connection, name)?;
+    Ok(text.and_then(|text| text.parse().ok()).map(UnixTime::from_millis))
+}
+
+pub(super) fn set_time(transaction: &Transaction<'_>, name: &str, time: UnixTime) -> Result<(), rusqlite::Error> {
+    let mut upsert = transaction.prepare_cached(
+        "INSERT INTO fact (name, value) VALUES (?1, ?2)
+            ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE value <> excluded.value",
+    )?;
+    upsert.execute(params![name, time.as_millis().to_string()])?;
+    Ok(())
+}

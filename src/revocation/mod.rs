@@ -1,0 +1,277 @@
+//! The vocabulary of logging out: which tokens a revocation means, and for how long it is kept.
+//!
+//! Holds words and their rules; knows no index, no log and no clock. A [`Revocation`] is what a
+//! caller asks for, a [`Record`] what a log keeps of it.
+
+mod fingerprint;
+mod record;
+
+pub use record::{Record, Target};
+
+pub(crate) use fingerprint::{Fingerprint, IssuerMark, KeptId, Lane, Salt};
+pub(crate) use record::{IssuerRef, RecordRef, Value};
+
+use crate::clock::UnixTime;
+use crate::token_id::TokenId;
+
+/// What a revocation is matched by.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// One token, by its id.
+    Token,
+    /// Every token of one login, by `sid`.
+    Session,
+    /// Every token of one subject (`sub`) that was issued before the cut-off.
+    Subject,
+    /// Every token that was issued before the cut-off.
+    Everything,
+}
+
+impl Scope {
+    /// All of them, from the narrowest to the widest.
+    pub const ALL: [Self; 4] = [Self::Token, Self::Session, Self::Subject, Self::Everything];
+
+    /// The name, as the log and the command line write it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::Session => "session",
+            Self::Subject => "subject",
+            Self::Everything => "everything",
+        }
+    }
+}
+
+impl std::fmt::Display for Scope {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Whose tokens a revocation means: a `jti`, `sid` or `sub` is unique only within its issuer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[allow(clippy::exhaustive_enums)] // A token names its issuer or does not; a revocation cares or does not.
+pub enum Issuer {
+    /// Tokens of every issuer, and those without `iss`.
+    #[default]
+    Any,
+    /// Tokens without `iss`.
+    Absent,
+    /// Tokens with this `iss`, compared byte for byte.
+    Named(String),
+}
+
+impl Issuer {
+    /// The issuer of a token.
+    pub(crate) fn of(iss: Option<&str>) -> Self {
+        iss.map_or(Self::Absent, |iss| Self::Named(iss.to_owned()))
+    }
+
+    /// Whether a revocation with this issuer means tokens of that one.
+    pub(crate) fn means(&self, iss: Option<&str>) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Absent => iss.is_none(),
+            Self::Named(name) => iss == Some(name),
+        }
+    }
+}
+
+impl From<&str> for Issuer {
+    fn from(name: &str) -> Self {
+        Self::Named(name.to_owned())
+    }
+}
+
+impl From<String> for Issuer {
+    fn from(name: String) -> Self {
+        Self::Named(name)
+    }
+}
+
+/// The `iss` of a token, or its absence.
+impl From<Option<&str>> for Issuer {
+    fn from(iss: Option<&str>) -> Self {
+        Self::of(iss)
+    }
+}
+
+/// Tokens to be logged out, for [`Engine::revoke`](crate::Engine::revoke).
+///
+/// ```
+/// use signoff::Revocation;
+///
+/// // "Change password, stay logged in here, log out everywhere else."
+/// let revocation = Revocation::subject("42").issuer("https://id.example").keep("the jti of this login's token");
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "nothing is revoked until the engine is given it"]
+pub struct Revocation {
+    pub(crate) asked: Asked,
+    pub(crate) issuer: Issuer,
+    pub(crate) issued_before: Option<UnixTime>,
+    pub(crate) keep: Vec<String>,
+    pub(crate) keep_until: Option<UnixTime>,
+    /// `exp` of the token that this was made from.
+    pub(crate) expires_at: Option<UnixTime>,
+    pub(crate) reason: Option<String>,
+    /// Whether the issuer is empty by the caller's word. A token may have an empty one.
+    pub(crate) is_issuer_empty: bool,
+}
+
+/// What was asked to be revoked.
+#[derive(Clone)]
+pub(crate) enum Asked {
+    Target(Target),
+    /// A whole token, to be authenticated by the engine. Whoever holds it can use it.
+    TokenText(String),
+}
+
+impl std::fmt::Debug for Asked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Target(target) => target.fmt(f),
+            Self::TokenText(_) => f.write_str("TokenText(..)"),
+        }
+    }
+}
+
+impl Revocation {
+    pub(crate) fn of(asked: Asked, issuer: Issuer) -> Self {
+        let (issued_before, keep, keep_until, expires_at, reason) = (None, Vec::new(), None, None, None);
+        Self { asked, issuer, issued_before, keep, keep_until, expires_at, reason, is_issuer_empty: false }
+    }
+
+    /// One token as received, which may have expired or been revoked before.
+    ///
+    /// The engine looks at its shape, its signature and the types of its claims, and at nothing else.
+    pub fn token_text(token: impl Into<String>) -> Self {
+        Self::of(Asked::TokenText(token.into()), Issuer::Any)
+    }
+
+    /// One token by its id: a `jti`, or a [`TokenId`]. Of any issuer, unless one is named.
+    ///
+    /// Kept until [`keep_until`](Self::keep_until), and by the log's longest lifetime without.
+    pub fn token_id(token_id: impl Into<TokenId<'static>>) -> Self {
+        Self::of(Asked::Target(Target::Token(token_id.into())), Issuer::Any)
+    }
+
+    /// Every token of one login, by its `sid`: access and refresh tokens, also those still to be issued.
+    pub fn session(sid: impl Into<String>) -> Self {
+        Self::of(Asked::Target(Target::Session(sid.into())), Issuer::Any)
+    }
+
+    /// Every token of one subject (`sub`) that was issued up to now: log out everywhere.
+    pub fn subject(sub: impl Into<String>) -> Self {
+        Self::of(Asked::Target(Target::Subject(sub.into())), Issuer::Any)
+    }
+
+    /// Every token that was issued up to now. For an incident; no answer to a leaked key, whose
+    /// holder writes any `iat`: remove the key.
+    pub fn everything() -> Self {
+        Self::of(Asked::Target(Target::Everything), Issuer::Any)
+    }
+
+    /// Means only tokens of this issuer; `None` as an `Option<&str>` means tokens without one.
+    pub fn issuer(mut self, issuer: impl Into<Issuer>) -> Self {
+        self.issuer = issuer.into();
+        self.is_issuer_empty = self.issuer == Issuer::Named(String::new());
+        self
+    }
+
+    /// The cut-off of a subject's or everything's revocation, in place of now.
+    pub fn issued_before(mut self, cut_off: UnixTime) -> Self {
+        self.issued_before = Some(cut_off);
+        self
+    }
+
+    /// Spares tokens with this `jti` or `sid` from a subject's or everything's revocation, whatever
+    /// their `iat`. Other revocations still mean them.
+    pub fn keep(mut self, jti_or_sid: impl Into<String>) -> Self {
+        self.keep.push(jti_or_sid.into());
+        self
+    }
+
+    /// When the last token that is meant will have expired, where the log can't know.
+    ///
+    /// A token that was given whole says so itself, and is never forgotten before its own `exp`.
+    pub fn keep_until(mut self, time: UnixTime) -> Self {
+        self.keep_until = Some(time);
+        self
+    }
+
+    /// A word for whoever reads the log. Has no effect.
+    pub fn reason(mut self, reason: impl Into<String>) -> Self {
+        self.reason = Some(reason.into());
+        self
+    }
+}
+
+/// What became of a revocation that was carried out.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Revoked {
+    /// It is in the log, and binds every verification that starts from now on.
+    #[non_exhaustive]
+    Recorded {
+        /// What it has outlived when this is returned.
+        durability: Durability,
+    },
+    /// The log already held one that means the same tokens for as long. Nothing was appended.
+    AlreadyCovered,
+    /// The token expired so long ago that no engine on this log can accept it. Nothing was appended.
+    AlreadyExpired,
+}
+
+/// What a record in the log outlives.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Nothing: it ends with this process.
+    Memory,
+    /// A crash of the process or the machine: it was synchronised to a local file.
+    File,
+}
+
+/// Whether a `iat` lies before a cut-off.
+///
+/// A time with a fraction says its millisecond; one without says only its second, so that all of the
+/// cut-off's second counts as before it. A token that does not say when it was issued is before any.
+pub(crate) fn is_before_cut_off(iat: Option<UnixTime>, cut_off: UnixTime) -> bool {
+    match iat {
+        None => true,
+        Some(iat) if iat.as_millis() % 1000 == 0 => iat.as_secs() <= cut_off.as_secs(),
+        Some(iat) => iat <= cut_off,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The matrix of one second: when the token says that it was issued, and the cut-off at .500.
+    #[test]
+    fn a_whole_second_is_before_every_cut_off_in_it_and_a_fraction_is_exact() {
+        let cut_off = UnixTime::from_millis(1_700_000_000_500);
+        for (iat, before) in [
+            (Some(1_699_999_999_000), true),
+            (Some(1_700_000_000_000), true),
+            (Some(1_700_000_000_499), true),
+            (Some(1_700_000_000_500), true),
+            (Some(1_700_000_000_501), false),
+            (Some(1_700_000_001_000), false),
+            (None, true),
+        ] {
+            assert_eq!(is_before_cut_off(iat.map(UnixTime::from_millis), cut_off), before, "{iat:?}");
+        }
+    }
+
+    #[test]
+    fn a_named_issuer_is_compared_byte_for_byte_and_absent_is_not_any() {
+        assert!(Issuer::Any.means(None) && Issuer::Any.means(Some("a")));
+        assert!(Issuer::Absent.means(None) && !Issuer::Absent.means(Some("")));
+        assert!(Issuer::from("a").means(Some("a")) && !Issuer::from("a").means(Some("a/")));
+    }
+}

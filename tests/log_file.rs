@@ -1,0 +1,435 @@
+//! The embedded log: what a file outlives, who may share it, and what becomes of one that is not right.
+#![cfg(feature = "sqlite")]
+
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use common::{keys, with_claims};
+use rusqlite::Connection;
+use signoff::{
+    ClockTrust, Durability, Engine, Error, Issuer, Log, LogError, Origin, Policy, Record, Revocation, RevokeError,
+    Revoked, Scratch, Status, Target, Threads, Times, UnixTime, Unknown,
+};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+fn open(log: Log) -> Result<Engine, Error> {
+    Engine::open(keys(), Policy::new(), log.threads(Threads::None))
+}
+
+fn create(path: &Path) -> Engine {
+    open(Log::sqlite(path).create_if_missing()).unwrap()
+}
+
+fn token(jti: &str) -> String {
+    with_claims(&format!(r#"{{"jti":"{jti}","exp":{}}}"#, Times::now().wall().plus(HOUR)))
+}
+
+fn status(engine: &Engine, token: &str) -> Status {
+    engine.verify(&mut Scratch::new(), token).map_or_else(|denied| denied.status(), |_| Status::Done)
+}
+
+fn revoke(engine: &Engine, jti: &str) -> Result<Revoked, Error> {
+    engine.revoke(Revocation::token_id(jti).keep_until(Times::now().wall().plus(HOUR)))
+}
+
+fn opening_fault(path: &Path) -> Status {
+    open(Log::sqlite(path)).map(|_| ()).unwrap_err().status()
+}
+
+#[test]
+fn what_was_revoked_is_refused_after_the_file_is_opened_anew() {
+    let folder = folder();
+    let path = folder.path().join("signoff.db");
+    let engine = create(&path);
+    assert_eq!(engine.health().origin, Some(Origin::Created));
+    match revoke(&engine, "a").unwrap() {
+        Revoked::Recorded { durability, .. } => assert_eq!(durability, Durability::File),
+        other => panic!("{other:?}"),
+    }
+    drop(engine);
+    let engine = open(Log::sqlite(&path)).unwrap();
+    assert_eq!(engine.health().origin, Some(Origin::Found));
+    assert_eq!((status(&engine, &token("a")), status(&engine, &token("b"))), (Status::TokenRevoked, Status::Done));
+    assert_eq!(revoke(&engine, "a").unwrap(), Revoked::AlreadyCovered);
+}
+
+/// One suite for every log: the same calls, the same records.
+#[test]
+fn memory_and_file_keep_the_same_records() {
+    let folder = folder();
+    let now = Times::now().wall();
+    let later = UnixTime::from_secs(now.plus(HOUR).as_secs());
+    let logs = [Log::memory(), Log::sqlite(folder.path().join("signoff.db")).create_if_missing()];
+    let kept = logs.map(|log| {
+        let engine = open(log.longest_lifetime(24 * HOUR)).unwrap();
+        for revocation in [
+            Revocation::token_id("a").issuer("https://id.example").reason("lost phone"),
+            Revocation::token_id(signoff::TokenId::SigningInput([7; 32])).issuer(Issuer::Absent),
+            Revocation::session("ü\"\\\n").keep_until(later),
+            Revocation::subject("jti:x").keep("k\u{0}1").keep("k2").issued_before(now),
+            Revocation::everything().issued_before(now.minus(HOUR)),
+        ] {
+            engine.revoke_at(revocation, Times::at(now)).unwrap();
+        }
+        engine.compact_at(ClockTrust::Doubt, Times::at(now)).unwrap();
+        engine.revocations_in_log().unwrap().map(Result::unwrap).collect::<Vec<Record>>()
+    });
+    assert_eq!(kept[0], kept[1]);
+    assert_eq!(kept[1].len(), 5);
+    assert_eq!(kept[1][3].keep, ["k\u{0}1", "k2"]);
+    assert_eq!(kept[1][3].target, Target::Subject("jti:x".to_owned()));
+    assert_eq!(kept[1][0].reason.as_deref(), Some("lost phone"));
+}
+
+#[cfg(unix)]
+#[test]
+fn the_file_is_its_owners_alone_and_the_folder_holds_nothing_else_afterwards() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = folder();
+    let path = folder.path().join("signoff.db");
+    let engine = create(&path);
+    revoke(&engine, "a").unwrap();
+    for entry in fs::read_dir(folder.path()).unwrap() {
+        let entry = entry.unwrap();
+        assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{:?}", entry.file_name());
+        assert!(entry.file_name().to_string_lossy().starts_with("signoff.db"), "{:?}", entry.file_name());
+    }
+}
+
+#[test]
+fn a_person_can_read_the_log() {
+    let folder = folder();
+    let path = folder.path().join("signoff.db");
+    let engine = create(&path);
+    let cut_off = UnixTime::from_millis(1_700_000_000_250);
+    engine.revoke(Revocation::subject("alice").issuer("https://id.example").issued_before(cut_off).keep("x")).unwrap();
+    drop(engine);
+    let row: (String, String, String, String, String, String) = Connection::open(&path)
+        .unwrap()
+        .query_row("SELECT scope, value, issuer, issued_before, keep, keep_until FROM revocations", [], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
+        })
+        .unwrap();
+    let expected = ["subject", "alice", "https://id.example", "2023-11-14T22:13:20.250Z", "[\"x\"]", "for ever"];
+    assert_eq!([row.0, row.1, row.2, row.3, row.4, row.5], expected);
+}
+
+#[test]
+fn files_that_are_not_right_are_refused_by_name_and_left_as_they_are() {
+    let folder = folder();
+    let path = |name: &str| folder.path().join(name);
+    let good = path("good.db");
+    let engine = create(&good);
+    for n in 0..2000 {
+        revoke(&engine, &format!("t{n}")).unwrap();
+    }
+    engine.compact(ClockTrust::Doubt).unwrap();
+    drop(engine);
+    let whole = fs::read(&good).unwrap();
+
+    assert_eq!(opening_fault(&path("none.db")), Status::LogMissing);
+    assert_eq!(opening_fault(&path("none/none.db")), Status::LogNoDirectory);
+    let error = open(Log::sqlite(path("none/none.db")).create_if_missing()).map(|_| ()).unwrap_err();
+    assert_eq!(error.status(), Status::LogNoDirectory);
+    assert!(error.to_string().contains("make it"), "{error}");
+
+    let mut damaged = whole.clone();
+    damaged[4096..8192].fill(0xa5);
+    let mut torn_head = whole.clone();
+    torn_head[..16].copy_from_slice(b"SQLite format 2\0");
+    let cases: [(&str, &[u8], Status); 6] = [
+        ("empty.db", b"", Status::LogForeign),
+        ("text.db", &b"not a database, but long enough to be looked at. ".repeat(100), Status::LogForeign),
+        ("head.db", &torn_head, Status::LogForeign),
+        ("truncated.db", &whole[..whole.len() / 2], Status::LogCorrupt),
+        ("page.db", &whole[..8192], Status::LogCorrupt),
+        ("damaged.db", &damaged, Status::LogCorrupt),
+    ];
+    for (name, bytes, expected) in cases {
+        fs::write(path(name), bytes).unwrap();
+        assert_eq!(opening_fault(&path(name)), expected, "{name}");
+        let error = open(Log::sqlite(path(name)).create_if_missing()).map(|_| ()).unwrap_err();
+        assert_eq!(error.status(), expected, "{name}");
+        assert!(fs::read(path(name)).unwrap() == *bytes, "{name} was changed");
+    }
+
+    let foreign = path("foreign.db");
+    Connection::open(&foreign).unwrap().execute_batch("CREATE TABLE mine (x); INSERT INTO mine VALUES (1)").unwrap();
+    let before = fs::read(&foreign).unwrap();
+    assert_eq!(opening_fault(&foreign), Status::LogForeign);
+    assert!(fs::read(&foreign).unwrap() == before);
+    // The twin: the file that they were made from.
+    let engine = open(Log::sqlite(&good)).unwrap();
+    assert_eq!(status(&engine, &token("t1999")), Status::TokenRevoked);
+}
+
+#[test]
+fn a_later_minor_version_is_shared_and_a_later_major_one_is_refused() {
+    let folder = folder();
+    let path = folder.path().join("signoff.db");
+    let engine = create(&path);
+    revoke(&engine, "a").unwrap();
+    // What 1.1 might bring: a column, a fact and a table of its own.
+    let newer = Connection::open(&path).unwrap();
+    newer
+        .execute_batch(
+            "ALTER TABLE revocation ADD COLUMN actor TEXT; CREATE TABLE audit (x);
+             INSERT INTO fact VALUES ('colour', 'blue'); PRAGMA user_version = 101",
+        )
+        .unwrap();
+    revoke(&engine, "b").unwrap();
+    let other = open(Log::sqlite(&path)).unwrap();
+    assert_eq!(
+        (status(&other, &token("a")), status(&other, &token("b"))),
+        (Status::TokenRevoked, Status::TokenRevoked)
+    );
+    drop((engine, other));
+    newer.execute_batch("PRAGMA user_version = 200").unwrap();
+    drop(newer);
+    let error = open(Log::sqlite(&path)).map(|_| ()).unwrap_err();
+    assert!(matches!(&error, Error::Log(LogError::Newer { found: 200, .. })), "{error}");
+}
+
+#[test]
+fn a_kind_that_only_a_newer_version_knows_makes_the_answer_unavailable_and_junk_does_not() {
+    let folder = folder();
+    let path = folder.path().join("signoff.db");
+    let engine = create(&path);
+    let insert = |scope: &str, value: &str, issuer: &str| {
+        Connection::open(&path)
+            .unwrap()
+            .execute(
+                "INSERT INTO revocation (batch, scope, value, issuer, recorded_at) VALUES (1, ?1, ?2, ?3, 0)",
+                [scope, value, issuer],
+            )
+            .unwrap();
+        engine.refresh().unwrap();
+    };
+    for (value, issuer) in [("no prefix", "*"), ("jti:", "*"), ("sha256:12", "*"), ("jti:x", "nobody")] {
+        insert("token", value, issuer);
+    }
+    insert("subject", "u", "*"); // A cut-off without a time.
+    assert_eq!(status(&engine, &token("x")), Status::Done);
+    assert_eq!(engine.stats().log_junk, 5);
+    insert("token", "jti:x", "*");
+    assert_eq!(status(&engine, &token("x")), Status::TokenRevoked);
+    insert("device", "d1", "*");
+    assert_eq!(status(&engine, &token("y")), Status::RevocationsNewer);
+    assert_eq!(status(&engine, &token("x")), Status::TokenRevoked);
+}
+
+#[test]
+fn a_log_that_is_moved_away_or_replaced_is_noticed_and_nothing_is_lost_silently() {
+    let folder = folder();
+    let (path, aside) = (folder.path().join("signoff.db"), folder.path().join("aside.db"));
+    let engine = open(Log::sqlite(&path).create_if_missing().max_staleness(Duration::ZERO)).unwrap();
+    revoke(&engine, "a").unwrap();
+    fs::rename(&path, &aside).unwrap();
+    let not_durable = |error: &Error| matches!(error, Error::Revoke(RevokeError::NotDurable(LogError::Moved { .. })));
+    assert!(not_durable(&revoke(&engine, "b").unwrap_err()));
+    assert_eq!(engine.refresh().unwrap_err().status(), Status::LogMoved);
+    assert!(matches!(engine.health().fault, Some(LogError::Moved { .. })));
+    // It binds in this process until it ends, and asking again is not answered with "already".
+    assert_eq!(status(&engine, &token("b")), Status::TokenRevoked);
+    assert!(not_durable(&revoke(&engine, "b").unwrap_err()));
+    // Somebody else's log in its place is no better.
+    drop(create(&path));
+    assert_eq!(engine.refresh().unwrap_err().status(), Status::LogMoved);
+    fs::remove_file(&path).unwrap();
+    fs::rename(&aside, &path).unwrap();
+    engine.refresh().unwrap();
+    assert_eq!(engine.health().fault, None);
+    assert!(matches!(revoke(&engine, "b").unwrap(), Revoked::Recorded { .. }));
+}
+
+#[test]
+fn a_log_that_went_back_is_read_anew_and_what_is_known_still_binds() {
+    let folder = folder();
+    let path = folder.path().join("signoff.db");
+    let engine = create(&path);
+    for jti in ["a", "b", "c"] {
+        revoke(&engine, jti).unwrap();
+    }
+    engine.refresh().unwrap();
+    // As a backup that is restored in place leaves it: positions are given out again.
+    let back = Connection::open(&path).unwrap();
+    back.execute_batch(
+        "DELETE FROM revocation WHERE position >= 2;
+         INSERT INTO revocation (position, batch, scope, value, issuer, recorded_at) VALUES
+             (2, 7, 'token', 'jti:d', '*', 0), (3, 7, 'token', 'jti:e', '*', 0)",
+    )
+    .unwrap();
+    engine.refresh().unwrap();
+    for jti in ["a", "b", "c", "d", "e"] {
+        assert_eq!(status(&engine, &token(jti)), Status::TokenRevoked, "{jti}");
+    }
+    assert_eq!(status(&engine, &token("f")), Status::Done);
+}
+
+#[test]
+fn a_writer_that_never_ends_is_waited_for_within_bounds_and_the_callers_are_told() {
+    let folder = folder();
+    let path = folder.path().join("signoff.db");
+    let log = Log::sqlite(&path).create_if_missing().append_timeout(Duration::from_millis(50));
+    let engine = Engine::open(keys(), Policy::new(), log).unwrap();
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let error = revoke(&engine, "a").unwrap_err();
+    assert!(matches!(&error, Error::Revoke(RevokeError::Indeterminate(_))), "{error}");
+    assert_eq!(status(&engine, &token("a")), Status::TokenRevoked);
+    other.execute_batch("COMMIT").unwrap();
+    while revoke(&engine, "a").is_err() {}
+    assert_eq!(
+        engine.revocations_in_log().unwrap().filter(|r| r.is_ok()).count(),
+        engine.revocations_in_log().unwrap().count()
+    );
+}
+
+#[test]
+fn several_engines_on_one_file_follow_each_other_by_their_own_threads() {
+    let folder = folder();
+    let path = folder.path().join("signoff.db");
+    let log = Log::sqlite(&path).create_if_missing();
+    let engines: Vec<_> = (0..3).map(|_| Engine::open(keys(), Policy::new(), log.clone()).unwrap()).collect();
+    for (n, engine) in engines.iter().enumerate() {
+        let token = token(&format!("t{n}"));
+        revoke(engine, &format!("t{n}")).unwrap();
+        assert_eq!(status(engine, &token), Status::TokenRevoked, "at once where it was revoked");
+        let started = Instant::now();
+        while engines.iter().any(|other| status(other, &token) != Status::TokenRevoked) {
+            assert!(started.elapsed() < Duration::from_secs(30), "an engine does not follow");
+            std::thread::yield_now();
+        }
+    }
+    let names = || {
+        let tasks = fs::read_dir("/proc/self/task").unwrap();
+        let names = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("comm")).ok());
+        names.filter(|name| name.starts_with("signoff-")).count()
+    };
+    assert!(!cfg!(target_os = "linux") || names() >= 9, "{}", names());
+}
+
+#[test]
+fn callers_that_revoke_at_once_share_commits_and_each_is_told() {
+    let folder = folder();
+    let engine =
+        Engine::open(keys(), Policy::new(), Log::sqlite(folder.path().join("s.db")).create_if_missing()).unwrap();
+    std::thread::scope(|scope| {
+        for caller in 0..16 {
+            let engine = &engine;
+            scope.spawn(move || {
+                for n in 0..20 {
+                    assert!(matches!(revoke(engine, &format!("{caller}-{n}")).unwrap(), Revoked::Recorded { .. }));
+                    assert_eq!(status(engine, &token(&format!("{caller}-{n}"))), Status::TokenRevoked);
+                }
+            });
+        }
+    });
+    assert_eq!(engine.revocations_in_log().unwrap().count(), 320);
+}
+
+#[test]
+fn a_large_log_is_read_whole_and_its_progress_is_told() {
+    let folder = folder();
+    let path = folder.path().join("signoff.db");
+    drop(create(&path));
+    let records = 150_000;
+    Connection::open(&path)
+        .unwrap()
+        .execute(
+            "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?1)
+             INSERT INTO revocation (batch, scope, value, issuer, recorded_at) SELECT 1, 'token', 'jti:t' || i, '*', 0 FROM n",
+            [records],
+        )
+        .unwrap();
+    let mut told = Vec::new();
+    let log = Log::sqlite(&path).threads(Threads::None);
+    let engine = Engine::open_with_progress(keys(), Policy::new(), log, |progress| told.push(progress.read)).unwrap();
+    assert!(told.len() >= 3 && told.is_sorted() && told.last() == Some(&150_000), "{told:?}");
+    for n in (0..150_000).step_by(1111) {
+        assert_eq!(status(&engine, &token(&format!("t{n}"))), Status::TokenRevoked);
+        assert_eq!(status(&engine, &token(&format!("u{n}"))), Status::Done);
+    }
+    let hurry = Log::sqlite(&path).threads(Threads::None).open_timeout(Duration::ZERO);
+    assert_eq!(open(hurry).map(|_| ()).unwrap_err().status(), Status::LogCatchUp);
+}
+
+#[test]
+fn a_stale_log_is_answered_unavailable_until_it_is_read_again() {
+    let folder = folder();
+    let engine = create(&folder.path().join("signoff.db"));
+    let late = Times::now().since_boot(Duration::from_secs(u64::MAX / 2000));
+    let denied = engine.verify_at(&mut Scratch::new(), &token("a"), late).map(|_| ()).unwrap_err();
+    assert_eq!(denied.status(), Status::RevocationsStale);
+    assert!(matches!(denied, signoff::Denied::Unavailable(Unknown::Stale { .. })));
+}
+
+/// Not a test by itself: the process that the next one kills.
+#[test]
+fn child_that_revokes_until_it_is_killed() {
+    let Ok(path) = std::env::var("SIGNOFF_TEST_CHILD_LOG") else { return };
+    let start: u64 = std::env::var("SIGNOFF_TEST_CHILD_START").unwrap().parse().unwrap();
+    let engine = Engine::open(keys(), Policy::new(), Log::sqlite(PathBuf::from(path))).unwrap();
+    use std::io::Write;
+    let mut acknowledged = std::io::stdout().lock();
+    for n in start.. {
+        revoke(&engine, &format!("k{n}")).unwrap();
+        writeln!(acknowledged, "\nack {n}").unwrap();
+        acknowledged.flush().unwrap();
+    }
+}
+
+#[test]
+fn every_acknowledged_revocation_outlives_200_kills() {
+    let folder = folder();
+    let path = folder.path().join("signoff.db");
+    drop(create(&path));
+    let (mut next, mut acknowledged) = (0, Vec::new());
+    for round in 0..200_u64 {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "child_that_revokes_until_it_is_killed", "--nocapture"])
+            .env("SIGNOFF_TEST_CHILD_LOG", &path)
+            .env("SIGNOFF_TEST_CHILD_START", next.to_string())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        // The points are spread over the work: after so many acknowledgements, and so many microseconds on.
+        let output = std::io::BufReader::new(child.stdout.take().unwrap());
+        let mut seen = 0;
+        for line in std::io::BufRead::lines(output).map_while(Result::ok) {
+            if let Some(n) = line.strip_prefix("ack ").and_then(|n| n.parse::<u64>().ok()) {
+                acknowledged.push(n);
+                next = next.max(n + 1);
+                seen += 1;
+                if seen == 1 + round % 7 {
+                    let until = Instant::now() + Duration::from_micros(round * 7919 % 700);
+                    while Instant::now() < until {
+                        std::hint::spin_loop();
+                    }
+                    // SIGKILL. What it still wrote to the pipe is read on, and was acknowledged too.
+                    child.kill().unwrap();
+                }
+            }
+        }
+        child.wait().unwrap();
+        next += 1;
+    }
+    assert!(acknowledged.len() >= 200);
+    let engine = open(Log::sqlite(&path)).unwrap();
+    for n in &acknowledged {
+        assert_eq!(status(&engine, &token(&format!("k{n}"))), Status::TokenRevoked, "{n} was acknowledged");
+    }
+    let sound: String =
+        Connection::open(&path).unwrap().query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    assert_eq!(sound, "ok");
+}
