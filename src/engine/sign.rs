@@ -248,13 +248,14 @@ impl Payload {
         if claims.iat().present().is_none() {
             added += &format!(",\"iat\":{issued_at}");
         }
+        // Whole seconds, which every library reads, unless the caller's own start has a fraction.
+        let lives_from = claims.iat().present().unwrap_or(UnixTime::from_secs(issued_at.as_secs()));
         let expires_at = match (claims.exp().present(), end) {
             (Some(_), End::In(_) | End::Never) => return Err(SignError::ExpiryTwice),
             (None, End::Unstated) => return Err(SignError::ExpiryUnstated),
             (Some(exp), End::Unstated) => Some(exp),
             (None, End::Never) => None,
-            // Whole seconds, which every library reads; the start alone may need a fraction.
-            (None, End::In(lifetime)) => Some(UnixTime::from_secs(issued_at.as_secs()).plus(lifetime)),
+            (None, End::In(lifetime)) => Some(lives_from.plus(lifetime)),
         };
         if expires_at.is_some_and(|exp| exp > UnixTime::from_secs(NUMERIC_DATE_MAX_SECS)) {
             return Err(SignError::ExpiryTooFar);
