@@ -4,7 +4,7 @@ use super::revocations::{ClockTrust, Compaction, Revocations, Revoking};
 use super::{Accepted, Engine, with_thread_scratch};
 use crate::clock::{Clock, Times, UnixTime};
 use crate::error::{Error, RevokeError};
-use crate::index::{NotRevoked, Screened};
+use crate::index::{NotRevoked, Probes, Screened};
 use crate::keys::crypto;
 use crate::limits::{CUT_OFF_IN_FUTURE_MAX, KEEP_AFTER_EXPIRY, KEEP_MAX, REVOCATION_TEXT_BYTES_MAX};
 use crate::log::LogError;
@@ -92,7 +92,7 @@ impl Engine {
         let revocations = self.revocations()?;
         let hash = || crypto::sha256(accepted.signing_input());
         let index = &revocations.index;
-        let screened = index.view().screen(index.salt(), &accepted.traits(), hash, &mut Default::default());
+        let screened = index.screen(&accepted.traits(), hash, &mut Probes::default());
         Ok(match (screened, revocations.unknown(Clock::System)) {
             (Screened::Revoked(scope), _) => RevocationStatus::Revoked { scope },
             (Screened::NotRevoked(_), Some(unknown)) => RevocationStatus::Unknown(unknown),

@@ -179,7 +179,7 @@ impl Engine {
         let second = UnixTime::from_secs(now.as_secs());
         let Some(log) = &self.shared.log else { return Ok(second) };
         let index = &log.revocations.index;
-        let Some(cut_off) = index.view().latest_cut_off(index.salt(), traits) else { return Ok(second) };
+        let Some(cut_off) = index.latest_cut_off(traits) else { return Ok(second) };
         if !is_before_cut_off(Some(second), cut_off) {
             return Ok(second);
         }
@@ -196,7 +196,7 @@ impl Engine {
         log.revocations.judge(claims, self.policy().leeway).map_err(SignError::WouldBeRejected)?;
         let (index, traits) = (&log.revocations.index, revocations::traits(claims, texts));
         // A signed token always has a `jti`, so that its hash is not asked for.
-        match index.view().screen(index.salt(), &traits, || [0; 32], &mut Probes::default()) {
+        match index.screen(&traits, || [0; 32], &mut Probes::default()) {
             Screened::Revoked(scope) => Err(SignError::Revoked { scope }),
             Screened::NotRevoked(_) => Ok(()),
         }

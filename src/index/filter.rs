@@ -3,7 +3,9 @@
 //! Source: binary fuse filters (Graf and Lemire, 2022), by the crate `xorf`. Its seed is a constant,
 //! so what it is asked must be keyed: see `revocation/fingerprint.rs`.
 
-use xorf::{BinaryFuse8, Filter as _};
+use xorf::{BinaryFuse8, BinaryFuse8Ref, DmaSerializable as _, Filter as _, FilterRef as _};
+
+use super::run::Run;
 
 /// What a filter says of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +26,10 @@ pub enum Filtering {
 }
 
 pub(super) enum Filter {
-    Fuse(BinaryFuse8),
+    Fuse {
+        descriptor: [u8; BinaryFuse8::DESCRIPTOR_LEN],
+        fingerprints: Run<u8>,
+    },
     /// Not wanted, or not to be had: every key may be there, and the exact table says.
     Open(WhyOpen),
 }
@@ -45,19 +50,27 @@ impl Filter {
     }
 
     fn of(built: Result<BinaryFuse8, &'static str>) -> Self {
-        built.map_or(Self::Open(WhyOpen::BuildFailed), Self::Fuse)
+        let Ok(filter) = built else { return Self::Open(WhyOpen::BuildFailed) };
+        let mut descriptor = [0; BinaryFuse8::DESCRIPTOR_LEN];
+        filter.dma_copy_descriptor_to(&mut descriptor);
+        Self::Fuse { descriptor, fingerprints: filter.fingerprints.into_vec().into() }
     }
 
     #[inline(always)]
     pub(super) fn probe(&self, key: u64) -> Probe {
         match self {
-            Self::Fuse(filter) if !filter.contains(&key) => Probe::Absent,
-            Self::Fuse(_) | Self::Open(_) => Probe::Maybe,
+            Self::Open(_) => Probe::Maybe,
+            Self::Fuse { descriptor, fingerprints } => {
+                match BinaryFuse8Ref::from_dma(descriptor, fingerprints).contains(&key) {
+                    true => Probe::Maybe,
+                    false => Probe::Absent,
+                }
+            }
         }
     }
 
     pub(super) fn is_fuse(&self) -> bool {
-        matches!(self, Self::Fuse(_))
+        matches!(self, Self::Fuse { .. })
     }
 
     pub(super) fn has_failed(&self) -> bool {
@@ -66,7 +79,7 @@ impl Filter {
 
     pub(super) fn bytes(&self) -> usize {
         match self {
-            Self::Fuse(filter) => filter.fingerprints.len(),
+            Self::Fuse { fingerprints, .. } => fingerprints.len(),
             Self::Open(_) => 0,
         }
     }

@@ -8,8 +8,10 @@
 
 mod cut_off;
 mod filter;
+mod issuers;
 mod lane;
 mod recent;
+mod run;
 mod screening;
 mod segment;
 
@@ -26,6 +28,7 @@ pub(crate) use screening::{Probes, Screened, Traits};
 use crate::clock::UnixTime;
 use crate::revocation::{Issuer, Lane, RecordRef, Salt, Scope};
 use cut_off::CutOff;
+use issuers::Issuers;
 use lane::Records;
 use recent::Recent;
 use segment::{Entry, Segment, Until};
@@ -33,6 +36,7 @@ use segment::{Entry, Segment, Until};
 /// The index of one log.
 pub(crate) struct Index {
     salt: Salt,
+    issuers: Issuers,
     filtering: Filtering,
     published: ArcSwap<View>,
     writer: Mutex<Writer>,
@@ -40,7 +44,7 @@ pub(crate) struct Index {
 
 /// What one screening reads. Only its recent sets change, and they only grow.
 #[derive(Clone, Default)]
-pub(crate) struct View {
+struct View {
     lanes: [Records; 4],
     everything: Arc<[Everything]>,
 }
@@ -92,7 +96,7 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    pub(crate) fn add(&mut self, salt: &Salt, record: &RecordRef<'_>) {
+    fn add(&mut self, salt: &Salt, record: &RecordRef<'_>) {
         let until = Until::from(record.keep_until);
         let Some((lane, fingerprint)) = salt.of_record(record) else {
             let cut_off = cut_off_of(salt, record);
@@ -118,23 +122,40 @@ fn cut_off_of(salt: &Salt, record: &RecordRef<'_>) -> CutOff {
 impl Index {
     pub(crate) fn new(salt: Salt, filtering: Filtering) -> Self {
         let (published, writer) = (ArcSwap::from_pointee(View::default()), Mutex::default());
-        Self { salt, filtering, published, writer }
+        Self { salt, issuers: Issuers::default(), filtering, published, writer }
     }
 
-    pub(crate) fn salt(&self) -> &Salt {
-        &self.salt
+    /// Whether a record means the token; see [`View::screen`].
+    #[inline]
+    pub(crate) fn screen(
+        &self,
+        token: &Traits<'_>,
+        signing_input: impl FnOnce() -> [u8; 32],
+        probes: &mut Probes,
+    ) -> Screened {
+        self.published.load().screen((&self.salt, &self.issuers), token, signing_input, probes)
+    }
+
+    /// The latest cut-off that would revoke a token with these traits, were it issued early enough.
+    pub(crate) fn latest_cut_off(&self, token: &Traits<'_>) -> Option<UnixTime> {
+        self.published.load().latest_cut_off((&self.salt, &self.issuers), token)
+    }
+
+    /// Takes a record into a batch.
+    pub(crate) fn put(&self, batch: &mut Batch, record: &RecordRef<'_>) {
+        self.issuers.learn(&self.salt, record.issuer);
+        batch.add(&self.salt, record);
     }
 
     /// The view that is current now. Let go of it soon: it keeps its segments in memory.
-    #[inline]
-    pub(crate) fn view(&self) -> Guard<Arc<View>> {
+    fn view(&self) -> Guard<Arc<View>> {
         self.published.load()
     }
 
     /// Adds one record, which binds every screening that starts after this returns.
     pub(crate) fn insert(&self, record: &RecordRef<'_>) {
         let mut batch = Batch::default();
-        batch.add(&self.salt, record);
+        self.put(&mut batch, record);
         self.insert_all(batch);
     }
 

@@ -1,6 +1,7 @@
 //! Screening: whether any record means a token. The read side of the index, and nothing else.
 
 use super::filter::Probe;
+use super::issuers::Issuers;
 use super::lane::Records;
 use super::{View, cut_off::CutOff};
 use crate::clock::UnixTime;
@@ -41,14 +42,14 @@ impl View {
     /// `signing_input` is asked for the hash that names a token without `jti`, when there is a record
     /// of any such token. Cost: one SipHash and a probe of each segment for each scope that has records.
     #[inline]
-    pub(crate) fn screen(
+    pub(super) fn screen(
         &self,
-        salt: &Salt,
+        (salt, issuers): (&Salt, &Issuers),
         token: &Traits<'_>,
         signing_input: impl FnOnce() -> [u8; 32],
         probes: &mut Probes,
     ) -> Screened {
-        let mut screen = Screen { salt, token, mark: None, probes };
+        let mut screen = Screen { salt, issuers, token, mark: None, probes };
         let [jtis, signing_inputs, sessions, subjects] = &self.lanes;
         if let Some(jti) = token.jti {
             if !jtis.is_empty() && screen.is_listed(jtis, Lane::Jti, jti.as_bytes()) {
@@ -76,8 +77,8 @@ impl View {
     }
 
     /// The latest cut-off that would revoke a token with these traits, were it issued early enough.
-    pub(crate) fn latest_cut_off(&self, salt: &Salt, token: &Traits<'_>) -> Option<UnixTime> {
-        let mut screen = Screen { salt, token, mark: None, probes: &mut Probes::default() };
+    pub(super) fn latest_cut_off(&self, (salt, issuers): (&Salt, &Issuers), token: &Traits<'_>) -> Option<UnixTime> {
+        let mut screen = Screen { salt, issuers, token, mark: None, probes: &mut Probes::default() };
         let of_subject = token.sub.and_then(|sub| screen.latest_cut_off(&self.lanes[3], sub, Reach::Any));
         of_subject.max(screen.latest_everything(self, Reach::Any))
     }
@@ -94,6 +95,7 @@ enum Reach {
 
 struct Screen<'a> {
     salt: &'a Salt,
+    issuers: &'a Issuers,
     token: &'a Traits<'a>,
     /// Made when it is first needed: few tokens get past the filters.
     mark: Option<IssuerMark>,
@@ -140,9 +142,9 @@ impl Screen<'_> {
         tag == print.tag || tag == print.of_issuer(self.mark()).tag
     }
 
-    #[cold]
+    #[inline]
     fn mark(&mut self) -> IssuerMark {
-        *self.mark.get_or_insert_with(|| self.salt.mark(self.token.iss))
+        *self.mark.get_or_insert_with(|| self.issuers.mark(self.salt, self.token.iss))
     }
 
     /// The latest of the subject's cut-offs that reach as far as is asked and do not spare the token.

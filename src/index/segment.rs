@@ -4,13 +4,16 @@
 
 use super::cut_off::CutOff;
 use super::filter::{Filter, Filtering, Probe};
+use super::run::Run;
 use crate::revocation::Fingerprint;
 
 /// One record of a scope that needs no cut-off: 48 bits of key, 64 of tag, 32 of time.
 ///
 /// Shape: 18 bytes. Numbers of 16 bits, so that no room is lost to alignment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Entry([u16; 9]);
+pub(super) struct Entry(Parts);
+
+type Parts = [u16; 9];
 
 /// When a record may be left out: in whole seconds since the epoch, rounded up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,19 +42,35 @@ impl Entry {
         ])
     }
 
+    /// Whether this is the entry of a key: one comparison of its three parts as they lie.
+    #[inline(always)]
+    fn has_key(&self, parts: [u16; 3]) -> bool {
+        let [a, b, c, ..] = self.0;
+        ((a ^ parts[0]) | (b ^ parts[1]) | (c ^ parts[2])) == 0
+    }
+
     #[inline]
-    fn number(parts: &[u16]) -> u64 {
-        parts.iter().fold(0, |number, part| number << 16 | u64::from(*part))
+    fn key_parts(key: u64) -> [u16; 3] {
+        let Self([a, b, c, ..]) = Self::new(Fingerprint { key, tag: 0 }, Until(0));
+        [a, b, c]
+    }
+
+    #[inline]
+    fn number(parts: [u16; 4]) -> u64 {
+        let [a, b, c, d] = parts.map(u64::from);
+        a << 48 | b << 32 | c << 16 | d
     }
 
     #[inline]
     pub(super) fn key(&self) -> u64 {
-        Self::number(&self.0[..3])
+        let [a, b, c, ..] = self.0;
+        Self::number([0, a, b, c])
     }
 
     #[inline]
     pub(super) fn tag(&self) -> u64 {
-        Self::number(&self.0[3..7])
+        let [_, _, _, a, b, c, d, ..] = self.0;
+        Self::number([a, b, c, d])
     }
 
     #[inline]
@@ -70,8 +89,8 @@ pub(super) struct Segment {
     /// How far a key is shifted to give its bucket.
     shift: u32,
     /// Where each bucket starts; one more than there are buckets.
-    starts: Box<[u32]>,
-    entries: Box<[Entry]>,
+    starts: Run<u32>,
+    entries: Run<Parts>,
     /// One for each entry in a lane of cut-offs, else none.
     cut_offs: Box<[CutOff]>,
     earliest: Until,
@@ -95,24 +114,22 @@ impl Segment {
 
     /// The entries of several segments, but for those that may be left out by now.
     pub(super) fn merge(segments: &[&Self], collected: Until, filtering: Filtering) -> Self {
-        let live = |segment: &Self, at: usize| segment.entries[at].until() > collected;
+        let live = |segment: &Self, at: usize| segment.entry(at).until() > collected;
         if segments.iter().any(|segment| !segment.cut_offs.is_empty()) {
             let all = segments.iter().flat_map(|segment| {
                 let live = (0..segment.entries.len()).filter(|at| live(segment, *at));
-                live.map(|at| (segment.entries[at], segment.cut_offs[at].clone()))
+                live.map(|at| (segment.entry(at), segment.cut_offs[at].clone()))
             });
             let (entries, cut_offs) = all.unzip();
             return Self::build(entries, cut_offs, filtering);
         }
         let mut entries: Vec<Entry> = Vec::with_capacity(segments.iter().map(|segment| segment.entries.len()).sum());
-        let mut heads: Vec<&[Entry]> = segments.iter().map(|segment| &*segment.entries).collect();
+        let mut parts: Vec<_> = segments.iter().map(|segment| segment.entries().peekable()).collect();
         loop {
-            let next = heads.iter().enumerate().filter_map(|(at, head)| Some((head.first()?.fingerprint(), at))).min();
-            let Some((_, at)) = next else { break };
-            let Some((entry, rest)) = heads[at].split_first() else { break };
-            heads[at] = rest;
-            if entry.until() > collected {
-                push_distinct(&mut entries, *entry);
+            let heads = parts.iter_mut().enumerate().filter_map(|(at, part)| Some((part.peek()?.fingerprint(), at)));
+            let Some((_, first)) = heads.min() else { break };
+            if let Some(entry) = parts[first].next().filter(|entry| entry.until() > collected) {
+                push_distinct(&mut entries, entry);
             }
         }
         Self::of_ordered(entries, Vec::new(), filtering)
@@ -136,7 +153,8 @@ impl Segment {
         } else {
             Filter::build(filtering, entries.iter().map(Entry::key))
         };
-        let (entries, cut_offs, starts) = (entries.into(), cut_offs.into(), starts.into());
+        let parts: Vec<Parts> = entries.into_iter().map(|Entry(parts)| parts).collect();
+        let (entries, cut_offs, starts) = (parts.into(), cut_offs.into(), starts.into());
         Self { filter, shift, starts, entries, cut_offs, earliest }
     }
 
@@ -147,11 +165,12 @@ impl Segment {
 
     /// The entries with this key, of whatever issuer, and their places.
     #[inline]
-    pub(super) fn find(&self, key: u64) -> impl Iterator<Item = (usize, &Entry)> {
+    pub(super) fn find(&self, key: u64) -> impl Iterator<Item = (usize, Entry)> {
         let bucket = (key >> self.shift) as usize;
         let bounds = (self.starts[bucket] as usize, self.starts[bucket + 1] as usize);
-        let places = bounds.0..bounds.1;
-        places.clone().zip(&self.entries[places]).filter(move |(_, entry)| entry.key() == key)
+        let (places, wanted) = (bounds.0..bounds.1, Entry::key_parts(key));
+        let bucket = places.clone().zip(&self.entries[places]).map(|(at, parts)| (at, Entry(*parts)));
+        bucket.filter(move |(_, entry)| entry.has_key(wanted))
     }
 
     pub(super) fn cut_off(&self, at: usize) -> Option<&CutOff> {
@@ -162,9 +181,12 @@ impl Segment {
         self.entries.len()
     }
 
-    #[cfg(test)]
-    fn entries(&self) -> &[Entry] {
-        &self.entries
+    fn entry(&self, at: usize) -> Entry {
+        Entry(self.entries[at])
+    }
+
+    fn entries(&self) -> impl Iterator<Item = Entry> {
+        self.entries.iter().copied().map(Entry)
     }
 
     /// How many entries may be left out by now.
@@ -172,7 +194,7 @@ impl Segment {
         if self.earliest > collected {
             return 0;
         }
-        self.entries.iter().filter(|entry| entry.until() <= collected).count()
+        self.entries().filter(|entry| entry.until() <= collected).count()
     }
 
     pub(super) fn filter(&self) -> &Filter {
@@ -307,7 +329,7 @@ mod tests {
             }
         }
         expected.retain(|_, until| until.0 > 9);
-        let found: BTreeMap<_, _> = merged.entries().iter().map(|entry| (entry.fingerprint(), entry.until())).collect();
+        let found: BTreeMap<_, _> = merged.entries().map(|entry| (entry.fingerprint(), entry.until())).collect();
         assert_eq!((found.len(), found), (merged.len(), expected));
         assert_eq!(b.expired(Until(9)), 2500);
     }

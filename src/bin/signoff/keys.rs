@@ -11,7 +11,7 @@ use crate::Failure;
 #[derive(Args)]
 pub(crate) struct KeyArguments {
     /// File with the HMAC secret.
-    #[arg(long, value_name = "FILE", conflicts_with = "jwks", required_unless_present = "jwks")]
+    #[arg(long, value_name = "FILE", conflicts_with = "jwks")]
     secret_file: Option<String>,
     /// File with a JWK or a JWKS.
     #[arg(long, value_name = "FILE")]

@@ -8,7 +8,10 @@
 mod demo;
 mod inspect;
 mod keys;
+mod log;
+mod revoke;
 mod sign;
+mod upkeep;
 mod vectors;
 mod verify;
 mod words;
@@ -31,6 +34,14 @@ enum Command {
     Sign(sign::Arguments),
     /// Verify tokens, one a line, and print one JSON object a line.
     Verify(verify::Arguments),
+    /// Log out of a token, a session, a subject, or everything; or of a file of them.
+    Revoke(Box<revoke::Arguments>),
+    /// Print the revocations in a log, one JSON object a line.
+    List(upkeep::ListArguments),
+    /// Print what a log holds.
+    Stats(upkeep::StatsArguments),
+    /// Delete what has expired, and give its room back.
+    Compact(upkeep::CompactArguments),
     /// Show what a token says. Verifies nothing.
     Inspect(inspect::Arguments),
     /// Sign 200,000 tokens, verify them among bad ones and those of other libraries, and show the rate.
@@ -74,6 +85,10 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Sign(arguments) => sign::run(arguments),
         Command::Verify(arguments) => verify::run(arguments),
+        Command::Revoke(arguments) => revoke::run(*arguments),
+        Command::List(arguments) => upkeep::list(&arguments),
+        Command::Stats(arguments) => upkeep::stats(&arguments),
+        Command::Compact(arguments) => upkeep::compact(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Demo => demo::run(),
     };

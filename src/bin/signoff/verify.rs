@@ -13,9 +13,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use signoff::{Algorithm, Denied, Engine, Policy, Reject, Scratch, Times, UnixTime};
+use signoff::{Algorithm, Denied, Engine, Log, Policy, Reject, Scratch, Times, UnixTime};
 
-use crate::{Failure, Outcome, keys, words};
+use crate::{Failure, Outcome, keys, log, words};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -33,6 +33,9 @@ pub(crate) struct Arguments {
     /// The token type (typ) that is let in.
     #[arg(long)]
     typ: Option<String>,
+    /// The revocation log. It must be there: a path that is wrong by a slip would refuse nobody.
+    #[arg(long, value_name = "PATH", conflicts_with = "signature_only")]
+    log: Option<String>,
     /// How far clocks may differ, as in 5s; at most 5min.
     #[arg(long, value_name = "DURATION", value_parser = words::duration)]
     leeway: Option<Duration>,
@@ -79,7 +82,10 @@ impl Arguments {
 pub(crate) fn run(arguments: Arguments) -> Result<Outcome, Failure> {
     let algorithms = if arguments.alg.is_empty() { Algorithm::ALL } else { &arguments.alg };
     let keys = arguments.keys.key_set(algorithms)?;
-    let engine = Engine::new(keys, arguments.policy()).map_err(|error| Failure::Usage(error.to_string()))?;
+    let engine = match &arguments.log {
+        Some(path) => log::open(keys, arguments.policy(), Log::sqlite(path))?,
+        None => Engine::new(keys, arguments.policy()).map_err(|error| Failure::Usage(error.to_string()))?,
+    };
     let judge = Judge {
         token_bytes_max: engine.policy().longest_token_bytes(),
         engine,

@@ -31,6 +31,15 @@ pub(crate) fn unix_time(text: &str) -> Result<UnixTime, String> {
     }
 }
 
+/// Reads a time as RFC 3339 or as Unix seconds.
+pub(crate) fn time(text: &str) -> Result<UnixTime, String> {
+    if text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+        return unix_time(text);
+    }
+    let parsed = humantime::parse_rfc3339_weak(text).map(UnixTime::from);
+    parsed.map_err(|error| format!("{error}; write RFC 3339 in UTC, as in 2026-01-31T12:00:00Z, or Unix seconds"))
+}
+
 /// A span in its two largest units, rounded: `3 h`, `1 d 12 h`, `42 s`.
 pub(crate) fn span(span: Duration) -> String {
     const UNITS: [(u64, &str); 4] = [(86_400, "d"), (3600, "h"), (60, "min"), (1, "s")];
@@ -53,6 +62,16 @@ pub(crate) fn relative(time: UnixTime, now: UnixTime) -> String {
     match time > now {
         true => format!("in {}", span(time.since(now))),
         false => format!("{} ago", span(now.since(time))),
+    }
+}
+
+/// A date in UTC with milliseconds.
+pub(crate) fn date_millis(time: UnixTime) -> String {
+    match u64::try_from(time.as_millis()) {
+        Ok(millis @ 0..=253_402_300_799_999) => {
+            humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_millis(millis)).to_string()
+        }
+        _ => "out of the calendar".to_owned(),
     }
 }
 
@@ -95,6 +114,9 @@ mod tests {
         assert!(duration("60").unwrap_err().contains("unit"));
         assert_eq!(unix_time("1700000000.25"), Ok(UnixTime::from_millis(1_700_000_000_250)));
         assert!(unix_time("1700000000000").unwrap_err().contains("milliseconds"));
+        assert_eq!(time("2023-11-14T22:13:20.25Z"), Ok(UnixTime::from_millis(1_700_000_000_250)));
+        assert_eq!(time("1700000000"), Ok(UnixTime::from_secs(1_700_000_000)));
+        assert!(time("yesterday").unwrap_err().contains("RFC 3339"));
         for slip in ["0", "-1", "now", "", "1e9", "+5"] {
             assert!(unix_time(slip).is_err_and(|text| !text.is_empty()), "{slip}");
         }

@@ -96,7 +96,7 @@ impl Revocations {
             let mut builder = None;
             let read = self.log.read(follower.cursor, &mut |record| {
                 count += 1;
-                batch.add(self.index.salt(), &record);
+                self.index.put(&mut batch, &record);
                 if batch.len() >= BATCH_MAX {
                     let sender = builder.get_or_insert_with(|| {
                         let (sender, batches) = sync_channel::<Batch>(1);

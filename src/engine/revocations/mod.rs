@@ -130,7 +130,7 @@ impl Revocations {
     ) -> Result<Cleared, Denied> {
         self.judge(claims, leeway)?;
         let traits = traits(claims, texts);
-        let screened = self.index.view().screen(self.index.salt(), &traits, || crypto::sha256(signing_input), probes);
+        let screened = self.index.screen(&traits, || crypto::sha256(signing_input), probes);
         let proof = match screened {
             Screened::Revoked(scope) => return Err(Reject::Revoked { scope }.into()),
             Screened::NotRevoked(proof) => proof,

@@ -1,0 +1,296 @@
+//! `signoff revoke`: logs out one token, session or subject, everything, or a file of them.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::future::Future;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+
+use clap::Args;
+use signoff::{
+    Algorithm, Engine, Error, Log, Origin, Policy, Revocation, Revoked, Revoking, Threads, Times, TokenId, UnixTime,
+};
+
+use crate::{Failure, Outcome, keys, log, words};
+
+#[derive(Args)]
+#[command(group = clap::ArgGroup::new("what").required(true))]
+pub(crate) struct Arguments {
+    /// The log; made if it is missing.
+    #[arg(long, value_name = "PATH")]
+    log: String,
+    #[command(flatten)]
+    keys: keys::KeyArguments,
+    /// The token to log out of; - reads it from standard input, so that it stays out of the shell's history.
+    #[arg(group = "what")]
+    token: Option<String>,
+    /// A token by its id: a jti, or as `list` prints it (jti:… or sha256:…).
+    #[arg(long, value_name = "ID", group = "what")]
+    token_id: Option<String>,
+    /// Every token of a login (sid).
+    #[arg(long, value_name = "SID", group = "what")]
+    session: Option<String>,
+    /// Every token of a subject (sub) that was issued up to now.
+    #[arg(long, value_name = "SUB", group = "what")]
+    subject: Option<String>,
+    /// Every token issued up to a time. Wants --yes.
+    #[arg(long, value_name = "TIME", value_parser = words::time, group = "what")]
+    everything_before: Option<UnixTime>,
+    /// A file with a token on each line; - for standard input.
+    #[arg(long, value_name = "FILE", group = "what")]
+    tokens: Option<String>,
+    /// A file with a token id on each line; - for standard input.
+    #[arg(long, value_name = "FILE", group = "what")]
+    token_ids: Option<String>,
+    /// A file with a session (sid) on each line; - for standard input.
+    #[arg(long, value_name = "FILE", group = "what")]
+    sessions: Option<String>,
+    /// A file with a subject (sub) on each line; - for standard input.
+    #[arg(long, value_name = "FILE", group = "what")]
+    subjects: Option<String>,
+    /// Only tokens of this issuer (iss). A token says its own.
+    #[arg(long, value_name = "ISSUER", conflicts_with_all = ["token", "tokens"])]
+    issuer: Option<String>,
+    /// When the last token that is meant will have expired: RFC 3339 or Unix seconds.
+    #[arg(long, value_name = "TIME", value_parser = words::time)]
+    keep_until: Option<UnixTime>,
+    /// A jti or sid that is spared, of a subject or of everything; may be given several times.
+    #[arg(long, value_name = "ID")]
+    keep: Vec<String>,
+    /// A word for whoever reads the log.
+    #[arg(long)]
+    reason: Option<String>,
+    /// Do end everything.
+    #[arg(long)]
+    yes: bool,
+}
+
+/// What a line of a file names.
+#[derive(Clone, Copy)]
+enum Kind {
+    Token,
+    TokenId,
+    Session,
+    Subject,
+}
+
+pub(crate) fn run(arguments: Arguments) -> Result<Outcome, Failure> {
+    let Arguments { token, token_id, session, subject, .. } = &arguments;
+    let texts = [(token, Kind::Token), (token_id, Kind::TokenId), (session, Kind::Session), (subject, Kind::Subject)];
+    let single = texts.into_iter().find_map(|(text, kind)| Some((text.as_deref()?, kind)));
+    let Arguments { tokens, token_ids, sessions, subjects, .. } = &arguments;
+    let files =
+        [(tokens, Kind::Token), (token_ids, Kind::TokenId), (sessions, Kind::Session), (subjects, Kind::Subject)];
+    let file = files.into_iter().find_map(|(path, kind)| Some((path.as_deref()?, kind)));
+
+    match (single, file, arguments.everything_before) {
+        (Some((text, kind)), ..) => {
+            let text = match (kind, text) {
+                (Kind::Token, "-") => read_token()?,
+                _ => text.to_owned(),
+            };
+            one(&arguments, revocation_of(kind, &text))
+        }
+        (None, Some((path, kind)), _) => many(&arguments, path, kind),
+        (None, None, Some(cut_off)) => everything(&arguments, cut_off),
+        (None, None, None) => Err(Failure::Usage("name what is to be logged out".to_owned())),
+    }
+}
+
+fn read_token() -> Result<String, Failure> {
+    let mut text = String::new();
+    // Far above what an engine accepts; more is no token.
+    let mut input = std::io::stdin().lock().take(2 << 20);
+    input.read_to_string(&mut text).map_err(|error| Failure::of_file("standard input", &error))?;
+    Ok(text.trim_end_matches(['\n', '\r']).to_owned())
+}
+
+fn revocation_of(kind: Kind, text: &str) -> Revocation {
+    match kind {
+        Kind::Token => Revocation::token_text(text),
+        Kind::TokenId => Revocation::token_id(TokenId::from_printed(text).unwrap_or_else(|| text.into())),
+        Kind::Session => Revocation::session(text),
+        Kind::Subject => Revocation::subject(text),
+    }
+}
+
+impl Arguments {
+    fn with_options(&self, mut revocation: Revocation) -> Revocation {
+        if let Some(issuer) = &self.issuer {
+            revocation = revocation.issuer(issuer.as_str());
+        }
+        if let Some(time) = self.keep_until {
+            revocation = revocation.keep_until(time);
+        }
+        if let Some(reason) = &self.reason {
+            revocation = revocation.reason(reason.as_str());
+        }
+        self.keep.iter().fold(revocation, |revocation, id| revocation.keep(id.as_str()))
+    }
+
+    fn open(&self, threads: Threads) -> Result<Engine, Failure> {
+        let log = Log::sqlite(&self.log).create_if_missing().threads(threads);
+        let engine = match self.token.is_some() || self.tokens.is_some() {
+            true => log::open(self.keys.key_set(Algorithm::ALL)?, Policy::new(), log)?,
+            false => log::open_without_keys(log)?,
+        };
+        if engine.health().origin == Some(Origin::Created) {
+            eprintln!("signoff: {}: there was no log here; made an empty one", self.log);
+        }
+        Ok(engine)
+    }
+}
+
+fn one(arguments: &Arguments, revocation: Revocation) -> Result<Outcome, Failure> {
+    let engine = arguments.open(Threads::None)?;
+    match engine.revoke(arguments.with_options(revocation)) {
+        Ok(revoked) => {
+            let mut stdout = std::io::stdout().lock();
+            writeln!(stdout, "{}", answer(revoked)).map_err(|error| Failure::of_output(&error))?;
+            Ok(Outcome::Good)
+        }
+        Err(error) => match error.status().http_status() {
+            // The token is at fault.
+            401 => {
+                eprintln!("signoff: {error}");
+                Ok(Outcome::SomeRejected)
+            }
+            _ => Err(log::failure(error)),
+        },
+    }
+}
+
+fn everything(arguments: &Arguments, cut_off: UnixTime) -> Result<Outcome, Failure> {
+    let now = Times::now().wall();
+    let of = arguments.issuer.as_deref().map_or("any issuer".to_owned(), |issuer| format!("the issuer {issuer:?}"));
+    let spared = match arguments.keep.len() {
+        0 => String::new(),
+        count => format!(", except for {count} that are kept"),
+    };
+    let what = format!(
+        "every token of {of} that was issued up to {} ({}) ends, for every engine on {}{spared}; there is no undo",
+        words::date_millis(cut_off),
+        words::relative(cut_off, now),
+        arguments.log
+    );
+    if !arguments.yes {
+        return Err(Failure::Usage(format!("{what}\nsignoff: nothing was done; say --yes to do it")));
+    }
+    eprintln!("signoff: {what}");
+    one(arguments, Revocation::everything().issued_before(cut_off))
+}
+
+/// How many revocations are on their way at once, so that they share commits.
+const IN_FLIGHT: usize = 4096;
+
+/// A line on its way.
+struct Sent {
+    line: u64,
+    revoking: Pin<Box<Revoking>>,
+}
+
+fn many(arguments: &Arguments, path: &str, kind: Kind) -> Result<Outcome, Failure> {
+    let input: Box<dyn Read> = match path {
+        "-" => Box::new(std::io::stdin().lock()),
+        path => Box::new(File::open(path).map_err(|error| Failure::of_file(path, &error))?),
+    };
+    let bar = log::bar("revocations");
+    if let Ok(metadata) = std::fs::metadata(path) {
+        bar.set_length(metadata.len());
+    }
+    let engine = arguments.open(Threads::Own)?;
+    let mut stdout = std::io::stdout().lock();
+    let (mut flight, mut totals) = (VecDeque::new(), Totals::default());
+    let mut lines = BufReader::new(input).lines().zip(1_u64..);
+    loop {
+        let next = lines.next();
+        let is_end = next.is_none();
+        if let Some((text, line)) = next {
+            let text = text.map_err(|error| Failure::of_file(path, &error))?;
+            bar.inc(text.len() as u64 + 1);
+            let revocation = arguments.with_options(revocation_of(kind, text.trim_end_matches('\r')));
+            flight.push_back(Sent { line, revoking: Box::pin(engine.revoke_async(revocation)) });
+        }
+        while flight.len() >= IN_FLIGHT || (is_end && !flight.is_empty()) {
+            let Some(sent) = flight.pop_front() else { break };
+            let line = totals.note(sent.line, wait(sent.revoking));
+            writeln!(stdout, "{line}").map_err(|error| Failure::of_output(&error))?;
+        }
+        if is_end {
+            break;
+        }
+    }
+    stdout.flush().map_err(|error| Failure::of_output(&error))?;
+    bar.finish_and_clear();
+    let Totals { recorded, covered, expired, failed, environment } = totals;
+    eprintln!("{recorded} recorded, {covered} already covered, {expired} already expired, {failed} failed");
+    match (failed, environment, recorded + covered + expired) {
+        (_, true, _) => Err(Failure::Environment("some revocations could not be recorded; do it again".to_owned())),
+        (0, false, 0) => Err(Failure::Usage(format!("{path}: no line, so nothing was logged out"))),
+        (0, false, _) => Ok(Outcome::Good),
+        _ => Ok(Outcome::SomeRejected),
+    }
+}
+
+#[derive(Default)]
+struct Totals {
+    recorded: u64,
+    covered: u64,
+    expired: u64,
+    failed: u64,
+    /// Whether anything failed that is no fault of a line.
+    environment: bool,
+}
+
+impl Totals {
+    fn note(&mut self, line: u64, outcome: Result<Revoked, Error>) -> String {
+        match outcome {
+            Ok(revoked) => {
+                match revoked {
+                    Revoked::AlreadyCovered => self.covered += 1,
+                    Revoked::AlreadyExpired => self.expired += 1,
+                    _ => self.recorded += 1,
+                }
+                format!(r#"{{"line":{line},{}"#, &answer(revoked)[1..])
+            }
+            Err(error) => {
+                self.failed += 1;
+                let status = error.status();
+                self.environment |= status.http_status() == 503;
+                let message = serde_json::Value::from(error.to_string());
+                format!(
+                    r#"{{"line":{line},"ok":false,"code":"{}","number":{},"message":{message}}}"#,
+                    status.name(),
+                    status.number()
+                )
+            }
+        }
+    }
+}
+
+fn answer(revoked: Revoked) -> &'static str {
+    match revoked {
+        Revoked::AlreadyCovered => r#"{"ok":true,"outcome":"already-covered"}"#,
+        Revoked::AlreadyExpired => r#"{"ok":true,"outcome":"already-expired"}"#,
+        _ => r#"{"ok":true,"outcome":"recorded"}"#,
+    }
+}
+
+/// Waits for one future on this thread.
+fn wait(mut revoking: Pin<Box<Revoking>>) -> Result<Revoked, Error> {
+    struct Unpark(std::thread::Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    loop {
+        match revoking.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(outcome) => return outcome,
+            Poll::Pending => std::thread::park(),
+        }
+    }
+}
