@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 CARGO := cargo --locked
-FUZZ_TARGETS := token json mutation
+FUZZ_TARGETS := token json mutation revocation_story
 
 .PHONY: help deps msrv build demo test check bench bench-report fuzz fuzz-deps install
 

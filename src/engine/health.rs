@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Engine;
 use super::revocations::CollectionPause;
-use crate::clock::{Clock, Times};
+use crate::clock::{Clock, Times, UnixTime};
 use crate::log::{LogError, Origin};
 use crate::revocation::Scope;
 use crate::status::Status;
@@ -23,6 +23,9 @@ pub struct Health {
     pub fault: Option<LogError>,
     /// Why expired revocations are not deleted, if they are not.
     pub collection_pause: Option<CollectionPause>,
+    /// Tokens that expired ten minutes before this are expired whatever a clock says. None before the first
+    /// collection.
+    pub watermark: Option<UnixTime>,
     /// Whether the log was there when it was opened. None without a log.
     pub origin: Option<Origin>,
 }
@@ -74,13 +77,15 @@ impl Engine {
     #[must_use]
     pub fn health(&self) -> Health {
         let Some(log) = self.shared.log.as_ref().map(|log| &log.revocations) else {
-            return Health { unknown: None, freshness: None, fault: None, collection_pause: None, origin: None };
+            let (unknown, freshness, fault, collection_pause) = (None, None, None, None);
+            return Health { unknown, freshness, fault, collection_pause, watermark: None, origin: None };
         };
         Health {
             unknown: log.unknown(Clock::System),
             freshness: log.age(Times::now()),
             fault: log.fault(),
             collection_pause: log.pause(),
+            watermark: log.watermark(),
             origin: Some(log.origin),
         }
     }

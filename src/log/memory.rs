@@ -96,12 +96,12 @@ impl RevocationLog for MemoryLog {
         Ok(later.take(max).map(|(cursor, record)| (cursor.position, record.clone())).collect())
     }
 
-    fn collect(&self, watermark: UnixTime, max: usize) -> Result<Collected, LogError> {
+    fn collect(&self, now: UnixTime, max: usize) -> Result<Collected, LogError> {
         let mut state = self.state.lock();
         state.change();
-        let watermark = state.facts.watermark.map_or(watermark, |held| held.max(watermark));
+        let watermark = state.facts.watermark.map_or(now, |held| held.max(now));
         state.facts.watermark = Some(watermark);
-        state.facts.newest = Some(advance(state.facts.newest, watermark));
+        state.facts.newest = Some(advance(state.facts.newest, now));
         let (newest, mut deleted) = (state.last, 0);
         state.records.retain(|(cursor, record)| {
             let passed = cursor.position != newest && record.keep_until.is_some_and(|until| until <= watermark);

@@ -50,9 +50,9 @@ pub(crate) trait RevocationLog: Send + Sync {
     /// Up to `max` records after a position, to be shown.
     fn list(&self, after: i64, max: usize) -> Result<Vec<(i64, Record)>, LogError>;
 
-    /// Deletes up to `max` records that are kept until `watermark` or before, and commits the watermark
-    /// with them. It never moves back by this.
-    fn collect(&self, watermark: UnixTime, max: usize) -> Result<Collected, LogError>;
+    /// Raises the watermark to now, and deletes up to `max` records that are kept until it or before, in one
+    /// commit. It never moves back by this.
+    fn collect(&self, now: UnixTime, max: usize) -> Result<Collected, LogError>;
 
     /// Notes a time that is known to be right, and, where given, the watermark to go back to.
     fn confirm_time(&self, now: UnixTime, watermark: Option<UnixTime>) -> Result<(), LogError>;

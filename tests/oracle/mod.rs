@@ -1,6 +1,8 @@
 //! The obvious engine: verification written down as plainly as possible, with other crates than the
 //! real one uses, and with no thought of speed. Everything clever is compared with it.
 
+pub mod revocation;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};

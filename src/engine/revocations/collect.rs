@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::Revocations;
 use crate::clock::{Times, UnixTime};
 use crate::limits::{CLOCK_DRIFT_MAX, COLLECT_INTERVAL, CUT_OFF_IN_FUTURE_MAX};
-use crate::log::{LogError, PLAUSIBLE_STEP};
+use crate::log::{LogError, PLAUSIBLE_STEP, advance};
 use crate::revocation::Record;
 
 /// Whether a collection may doubt the clock.
@@ -113,6 +113,7 @@ impl Revocations {
         }
         if trust == ClockTrust::Confirmed {
             self.log.confirm_time(times.wall(), None)?;
+            self.newest.store(times.wall().as_millis(), Ordering::Relaxed);
             observed.offsets.clear();
         }
         drop(observed);
@@ -123,6 +124,8 @@ impl Revocations {
             let collected = self.log.collect(times.wall(), COLLECT_MAX)?;
             deleted += collected.deleted as u64;
             self.watermark.fetch_max(collected.watermark.as_millis(), Ordering::AcqRel);
+            let newest = advance(self.newest(), times.wall());
+            self.newest.store(newest.as_millis(), Ordering::Relaxed);
             drop(follower);
             self.index.collect(collected.watermark);
             if collected.deleted < COLLECT_MAX {

@@ -198,12 +198,12 @@ impl RevocationLog for SqliteLog {
         work().map_err(|error| self.fault(&error))
     }
 
-    fn collect(&self, watermark: UnixTime, max: usize) -> Result<Collected, LogError> {
+    fn collect(&self, now: UnixTime, max: usize) -> Result<Collected, LogError> {
         self.write(|transaction| {
             let held = schema::time(transaction, schema::WATERMARK)?;
-            let watermark = held.map_or(watermark, |held| held.max(watermark));
+            let newest = advance(schema::time(transaction, schema::NEWEST)?, now);
+            let watermark = held.map_or(now, |held| held.max(now));
             schema::set_time(transaction, schema::WATERMARK, watermark)?;
-            let newest = advance(schema::time(transaction, schema::NEWEST)?, watermark);
             schema::set_time(transaction, schema::NEWEST, newest)?;
             let mut delete = transaction.prepare_cached(
                 "DELETE FROM revocation WHERE position IN (SELECT position FROM revocation
