@@ -3,6 +3,7 @@
 
 #[path = "../fuzz/bodies.rs"]
 mod bodies;
+#[allow(dead_code)] // The other half serves tests/revocation_story.rs.
 mod oracle;
 
 use std::path::Path;
