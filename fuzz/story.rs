@@ -200,7 +200,7 @@ impl Story {
             return Some(());
         }
         // The newest record is never collected.
-        let record = self.engine.revocations_in_log().unwrap().last().unwrap().unwrap();
+        let record = self.engine.revocations().unwrap().last().unwrap().unwrap();
         self.saw(self.now);
         let cut_off = record.issued_before.map(UnixTime::as_millis);
         let keep = if cut_off.is_some() { keep } else { Vec::new() };

@@ -92,6 +92,10 @@ pub const OPEN_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a revocation waits for the disk before it says that it does not know: 10 s.
 pub const APPEND_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How far apart commits to the log start while revocations keep coming: 4 ms, a fifth of what other
+/// processes are promised. A pause before the first of them costs nothing.
+pub const COMMIT_INTERVAL: Duration = Duration::from_millis(4);
+
 /// How often a follower looks whether another process has written: 5 ms, a quarter of what is promised.
 pub const POLL_INTERVAL: Duration = Duration::from_millis(5);
 

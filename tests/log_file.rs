@@ -81,7 +81,7 @@ fn memory_and_file_keep_the_same_records() {
             engine.revoke_at(revocation, Times::at(now)).unwrap();
         }
         engine.compact_at(ClockTrust::Doubt, Times::at(now)).unwrap();
-        engine.revocations_in_log().unwrap().map(Result::unwrap).collect::<Vec<Record>>()
+        engine.revocations().unwrap().map(Result::unwrap).collect::<Vec<Record>>()
     });
     assert_eq!(kept[0], kept[1]);
     assert_eq!(kept[1].len(), 5);
@@ -288,10 +288,7 @@ fn a_writer_that_never_ends_is_waited_for_within_bounds_and_the_callers_are_told
     assert_eq!(status(&engine, &token("a")), Status::TokenRevoked);
     other.execute_batch("COMMIT").unwrap();
     while revoke(&engine, "a").is_err() {}
-    assert_eq!(
-        engine.revocations_in_log().unwrap().filter(|r| r.is_ok()).count(),
-        engine.revocations_in_log().unwrap().count()
-    );
+    assert_eq!(engine.revocations().unwrap().filter(|r| r.is_ok()).count(), engine.revocations().unwrap().count());
 }
 
 #[test]
@@ -334,7 +331,7 @@ fn callers_that_revoke_at_once_share_commits_and_each_is_told() {
             });
         }
     });
-    assert_eq!(engine.revocations_in_log().unwrap().count(), 320);
+    assert_eq!(engine.revocations().unwrap().count(), 320);
 }
 
 #[test]

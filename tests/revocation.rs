@@ -320,7 +320,7 @@ fn a_token_that_no_engine_can_accept_any_more_is_answered_so_and_nothing_is_appe
     let engine = engine();
     let long_gone = with_claims(&format!(r#"{{"jti":"a","exp":{}}}"#, NOW - 601));
     assert_eq!(revoke(&engine, Revocation::token_text(long_gone.clone())), Revoked::AlreadyExpired);
-    assert_eq!(engine.revocations_in_log().unwrap().count(), 0);
+    assert_eq!(engine.revocations().unwrap().count(), 0);
     // And stays so when the clock goes back to when it was good.
     assert_eq!(status_at(&engine, &long_gone, at(NOW - 700)), Status::ClaimExpired);
 }
@@ -336,7 +336,7 @@ fn collection_forgets_at_ten_minutes_past_expiry_and_a_clock_that_steps_back_rev
     let token = with_claims(&format!(r#"{{"jti":"a","exp":{}}}"#, NOW + 60));
     revoke(&engine, Revocation::token_text(token.clone()));
     revoke(&engine, Revocation::token_id("the newest is never collected"));
-    let records = || engine.revocations_in_log().unwrap().count();
+    let records = || engine.revocations().unwrap().count();
     engine.compact_at(ClockTrust::Confirmed, at(NOW + 659)).unwrap();
     assert_eq!(records(), 2);
     engine.compact_at(ClockTrust::Confirmed, at(NOW + 660)).unwrap();
@@ -406,7 +406,7 @@ fn the_logs_longest_lifetime_binds_every_engine_and_lets_cut_offs_end() {
         assert_eq!(status(engine, &with_claims(&format!(r#"{{"exp":{}}}"#, NOW + 9))), Status::ClaimMissing);
     }
     revoke(&engine, Revocation::subject("u"));
-    let record = engine.revocations_in_log().unwrap().next().unwrap().unwrap();
+    let record = engine.revocations().unwrap().next().unwrap().unwrap();
     assert_eq!(record.keep_until, Some(UnixTime::from_secs(NOW + 86_400 + 600)));
     // It can be lowered, never raised.
     let raised = Engine::open(keys(), Policy::new(), log.clone().longest_lifetime(2 * day)).map(|_| ()).unwrap_err();
@@ -421,7 +421,7 @@ fn without_a_known_end_a_revocation_is_kept_for_ever() {
     revoke(&engine, Revocation::subject("u"));
     revoke(&engine, Revocation::session("s"));
     revoke(&engine, Revocation::token_id("t"));
-    assert!(engine.revocations_in_log().unwrap().all(|record| record.unwrap().keep_until.is_none()));
+    assert!(engine.revocations().unwrap().all(|record| record.unwrap().keep_until.is_none()));
 }
 
 #[test]

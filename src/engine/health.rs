@@ -58,8 +58,13 @@ pub struct Stats {
     pub filters_missing: u64,
     /// Merges since the engine was opened.
     pub merges: u64,
+    /// How long they took, all told.
+    pub merging: Duration,
     /// Bytes that the index takes.
     pub index_bytes: u64,
+    /// The highest position in the log, as far as it is known. Above `log_applied` while records are on
+    /// their way into the index.
+    pub log_head: i64,
     /// The position of the last record in the index.
     pub log_applied: i64,
     /// Rows of the log that are no records of ours, and were passed over.
@@ -107,7 +112,9 @@ impl Engine {
             segments: held.segments,
             filters_missing: held.filters_missing,
             merges: held.merges,
+            merging: log.map_or(Duration::ZERO, |log| log.merging()),
             index_bytes: held.bytes,
+            log_head: log.map_or(0, |log| log.head()),
             log_applied: log.map_or(0, |log| log.applied()),
             log_junk: log.map_or(0, |log| log.junk()),
             freshness: health.freshness,
@@ -148,7 +155,9 @@ impl Stats {
         metric("index_segments", "gauge", "Segments of the index.", count(self.segments));
         metric("index_filters_missing", "gauge", "Segments without a filter.", count(self.filters_missing));
         metric("index_merges_total", "counter", "Merges of segments.", count(self.merges));
+        metric("index_merge_seconds_total", "counter", "Time spent merging.", one(self.merging.as_secs_f64()));
         metric("index_bytes", "gauge", "Memory that the index takes.", count(self.index_bytes));
+        metric("log_head_position", "gauge", "The last record in the log.", one(self.log_head as f64));
         metric("log_applied_position", "gauge", "The last record in the index.", one(self.log_applied as f64));
         metric("log_junk_total", "counter", "Rows of the log that are no records.", count(self.log_junk));
         let freshness = self.freshness.map_or(Vec::new(), |age| one(age.as_secs_f64()));

@@ -62,7 +62,7 @@ impl Engine {
     /// # Errors
     /// Those of [`revoke`](Self::revoke).
     pub fn revoke_at(&self, revocation: Revocation, times: Times) -> Result<Revoked, Error> {
-        let revocations = self.revocations()?;
+        let revocations = self.log()?;
         match self.settle(revocations, revocation, times)? {
             Settled::Answered(answer) => Ok(answer),
             Settled::ToAppend(record) => Ok(revocations.append(record)?),
@@ -74,7 +74,7 @@ impl Engine {
     ///
     /// With [`Threads::None`](crate::Threads::None) this call itself waits for the disk.
     pub fn revoke_async(&self, revocation: Revocation) -> Revoking {
-        let settled = self.revocations().and_then(|revocations| {
+        let settled = self.log().and_then(|revocations| {
             self.settle(revocations, revocation, Times::now_rounded_up()).map(|settled| (revocations, settled))
         });
         match settled {
@@ -89,7 +89,7 @@ impl Engine {
     /// # Errors
     /// [`RevokeError::NoLog`].
     pub fn is_revoked(&self, accepted: &Accepted<'_>) -> Result<RevocationStatus, Error> {
-        let revocations = self.revocations()?;
+        let revocations = self.log()?;
         let hash = || crypto::sha256(accepted.signing_input());
         let index = &revocations.index;
         let screened = index.screen(&accepted.traits(), hash, &mut Probes::default());
@@ -106,8 +106,8 @@ impl Engine {
     ///
     /// # Errors
     /// [`RevokeError::NoLog`].
-    pub fn revocations_in_log(&self) -> Result<RevocationsInLog<'_>, Error> {
-        let log = self.revocations()?;
+    pub fn revocations(&self) -> Result<RevocationsInLog<'_>, Error> {
+        let log = self.log()?;
         Ok(RevocationsInLog { log, page: Vec::new().into_iter(), after: 0, ended: false })
     }
 
@@ -125,7 +125,7 @@ impl Engine {
     /// # Errors
     /// Those of [`refresh`](Self::refresh).
     pub fn refresh_at(&self, times: Times) -> Result<(), Error> {
-        self.revocations()?.refresh(times)?;
+        self.log()?.refresh(times)?;
         Ok(())
     }
 
@@ -142,7 +142,7 @@ impl Engine {
     /// # Errors
     /// Those of [`compact`](Self::compact).
     pub fn compact_at(&self, trust: ClockTrust, times: Times) -> Result<Compaction, Error> {
-        let revocations = self.revocations()?;
+        let revocations = self.log()?;
         let deleted = revocations.collect(times, trust)?;
         revocations.log.compact()?;
         revocations.merge_all();
@@ -157,13 +157,13 @@ impl Engine {
     /// # Errors
     /// [`RevokeError::NoLog`]; [`Error::Log`] when the log can't be written.
     pub fn insecure_reset_watermark(&self, times: Times) -> Result<Option<UnixTime>, Error> {
-        let revocations = self.revocations()?;
+        let revocations = self.log()?;
         let before = revocations.watermark();
         revocations.reset_watermark(times)?;
         Ok(before)
     }
 
-    pub(super) fn revocations(&self) -> Result<&Revocations, Error> {
+    pub(super) fn log(&self) -> Result<&Revocations, Error> {
         self.shared.log.as_ref().map(|log| &*log.revocations).ok_or(Error::Revoke(RevokeError::NoLog))
     }
 

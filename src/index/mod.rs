@@ -31,7 +31,7 @@ use cut_off::CutOff;
 use issuers::Issuers;
 use lane::Records;
 use recent::Recent;
-use segment::{Entry, Segment, Until};
+use segment::{Entries, Entry, Segment, Until};
 
 /// The index of one log.
 pub(crate) struct Index {
@@ -91,7 +91,7 @@ pub(crate) enum Merge {
 /// Records on their way into the index in large numbers, without their values.
 #[derive(Default)]
 pub(crate) struct Batch {
-    lanes: [(Vec<Entry>, Vec<CutOff>); 4],
+    lanes: [(Entries, Vec<CutOff>); 4],
     everything: Vec<Everything>,
 }
 
@@ -152,22 +152,18 @@ impl Index {
         self.published.load()
     }
 
-    /// Adds one record, which binds every screening that starts after this returns.
-    pub(crate) fn insert(&self, record: &RecordRef<'_>) {
-        let mut batch = Batch::default();
-        self.put(&mut batch, record);
-        self.insert_all(batch);
-    }
-
-    fn insert_entry(&self, writer: &mut Writer, lane: Lane, entry: Entry, cut_off: Option<CutOff>) {
+    /// Adds to the recent set; true if a full one was sealed before.
+    fn insert_entry(&self, writer: &mut Writer, lane: Lane, entry: Entry, cut_off: Option<CutOff>) -> bool {
         let view = self.published.load();
+        let mut has_sealed = false;
         let recent = match &view.lanes[lane as usize].recent {
             Some(recent) if !recent.is_full() => Arc::clone(recent),
             full => {
                 let sealed = full.as_ref().map(|recent| {
                     let (entries, cut_offs) = recent.entries();
-                    Arc::new(Segment::build(entries, cut_offs, self.filtering))
+                    Arc::new(Segment::build(&entries, cut_offs, self.filtering))
                 });
+                has_sealed = sealed.is_some();
                 let fresh = Arc::new(Recent::new(lane == Lane::Subject));
                 let published = Arc::clone(&fresh);
                 self.change(writer, move |view| {
@@ -179,27 +175,30 @@ impl Index {
             }
         };
         recent.insert(entry.fingerprint(), entry.until(), cut_off);
+        has_sealed
     }
 
-    /// Adds the records of a small batch one by one.
-    pub(crate) fn insert_all(&self, batch: Batch) {
-        let mut writer = self.writer.lock();
+    /// Adds the records of a small batch one by one. They bind every screening that starts after this returns.
+    /// True if there may be something to merge now.
+    pub(crate) fn insert_all(&self, batch: Batch) -> bool {
+        let (mut writer, mut has_sealed) = (self.writer.lock(), false);
         for (lane, (entries, cut_offs)) in Lane::ALL.into_iter().zip(batch.lanes) {
             let mut cut_offs = cut_offs.into_iter();
-            for entry in entries {
-                self.insert_entry(&mut writer, lane, entry, cut_offs.next());
+            for entry in entries.iter() {
+                has_sealed |= self.insert_entry(&mut writer, lane, entry, cut_offs.next());
             }
         }
         if !batch.everything.is_empty() {
             self.change(&mut writer, |view| batch.everything.into_iter().for_each(|new| view.add_everything(new)));
         }
+        has_sealed
     }
 
     /// Adds many records as segments of their own.
     pub(crate) fn add(&self, batch: Batch) {
         let Batch { lanes, everything } = batch;
         let segments = lanes.map(|(entries, cut_offs)| {
-            (!entries.is_empty()).then(|| Arc::new(Segment::build(entries, cut_offs, self.filtering)))
+            (entries.len() > 0).then(|| Arc::new(Segment::build(&entries, cut_offs, self.filtering)))
         });
         self.change(&mut self.writer.lock(), |view| {
             for (records, segment) in view.lanes.iter_mut().zip(segments) {

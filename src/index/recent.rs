@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use super::cut_off::CutOff;
-use super::segment::{Entry, Until};
+use super::segment::{Entries, Entry, Until};
 use crate::clock::UnixTime;
 use crate::revocation::{Fingerprint, KeptId};
 
@@ -106,9 +106,9 @@ impl Recent {
     }
 
     /// Everything in it, for a segment.
-    pub(super) fn entries(&self) -> (Vec<Entry>, Vec<CutOff>) {
+    pub(super) fn entries(&self) -> (Entries, Vec<CutOff>) {
         let taken = (0..SLOTS).filter(|slot| self.keys[*slot].load(Ordering::Acquire) != 0);
-        let (mut entries, mut cut_offs) = (Vec::with_capacity(self.len()), Vec::new());
+        let (mut entries, mut cut_offs) = (Entries::with_capacity(self.len()), Vec::new());
         for at in taken {
             let found = Found { recent: self, at };
             let key = self.keys[at].load(Ordering::Relaxed) & !TAKEN;

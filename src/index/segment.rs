@@ -4,7 +4,7 @@
 
 use super::cut_off::CutOff;
 use super::filter::{Filter, Filtering, Probe};
-use super::run::Run;
+use super::run::{Draft, Run};
 use crate::revocation::Fingerprint;
 
 /// One record of a scope that needs no cut-off: 48 bits of key, 64 of tag, 32 of time.
@@ -14,6 +14,9 @@ use crate::revocation::Fingerprint;
 pub(super) struct Entry(Parts);
 
 type Parts = [u16; 9];
+
+/// How many bits a key has.
+const KEY_BITS: u32 = 48;
 
 /// When a record may be left out: in whole seconds since the epoch, rounded up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -99,63 +102,87 @@ pub(super) struct Segment {
 /// About how many entries share a bucket: four bytes of `starts` are spread over as many.
 const BUCKET_ENTRIES: usize = 8;
 
+/// Entries on their way into a segment, in any order.
+#[derive(Default)]
+pub(super) struct Entries(Draft<Parts>);
+
+impl Entries {
+    pub(super) fn with_capacity(capacity: usize) -> Self {
+        Self(Draft::with_capacity(capacity))
+    }
+
+    pub(super) fn push(&mut self, Entry(parts): Entry) {
+        self.0.push(parts);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = Entry> {
+        self.0.iter().copied().map(Entry)
+    }
+
+    /// Adds the next in order. Of two records of the same tokens the one that is kept longer stands for both.
+    fn push_distinct(&mut self, entry: Entry) {
+        match self.0.last_mut() {
+            Some(last) if Entry(*last).fingerprint() == entry.fingerprint() => {
+                let longer = Entry(*last).until().max(entry.until());
+                *last = Entry::new(entry.fingerprint(), longer).0;
+            }
+            Some(_) | None => self.push(entry),
+        }
+    }
+}
+
 impl Segment {
     /// Entries in any order, with a cut-off each, or with none at all.
-    pub(super) fn build(mut entries: Vec<Entry>, cut_offs: Vec<CutOff>, filtering: Filtering) -> Self {
+    pub(super) fn build(entries: &Entries, cut_offs: Vec<CutOff>, filtering: Filtering) -> Self {
         if cut_offs.is_empty() {
-            entries = arrange(entries);
-            return Self::of_ordered(entries, Vec::new(), filtering);
+            return Self::of_ordered(arrange(entries), Vec::new(), filtering);
         }
-        let mut both: Vec<_> = entries.into_iter().zip(cut_offs).collect();
+        let mut both: Vec<_> = entries.iter().zip(cut_offs).collect();
         both.sort_by_key(|(entry, _)| entry.fingerprint());
-        let (entries, cut_offs) = CutOff::prune(both).into_iter().unzip();
-        Self::of_ordered(entries, cut_offs, filtering)
+        let (mut entries, mut cut_offs) = (Entries::default(), Vec::new());
+        for (entry, cut_off) in CutOff::prune(both) {
+            entries.push(entry);
+            cut_offs.push(cut_off);
+        }
+        Self::of_ordered(entries.0.finish(), cut_offs, filtering)
     }
 
     /// The entries of several segments, but for those that may be left out by now.
     pub(super) fn merge(segments: &[&Self], collected: Until, filtering: Filtering) -> Self {
         let live = |segment: &Self, at: usize| segment.entry(at).until() > collected;
+        let mut entries = Entries::with_capacity(segments.iter().map(|segment| segment.len()).sum());
         if segments.iter().any(|segment| !segment.cut_offs.is_empty()) {
-            let all = segments.iter().flat_map(|segment| {
-                let live = (0..segment.entries.len()).filter(|at| live(segment, *at));
-                live.map(|at| (segment.entry(at), segment.cut_offs[at].clone()))
-            });
-            let (entries, cut_offs) = all.unzip();
-            return Self::build(entries, cut_offs, filtering);
+            let mut cut_offs = Vec::new();
+            for segment in segments {
+                for at in (0..segment.len()).filter(|at| live(segment, *at)) {
+                    entries.push(segment.entry(at));
+                    cut_offs.push(segment.cut_offs[at].clone());
+                }
+            }
+            return Self::build(&entries, cut_offs, filtering);
         }
-        let mut entries: Vec<Entry> = Vec::with_capacity(segments.iter().map(|segment| segment.entries.len()).sum());
         let mut parts: Vec<_> = segments.iter().map(|segment| segment.entries().peekable()).collect();
         loop {
             let heads = parts.iter_mut().enumerate().filter_map(|(at, part)| Some((part.peek()?.fingerprint(), at)));
             let Some((_, first)) = heads.min() else { break };
             if let Some(entry) = parts[first].next().filter(|entry| entry.until() > collected) {
-                push_distinct(&mut entries, entry);
+                entries.push_distinct(entry);
             }
         }
-        Self::of_ordered(entries, Vec::new(), filtering)
+        Self::of_ordered(entries.0.finish(), Vec::new(), filtering)
     }
 
-    fn of_ordered(entries: Vec<Entry>, cut_offs: Vec<CutOff>, filtering: Filtering) -> Self {
-        let earliest = entries.iter().map(Entry::until).min().unwrap_or(Until::FOR_EVER);
+    fn of_ordered(entries: Run<Parts>, cut_offs: Vec<CutOff>, filtering: Filtering) -> Self {
+        let all = || entries.iter().copied().map(Entry);
+        let earliest = all().map(|entry| entry.until()).min().unwrap_or(Until::FOR_EVER);
         let shift = shift_for(entries.len());
-        let mut starts = vec![0_u32; (1 << (48 - shift)) + 1];
-        for entry in &entries {
-            starts[(entry.key() >> shift) as usize + 1] += 1;
-        }
-        for at in 1..starts.len() {
-            starts[at] += starts[at - 1];
-        }
-        let repeats = entries.windows(2).any(|pair| pair[0].key() == pair[1].key());
-        let filter = if repeats {
-            let mut keys: Vec<_> = entries.iter().map(Entry::key).collect();
-            keys.dedup();
-            Filter::build(filtering, keys.into_iter())
-        } else {
-            Filter::build(filtering, entries.iter().map(Entry::key))
-        };
-        let parts: Vec<Parts> = entries.into_iter().map(|Entry(parts)| parts).collect();
-        let (entries, cut_offs, starts) = (parts.into(), cut_offs.into(), starts.into());
-        Self { filter, shift, starts, entries, cut_offs, earliest }
+        let starts = starts(shift, all());
+        let filter = Filter::build(filtering, KEY_BITS, entries.iter().map(|parts| Entry(*parts).key()));
+        Self { filter, shift, starts, entries, cut_offs: cut_offs.into(), earliest }
     }
 
     #[inline(always)]
@@ -212,50 +239,46 @@ impl Segment {
 /// The shift that makes about [`BUCKET_ENTRIES`] share a bucket.
 fn shift_for(entries: usize) -> u32 {
     let buckets = (entries / BUCKET_ENTRIES).next_power_of_two().ilog2();
-    48 - buckets.min(40)
+    KEY_BITS - buckets.min(40)
+}
+
+/// Where each bucket starts.
+fn starts(shift: u32, entries: impl Iterator<Item = Entry>) -> Run<u32> {
+    let mut starts = Run::zeroed((1 << (KEY_BITS - shift)) + 1);
+    for entry in entries {
+        starts[(entry.key() >> shift) as usize + 1] += 1;
+    }
+    let mut sum = 0;
+    for start in starts.iter_mut() {
+        sum += *start;
+        *start = sum;
+    }
+    starts
 }
 
 /// Puts entries in order: dealt to their buckets first, which leaves short runs to be sorted.
-fn arrange(entries: Vec<Entry>) -> Vec<Entry> {
+fn arrange(entries: &Entries) -> Run<Parts> {
     let shift = shift_for(entries.len());
-    let mut places = vec![0_u32; (1 << (48 - shift)) + 1];
-    for entry in &entries {
-        places[(entry.key() >> shift) as usize + 1] += 1;
-    }
-    for at in 1..places.len() {
-        places[at] += places[at - 1];
-    }
-    let mut ordered = vec![Entry([0; 9]); entries.len()];
-    for entry in &entries {
+    let mut places = starts(shift, entries.iter());
+    let mut ordered = Run::zeroed(entries.len());
+    for entry in entries.iter() {
         let place = &mut places[(entry.key() >> shift) as usize];
-        ordered[*place as usize] = *entry;
+        ordered[*place as usize] = entry.0;
         *place += 1;
     }
     // Each place now stands at the end of its bucket.
     let mut start = 0;
     for &end in &places[..places.len() - 1] {
-        ordered[start..end as usize].sort_unstable_by_key(Entry::fingerprint);
+        ordered[start..end as usize].sort_unstable_by_key(|parts| Entry(*parts).fingerprint());
         start = end as usize;
     }
-    drop(entries);
-    let repeats = ordered.windows(2).any(|pair| pair[0].fingerprint() == pair[1].fingerprint());
-    if repeats {
-        let mut distinct = Vec::with_capacity(ordered.len());
-        ordered.into_iter().for_each(|entry| push_distinct(&mut distinct, entry));
-        distinct.shrink_to_fit();
-        return distinct;
+    let fingerprint = |parts: &Parts| Entry(*parts).fingerprint();
+    if !ordered.windows(2).any(|pair| fingerprint(&pair[0]) == fingerprint(&pair[1])) {
+        return ordered;
     }
-    ordered
-}
-
-/// Of two records of the same tokens the one that is kept longer stands for both.
-fn push_distinct(entries: &mut Vec<Entry>, entry: Entry) {
-    match entries.last_mut() {
-        Some(last) if last.fingerprint() == entry.fingerprint() => {
-            *last = Entry::new(entry.fingerprint(), last.until().max(entry.until()));
-        }
-        Some(_) | None => entries.push(entry),
-    }
+    let mut distinct = Entries::with_capacity(ordered.len());
+    ordered.iter().for_each(|parts| distinct.push_distinct(Entry(*parts)));
+    distinct.0.finish()
 }
 
 #[cfg(test)]
@@ -269,6 +292,12 @@ mod tests {
         Entry::new(salt.fingerprint(Lane::Jti, &value.to_le_bytes()), Until(until))
     }
 
+    fn gathered(all: &[Entry]) -> Entries {
+        let mut entries = Entries::default();
+        all.iter().for_each(|entry| entries.push(*entry));
+        entries
+    }
+
     fn holds(segment: &Segment, entry: &Entry) -> bool {
         segment.probe(entry.key()) == Probe::Maybe
             && segment.find(entry.key()).any(|(_, found)| found.tag() == entry.tag())
@@ -280,7 +309,7 @@ mod tests {
         let salt = Salt::new(&[1; 16]);
         for size in [0, 1, 2, 3, 1124, 3551, 11_521, 37_454, 126_131] {
             let entries: Vec<_> = (0..size).map(|value| entry(&salt, value, 5)).collect();
-            let segment = Segment::build(entries.clone(), Vec::new(), Filtering::On);
+            let segment = Segment::build(&gathered(&entries), Vec::new(), Filtering::On);
             assert!(segment.filter.is_fuse(), "no filter of {size}");
             assert_eq!(segment.len(), size as usize);
             assert!(entries.iter().all(|entry| holds(&segment, entry)), "a false negative among {size}");
@@ -307,7 +336,7 @@ mod tests {
         let at = |tag, until| Entry::new(Fingerprint { key: 77, tag }, Until(until));
         let entries = vec![at(1, 5), at(2, 6), at(1, 9), at(3, 7), at(1, 2)];
         for filtering in [Filtering::On, Filtering::Off] {
-            let segment = Segment::build(entries.clone(), Vec::new(), filtering);
+            let segment = Segment::build(&gathered(&entries), Vec::new(), filtering);
             let found: Vec<_> = segment.find(77).map(|(_, entry)| (entry.tag(), entry.until().0)).collect();
             assert_eq!(found, [(1, 9), (2, 6), (3, 7)]);
         }
@@ -317,7 +346,8 @@ mod tests {
     fn a_merge_is_the_union_without_what_has_expired() {
         let salt = Salt::new(&[2; 16]);
         let make = |values: std::ops::Range<u32>, until: fn(u32) -> u32| {
-            Segment::build(values.map(|value| entry(&salt, value, until(value))).collect(), Vec::new(), Filtering::On)
+            let entries: Vec<_> = values.map(|value| entry(&salt, value, until(value))).collect();
+            Segment::build(&gathered(&entries), Vec::new(), Filtering::On)
         };
         let (a, b, c) = (make(0..5000, |_| 10), make(2500..7500, |v| v % 20), make(7000..7001, |_| u32::MAX));
         let merged = Segment::merge(&[&a, &b, &c], Until(9), Filtering::On);

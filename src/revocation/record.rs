@@ -72,6 +72,16 @@ pub struct Record {
 }
 
 impl Record {
+    /// Whether this one means every token that the other means, for as long.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        let for_ever = UnixTime::from_millis(i64::MAX);
+        self.target == other.target
+            && (self.issuer == other.issuer || self.issuer == Issuer::Any)
+            && self.issued_before >= other.issued_before
+            && self.keep.iter().all(|id| other.keep.contains(id))
+            && self.keep_until.unwrap_or(for_ever) >= other.keep_until.unwrap_or(for_ever)
+    }
+
     pub(crate) fn borrow(&self) -> RecordRef<'_> {
         let value = match &self.target {
             Target::Token(TokenId::Jti(text)) => Value::Text(text),

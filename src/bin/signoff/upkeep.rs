@@ -45,7 +45,7 @@ pub(crate) fn list(arguments: &ListArguments) -> Result<Outcome, Failure> {
     // Listing needs no index, so the log is not read twice.
     let engine = log::open_without_keys(existing(&arguments.log).start_unknown())?;
     let mut stdout = std::io::BufWriter::new(std::io::stdout().lock());
-    for record in engine.revocations_in_log().map_err(log::failure)? {
+    for record in engine.revocations().map_err(log::failure)? {
         let record = record.map_err(|error| log::failure(Error::Log(error)))?;
         let line = serde_json::Value::from(log::json(&record));
         writeln!(stdout, "{line}").map_err(|error| Failure::of_output(&error))?;
@@ -63,9 +63,9 @@ pub(crate) fn stats(arguments: &StatsArguments) -> Result<Outcome, Failure> {
             let scopes = stats.records.iter().map(|(scope, count)| format!("\"{scope}\":{count}"));
             let file = std::fs::metadata(&arguments.log).map_or(0, |metadata| metadata.len());
             format!(
-                "{{\"revocations\":{{{}}},\"last_position\":{},\"junk_rows\":{},\"index_bytes\":{},\"file_bytes\":{file}}}\n",
+                "{{\"revocations\":{{{}}},\"head\":{},\"junk_rows\":{},\"index_bytes\":{},\"file_bytes\":{file}}}\n",
                 scopes.collect::<Vec<_>>().join(","),
-                stats.log_applied,
+                stats.log_head,
                 stats.log_junk,
                 stats.index_bytes,
             )

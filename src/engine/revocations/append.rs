@@ -1,7 +1,7 @@
 //! Appending revocations: many callers share one commit, and each is told what became of its own.
 
-use std::collections::HashSet;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,8 +12,10 @@ use parking_lot::{Condvar, Mutex};
 
 use super::{Revocations, Threads};
 use crate::error::{Error, RevokeError};
+use crate::index::Batch;
+use crate::limits::COMMIT_INTERVAL;
 use crate::log::{LogError, advance};
-use crate::revocation::{Issuer, Record, Revoked, Target};
+use crate::revocation::{Record, Revoked};
 
 /// How many records one commit takes at most, so that none of them waits for long.
 const COMMIT_MAX: usize = 4096;
@@ -21,11 +23,21 @@ const COMMIT_MAX: usize = 4096;
 /// Revocations that wait for a commit.
 #[derive(Default)]
 pub(super) struct Queue {
-    pending: Mutex<Vec<Pending>>,
+    arrivals: Mutex<Arrivals>,
+    /// Told when the first has arrived, and when as many have as are wanted.
+    arrived: Condvar,
     /// Held by whoever commits.
     committing: Mutex<()>,
     /// What binds here but is not known to be in the log, so that asking again must append again.
-    undurable: Mutex<HashSet<(Target, Issuer)>>,
+    undurable: Mutex<Vec<Record>>,
+}
+
+#[derive(Default)]
+struct Arrivals {
+    pending: Vec<Pending>,
+    /// How many the next commit is worth starting for.
+    wanted: usize,
+    stop: bool,
 }
 
 struct Pending {
@@ -53,7 +65,10 @@ impl Ticket {
         self.done.notify_all();
         if let Some(waker) = state.waker.take() {
             drop(state);
-            waker.wake();
+            // The caller's code: what goes wrong in it must not end the thread that serves all others.
+            if catch_unwind(AssertUnwindSafe(|| waker.wake())).is_err() {
+                tracing::error!("the waker of a revocation panicked");
+            }
         }
     }
 
@@ -118,16 +133,20 @@ impl std::fmt::Debug for Revoking {
 impl Revocations {
     /// Whether the log is known to hold as much already.
     pub(in crate::engine) fn is_covered(&self, record: &Record) -> bool {
-        let key = (record.target.clone(), record.issuer.clone());
-        !self.queue.undurable.lock().contains(&key) && self.index.covers(&record.borrow())
+        let is_in_doubt = self.queue.undurable.lock().iter().any(|other| other.target == record.target);
+        !is_in_doubt && self.index.covers(&record.borrow())
     }
 
     fn enqueue(&self, record: Record) -> Arc<Ticket> {
         let ticket = Arc::<Ticket>::default();
-        self.queue.pending.lock().push(Pending { record, ticket: Arc::clone(&ticket) });
+        let mut arrivals = self.queue.arrivals.lock();
+        arrivals.pending.push(Pending { record, ticket: Arc::clone(&ticket) });
+        let is_awaited = arrivals.pending.len() == 1 || arrivals.pending.len() == arrivals.wanted;
+        drop(arrivals);
         match self.options.threads {
-            Threads::Own => self.signal.wake_appender(),
-            Threads::None => while self.commit_pending() {},
+            Threads::Own if is_awaited => drop(self.queue.arrived.notify_one()),
+            Threads::Own => {}
+            Threads::None => self.commit_all(),
         }
         ticket
     }
@@ -145,32 +164,38 @@ impl Revocations {
             return outcome;
         }
         // Still in the queue, it can be taken back; else it is in the hands of the disk.
-        let mut pending = self.queue.pending.lock();
-        let before = pending.len();
-        pending.retain(|other| !Arc::ptr_eq(&other.ticket, &ticket));
-        let was_taken_back = pending.len() < before;
-        drop(pending);
+        let mut arrivals = self.queue.arrivals.lock();
+        let before = arrivals.pending.len();
+        arrivals.pending.retain(|other| !Arc::ptr_eq(&other.ticket, &ticket));
+        let was_taken_back = arrivals.pending.len() < before;
+        drop(arrivals);
         self.bind_undurable(&record);
         let fault = LogError::Io { path: "the log".to_owned(), fault: format!("no answer for {} s", waited.as_secs()) };
         Err(if was_taken_back { RevokeError::NotDurable(fault) } else { RevokeError::Indeterminate(fault) })
     }
 
-    /// Commits what waits, and tells its callers. False if nothing did.
-    pub(super) fn commit_pending(&self) -> bool {
+    /// Commits until nothing waits.
+    pub(super) fn commit_all(&self) {
+        while self.commit_pending().is_some() {}
+    }
+
+    /// Commits what waits, and tells its callers. None if nothing did.
+    pub(super) fn commit_pending(&self) -> Option<Committed> {
         let _one_at_a_time = self.queue.committing.lock();
+        let started = Instant::now();
         let batch: Vec<Pending> = {
-            let mut pending = self.queue.pending.lock();
-            let count = pending.len().min(COMMIT_MAX);
-            pending.drain(..count).collect()
+            let mut arrivals = self.queue.arrivals.lock();
+            let count = arrivals.pending.len().min(COMMIT_MAX);
+            arrivals.pending.drain(..count).collect()
         };
         if batch.is_empty() {
-            return false;
+            return None;
         }
         let (records, tickets): (Vec<_>, Vec<_>) = batch.into_iter().map(|one| (one.record, one.ticket)).unzip();
         let outcome = match self.log.append(&records) {
             Ok(appended) => {
-                records.iter().for_each(|record| self.index.insert(&record.borrow()));
-                self.forget_undurable(&records);
+                self.bind(&records);
+                self.queue.undurable.lock().retain(|other| !records.iter().any(|record| record.covers(other)));
                 let times = records.iter().map(|record| record.recorded_at);
                 if let Some(newest) = times.fold(self.newest(), |newest, time| Some(advance(newest, time))) {
                     self.newest.store(newest.as_millis(), Ordering::Relaxed);
@@ -180,7 +205,9 @@ impl Revocations {
                     && follower.cursor.position + 1 == appended.first
                 {
                     follower.cursor = appended.last;
+                    self.applied.store(appended.last.position, Ordering::Relaxed);
                 }
+                self.head.fetch_max(appended.last.position, Ordering::Relaxed);
                 Ok(Revoked::Recorded { durability: self.log.durability() })
             }
             Err(error) => {
@@ -189,23 +216,85 @@ impl Revocations {
                 Err(if error.is_certain() { RevokeError::NotDurable(error) } else { RevokeError::Indeterminate(error) })
             }
         };
+        let behind = self.queue.arrivals.lock().pending.len();
+        let ended = Instant::now();
         tickets.iter().for_each(|ticket| ticket.complete(outcome.clone()));
-        self.signal.wake_merger();
-        true
+        Some(Committed { started, ended, count: records.len(), behind })
+    }
+
+    /// Lets records bind every verification that starts from now on.
+    fn bind(&self, records: &[Record]) {
+        let mut batch = Batch::default();
+        records.iter().for_each(|record| self.index.put(&mut batch, &record.borrow()));
+        if self.index.insert_all(batch) {
+            self.signal.wake_merger();
+        }
     }
 
     /// Lets a record bind in this process though the log may not have it.
     fn bind_undurable(&self, record: &Record) {
-        self.index.insert(&record.borrow());
-        self.queue.undurable.lock().insert((record.target.clone(), record.issuer.clone()));
+        self.bind(std::slice::from_ref(record));
+        let mut undurable = self.queue.undurable.lock();
+        // Asked for again and again, it is held once.
+        undurable.retain(|other| !record.covers(other));
+        undurable.push(record.clone());
+    }
+}
+
+/// A commit that was made.
+#[derive(Clone, Copy)]
+pub(super) struct Committed {
+    started: Instant,
+    ended: Instant,
+    /// How many revocations it held.
+    count: usize,
+    /// How many had come meanwhile.
+    behind: usize,
+}
+
+impl Committed {
+    /// Until when its callers, who now know, are awaited: those that do one revocation after the other are
+    /// back within microseconds.
+    fn callers_back_by(&self) -> Instant {
+        const WAKING: Duration = Duration::from_micros(200);
+        const EACH: Duration = Duration::from_micros(20);
+        self.ended + WAKING + EACH * u32::try_from(self.count).unwrap_or(u32::MAX)
+    }
+}
+
+impl Queue {
+    /// Waits until a commit is worth starting. False when it is time to stop, and nothing waits any more.
+    ///
+    /// A disk serves few commits a second, and each disturbs every processor a little. So they start
+    /// [`COMMIT_INTERVAL`] apart, and share what comes in between; the first after a pause starts at once.
+    /// Callers that wait for one revocation before they make the next would be held up by that: when as
+    /// many as were in the last commit are back, there is nobody else to be waited for.
+    pub(super) fn wait(&self, last: Option<Committed>) -> bool {
+        let mut arrivals = self.arrivals.lock();
+        while arrivals.pending.is_empty() && !arrivals.stop {
+            self.arrived.wait(&mut arrivals);
+        }
+        if let Some(last) = last {
+            let (callers_back_by, next) = (last.callers_back_by(), last.started + COMMIT_INTERVAL);
+            arrivals.wanted = (last.behind + last.count).min(COMMIT_MAX);
+            while !arrivals.stop && arrivals.pending.len() < arrivals.wanted {
+                let now = Instant::now();
+                if now >= next {
+                    break;
+                }
+                if now >= callers_back_by {
+                    arrivals.wanted = COMMIT_MAX;
+                }
+                let until = if now < callers_back_by { callers_back_by.min(next) } else { next };
+                self.arrived.wait_until(&mut arrivals, until);
+            }
+            arrivals.wanted = 0;
+        }
+        !arrivals.pending.is_empty()
     }
 
-    fn forget_undurable(&self, records: &[Record]) {
-        let mut undurable = self.queue.undurable.lock();
-        if !undurable.is_empty() {
-            for record in records {
-                undurable.remove(&(record.target.clone(), record.issuer.clone()));
-            }
-        }
+    pub(super) fn stop(&self) {
+        self.arrivals.lock().stop = true;
+        self.arrived.notify_all();
     }
 }

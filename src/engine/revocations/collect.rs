@@ -164,7 +164,7 @@ impl Revocations {
 
     /// Everything that the log's threads do, once.
     pub(in crate::engine) fn refresh(&self, times: Times) -> Result<(), LogError> {
-        while self.commit_pending() {}
+        self.commit_all();
         self.follow(times)?;
         self.merge_all();
         self.collect_if_due(times, ClockTrust::Doubt);

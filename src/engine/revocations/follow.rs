@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::sync_channel;
 use std::time::Instant;
 
+use super::freshness::Moment;
 use super::{Follower, Revocations};
 use crate::clock::Times;
 use crate::index::{Batch, Merge};
@@ -45,7 +46,7 @@ impl Revocations {
     /// What the log says. Freshness then stays what it was.
     pub(super) fn follow(&self, times: Times) -> Result<Followed, LogError> {
         let mut follower = self.follower.lock();
-        let done = self.follow_from(&mut follower, times, &mut |_| ControlFlow::Continue(()));
+        let done = self.follow_from(&mut follower, Moment::of(times), &mut |_| ControlFlow::Continue(()));
         drop(follower);
         let before = std::mem::replace(&mut *self.fault.lock(), done.as_ref().err().cloned());
         match (&before, &done) {
@@ -59,16 +60,16 @@ impl Revocations {
     fn follow_from(
         &self,
         follower: &mut Follower,
-        times: Times,
+        moment: Moment,
         tell: &mut dyn FnMut(u64) -> ControlFlow<()>,
     ) -> Result<Followed, LogError> {
         match self.read_on(follower, tell)? {
             Read::Unchanged => {
-                self.freshness.renew(times);
+                self.freshness.renew(moment);
                 Ok(Followed::Nothing)
             }
             Read::ToHead { .. } => {
-                self.freshness.renew(times);
+                self.freshness.renew(moment);
                 Ok(Followed::Records(0))
             }
             Read::Stopped => Err(LogError::CatchUp { waited: self.options.open_timeout }),
@@ -77,9 +78,10 @@ impl Revocations {
                 tracing::warn!("the revocation log is not the one that was read before: reading it anew");
                 self.freshness.forget();
                 follower.cursor = Cursor::default();
+                self.head.store(0, Ordering::Relaxed);
                 match self.read_on(follower, tell)? {
                     Read::ToHead { .. } | Read::Unchanged => {
-                        self.freshness.renew(times);
+                        self.freshness.renew(moment);
                         Ok(Followed::Anew)
                     }
                     Read::Stopped | Read::Rewound => Err(LogError::CatchUp { waited: self.options.open_timeout }),
@@ -111,18 +113,23 @@ impl Revocations {
             drop(builder);
             read
         })?;
-        if batch.len() >= BATCH_MIN {
-            self.index.add(batch);
-        } else {
-            self.index.insert_all(batch);
-        }
+        let is_large = batch.len() >= BATCH_MIN;
+        let to_merge = match is_large {
+            true => {
+                self.index.add(batch);
+                true
+            }
+            false => self.index.insert_all(batch),
+        };
         if let Read::ToHead { cursor, facts, junk, unknown_kinds } = read {
             follower.cursor = cursor;
+            self.head.fetch_max(cursor.position, Ordering::Relaxed);
+            self.applied.store(cursor.position, Ordering::Relaxed);
             self.learn(facts);
             self.junk.fetch_add(junk, Ordering::Relaxed);
             self.unknown_kinds.fetch_add(unknown_kinds, Ordering::Relaxed);
         }
-        if count > 0 {
+        if to_merge {
             self.signal.wake_merger();
         }
         Ok(read)
@@ -130,8 +137,9 @@ impl Revocations {
 
     /// Reads the log for the first time, within the time that opening may take.
     pub(super) fn catch_up(&self, progress: &mut dyn FnMut(Progress)) -> Result<(), LogError> {
-        let (started, times) = (Instant::now(), Times::now());
+        let started = Instant::now();
         let total = self.log.count_after(Cursor::default())?;
+        self.head.store(i64::try_from(total).unwrap_or(i64::MAX), Ordering::Relaxed);
         let mut follower = self.follower.lock();
         let mut tell = |read| {
             progress(Progress { read, total: total.max(read) });
@@ -140,7 +148,9 @@ impl Revocations {
                 false => ControlFlow::Continue(()),
             }
         };
-        self.follow_from(&mut follower, times, &mut tell)?;
+        self.follow_from(&mut follower, Moment::of(Times::now()), &mut tell)?;
+        // What came while it read, so that the engine starts as fresh as one that reads a short log.
+        self.follow_from(&mut follower, Moment::of(Times::now()), &mut tell)?;
         progress(Progress { read: total, total });
         Ok(())
     }
@@ -148,7 +158,13 @@ impl Revocations {
     /// Merges until there is nothing to merge.
     pub(in crate::engine) fn merge_all(&self) {
         loop {
-            match self.index.merge() {
+            let started = Instant::now();
+            let merge = self.index.merge();
+            if merge != Merge::Nothing {
+                let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+                self.merging.fetch_add(micros, Ordering::Relaxed);
+            }
+            match merge {
                 Merge::Nothing => return,
                 Merge::Merged { records } => tracing::debug!(records, "merged"),
                 Merge::WithoutFilter { records } => {

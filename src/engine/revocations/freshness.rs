@@ -17,16 +17,31 @@ pub(super) struct Freshness {
     wall: AtomicI64,
 }
 
+/// A moment by the three clocks: taken before a read, so that freshness counts from then.
+#[derive(Clone, Copy)]
+pub(super) struct Moment {
+    boot: u64,
+    uptime: u64,
+    wall: i64,
+}
+
+impl Moment {
+    pub(super) fn of(times: Times) -> Self {
+        let (boot, uptime) = (millis(times.boot()), millis(coarse_uptime()));
+        Self { boot, uptime, wall: Clock::System.now([None; 4]).as_millis() }
+    }
+}
+
 impl Freshness {
     pub(super) fn never() -> Self {
         Self { boot: AtomicU64::new(0), uptime: AtomicU64::new(0), wall: AtomicI64::new(0) }
     }
 
-    /// Notes that everything that was in the log at this time is in the index.
-    pub(super) fn renew(&self, at: Times) {
-        self.uptime.store(millis(coarse_uptime()), Ordering::Relaxed);
-        self.wall.store(Clock::System.now([None; 4]).as_millis(), Ordering::Relaxed);
-        self.boot.store(millis(at.boot()).max(1), Ordering::Release);
+    /// Notes that everything that was in the log at this moment is in the index.
+    pub(super) fn renew(&self, Moment { boot, uptime, wall }: Moment) {
+        self.uptime.store(uptime, Ordering::Relaxed);
+        self.wall.store(wall, Ordering::Relaxed);
+        self.boot.store(boot.max(1), Ordering::Release);
     }
 
     /// Notes that what is in the log is not known any more.

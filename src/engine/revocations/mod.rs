@@ -50,6 +50,11 @@ pub(super) struct Revocations {
     longest_lifetime: AtomicI64,
     unknown_kinds: AtomicU64,
     junk: AtomicU64,
+    /// The highest position that was seen in the log, and the one up to which the index has it.
+    head: AtomicI64,
+    applied: AtomicI64,
+    /// Microseconds.
+    merging: AtomicU64,
     follower: Mutex<Follower>,
     queue: Queue,
     observed: Mutex<Observed>,
@@ -168,8 +173,16 @@ impl Revocations {
         self.junk.load(Ordering::Relaxed)
     }
 
+    pub(super) fn head(&self) -> i64 {
+        self.head.load(Ordering::Relaxed)
+    }
+
     pub(super) fn applied(&self) -> i64 {
-        self.follower.lock().cursor.position
+        self.applied.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn merging(&self) -> Duration {
+        Duration::from_micros(self.merging.load(Ordering::Relaxed))
     }
 }
 

@@ -3,6 +3,7 @@
 //! They end, and are waited for, when the last engine on the log is dropped. A host that wants none calls
 //! [`Engine::refresh`](crate::Engine::refresh) instead.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -18,23 +19,16 @@ use crate::limits::{COLLECT_INTERVAL, POLL_INTERVAL};
 pub(super) struct Signal {
     state: Mutex<Wanted>,
     follow: Condvar,
-    append: Condvar,
     merge: Condvar,
 }
 
 #[derive(Clone, Copy, Default)]
 struct Wanted {
     stop: bool,
-    append: bool,
     merge: bool,
 }
 
 impl Signal {
-    pub(super) fn wake_appender(&self) {
-        self.state.lock().append = true;
-        self.append.notify_one();
-    }
-
     pub(super) fn wake_merger(&self) {
         let mut state = self.state.lock();
         if !state.merge {
@@ -46,7 +40,6 @@ impl Signal {
     fn stop(&self) {
         self.state.lock().stop = true;
         self.follow.notify_all();
-        self.append.notify_all();
         self.merge.notify_all();
     }
 
@@ -56,16 +49,6 @@ impl Signal {
         if !state.stop {
             self.follow.wait_for(&mut state, time);
         }
-        state.stop
-    }
-
-    /// Waits until there is something to append. True when it is time to stop.
-    fn to_append(&self) -> bool {
-        let mut state = self.state.lock();
-        while !state.append && !state.stop {
-            self.append.wait(&mut state);
-        }
-        state.append = false;
         state.stop
     }
 
@@ -97,7 +80,8 @@ impl Workers {
                 [("signoff-follow", follow), ("signoff-append", append), ("signoff-merge", merge_and_collect)];
             for (name, task) in tasks {
                 let revocations = Arc::clone(revocations);
-                let spawned = std::thread::Builder::new().name(name.to_owned()).spawn(move || task(&revocations));
+                let work = move || supervise(name, || task(&revocations));
+                let spawned = std::thread::Builder::new().name(name.to_owned()).spawn(work);
                 match spawned {
                     Ok(handle) => handles.push(handle),
                     // Without it freshness runs out or callers time out, which they are told.
@@ -112,10 +96,21 @@ impl Workers {
 impl Drop for Workers {
     fn drop(&mut self) {
         self.revocations.signal.stop();
+        self.revocations.queue.stop();
         for handle in self.handles.drain(..) {
-            // A thread that panicked has nothing more to be waited for.
-            let _ended = handle.join();
+            // A caller's waker may drop the last engine on the thread that wakes it, which can't wait for itself.
+            if handle.thread().id() != std::thread::current().id() {
+                // A thread that panicked has nothing more to be waited for.
+                let _ended = handle.join();
+            }
         }
+    }
+}
+
+/// Does the work again if it panicked: a log that nobody serves any more would only grow stale.
+fn supervise(name: &str, work: impl Fn()) {
+    while catch_unwind(AssertUnwindSafe(&work)).is_err() {
+        tracing::error!(name, "degraded: a thread of the revocation log panicked, and goes on");
     }
 }
 
@@ -130,12 +125,9 @@ fn follow(revocations: &Revocations) {
 }
 
 fn append(revocations: &Revocations) {
-    loop {
-        let stop = revocations.signal.to_append();
-        while revocations.commit_pending() {}
-        if stop {
-            return;
-        }
+    let mut last = None;
+    while revocations.queue.wait(last) {
+        last = revocations.commit_pending();
     }
 }
 

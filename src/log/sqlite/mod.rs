@@ -23,6 +23,9 @@ use row::Row;
 /// How long a writer waits for another process.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How much of the file the reader keeps in memory, in KiB.
+const READER_CACHE_KIB: i64 = 256;
+
 pub(crate) struct SqliteLog {
     path: PathBuf,
     file: FileId,
@@ -44,6 +47,8 @@ impl SqliteLog {
         create: Create,
         random: fn() -> Option<[u8; 16]>,
     ) -> Result<(Self, Origin), LogError> {
+        // So that a process which changes its directory (as daemons do) still finds it.
+        let path = &std::path::absolute(path).map_err(|error| file::io(path, &error))?;
         file::refuse_network(path)?;
         let mut origin = Origin::Found;
         if create == Create::IfMissing && !path.exists() {
@@ -53,6 +58,8 @@ impl SqliteLog {
         let mut writer = connect(path)?;
         schema::verify(&mut writer, path)?;
         let reader = connect(path)?;
+        // It reads forward, and hardly a page twice.
+        reader.pragma_update(None, "cache_size", -READER_CACHE_KIB).map_err(|error| fault(path, &error))?;
         // The same file all along?
         if FileId::of(path)? != file {
             return Err(LogError::Moved { path: path.display().to_string() });
