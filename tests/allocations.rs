@@ -3,8 +3,10 @@
 mod common;
 
 use allocation_counter::measure;
-use common::{CLAIMS, HEADER, b64, engine, times, token, with_claims};
-use signoff::{Policy, Scratch, Status};
+use std::time::Duration;
+
+use common::{CLAIMS, HEADER, b64, engine, keys, times, token, with_claims};
+use signoff::{Engine, Log, Policy, Revocation, Scratch, Status, Threads, UnixTime};
 
 #[test]
 fn a_warm_verification_allocates_nothing_whether_it_accepts_or_rejects() {
@@ -57,6 +59,54 @@ fn a_warm_verification_allocates_nothing_whether_it_accepts_or_rejects() {
         let allocations = measure(|| assert_eq!(verify(token), *expected)).count_total;
         assert_eq!(allocations, 0, "{} allocated", expected.name());
     }
+}
+
+#[test]
+fn a_warm_verification_allocates_nothing_beside_revocations_of_every_scope() {
+    let log = Log::memory().threads(Threads::None).max_staleness(Duration::from_secs(1));
+    let engine = Engine::open(keys(), Policy::new(), log).unwrap();
+    let now = || times().since_boot(Duration::from_secs(10));
+    engine.refresh_at(now()).unwrap();
+    let revoke = |revocation: Revocation| drop(engine.revoke_at(revocation, now()).unwrap());
+    for n in 0..5000 {
+        revoke(Revocation::token_id(format!("t{n}")).issuer("i"));
+    }
+    engine.refresh_at(now()).unwrap();
+    let anonymous = with_claims(r#"{"sub":"nobody","iat":1699990000,"exp":1700003600}"#);
+    revoke(Revocation::token_id("recent"));
+    revoke(Revocation::token_text(anonymous.clone()));
+    revoke(Revocation::session("s"));
+    revoke(Revocation::subject("u").keep("kept"));
+    revoke(Revocation::everything().issuer("ended").issued_before(UnixTime::from_secs(1_699_999_000)));
+    let token = |rest: &str| with_claims(&format!(r#"{{"iat":1699990000,"exp":1700003600{rest}}}"#));
+    let cases = [
+        (token(r#","jti":"other","iss":"i","sid":"t","sub":"v""#), Status::Done),
+        (token(r#","jti":"\u0074x","iss":"i""#), Status::Done),
+        (token(r#","jti":"t7","iss":"j""#), Status::Done),
+        (token(r#","jti":"kept","sub":"u""#), Status::Done),
+        (token(r#","sub":"other""#), Status::Done),
+        (token(r#","jti":"t7","iss":"i""#), Status::TokenRevoked),
+        (token(r#","jti":"recent""#), Status::TokenRevoked),
+        (anonymous, Status::TokenRevoked),
+        (token(r#","jti":"a","sid":"s""#), Status::TokenRevoked),
+        (token(r#","jti":"a","sub":"u""#), Status::TokenRevoked),
+        (token(r#","jti":"a","iss":"ended""#), Status::TokenRevoked),
+    ];
+    let mut scratch = Scratch::new();
+    let mut verify = |token: &str, times| match engine.verify_at(&mut scratch, token, times) {
+        Ok(_) => Status::Done,
+        Err(denied) => denied.status(),
+    };
+    for (token, expected) in &cases {
+        assert_eq!(verify(token, now()), *expected, "{token}");
+    }
+    for (token, expected) in &cases {
+        let allocations = measure(|| assert_eq!(verify(token, now()), *expected)).count_total;
+        assert_eq!(allocations, 0, "{} allocated", expected.name());
+    }
+    let stale = times().since_boot(Duration::from_secs(100));
+    let allocations = measure(|| assert_eq!(verify(&cases[0].0, stale), Status::RevocationsStale)).count_total;
+    assert_eq!(allocations, 0, "an unknown allocated");
 }
 
 #[test]

@@ -569,6 +569,35 @@ fn many_revocations_are_merged_and_each_still_binds() {
     }
 }
 
+/// What a token's `jti` looks like before its signature holds is used to warm memory, and must decide nothing.
+#[test]
+fn a_jti_that_is_only_guessed_decides_nothing_wherever_the_records_lie() {
+    let engine = engine();
+    // Both among the records that were sealed into segments, and those that came last.
+    for n in 0..10_000 {
+        revoke(&engine, Revocation::token_id(format!("sealed-{n}")));
+    }
+    engine.refresh().unwrap();
+    revoke(&engine, Revocation::token_id("recent-1"));
+    let mut scratch = Scratch::new();
+    let mut status = |claims: &str| {
+        let token = with_claims(&format!(r#"{{{claims},"exp":{}}}"#, NOW + 60));
+        engine.verify_at(&mut scratch, &token, at(NOW)).map_or_else(|denied| denied.status(), |_| Status::Done)
+    };
+    for revoked in ["sealed-1", "sealed-9999", "recent-1"] {
+        // Where the guess is right, and where it finds another text first, or at the place of the token before.
+        for _ in 0..2 {
+            for decoy in ["", r#""x":{"jti":"innocent"},"#, r#""x":"\"jti\":","#, r#""x":[{"jti":"sealed-2"}],"#] {
+                assert_eq!(status(&format!(r#"{decoy}"jti":"{revoked}""#)), Status::TokenRevoked, "{decoy}");
+                assert_eq!(status(&format!(r#"{decoy}"\u006ati":"{revoked}""#)), Status::TokenRevoked, "{decoy}");
+            }
+            assert_eq!(status(&format!(r#""x":{{"jti":"{revoked}"}},"jti":"innocent""#)), Status::Done);
+            assert_eq!(status(&format!(r#""x":{{"jti":"{revoked}"}}"#)), Status::Done);
+            assert_eq!(status(r#""jti":"innocent""#), Status::Done);
+        }
+    }
+}
+
 #[test]
 fn the_names_of_the_stats_stay_and_count_what_was_done() {
     let engine = engine();

@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 
 use crate::index::Probes;
 use crate::status::Status;
+use crate::token::guess::Place;
 use crate::verdict::Denied;
 
 const STATUSES: usize = Status::ALL.len();
@@ -71,7 +72,7 @@ impl Counters {
         let mut scratches = self.scratches.lock();
         scratches.retire();
         scratches.live.push(Arc::clone(&block));
-        Counts { block, probes: Probes::default() }
+        Counts { block, probes: Probes::default(), jti_place: Place::default() }
     }
 
     pub(super) fn totals(&self) -> Totals {
@@ -102,6 +103,7 @@ pub(super) struct Counts {
     block: Arc<Block>,
     /// Of the verification that is being made.
     pub(super) probes: Probes,
+    pub(super) jti_place: Place,
 }
 
 impl Counts {

@@ -27,13 +27,14 @@ pub use sign::{NewToken, SignedToken};
 
 use crate::clock::{Clock, Times, UnixTime};
 use crate::error::Error;
+use crate::index::Foreseen;
 use crate::keys::{AuthenticToken, KeySet};
 use crate::policy::claims::Claims;
 use crate::policy::{self, Policy, Texts};
 use crate::verdict::{Denied, JsonFault, Reject, Unknown};
 use buffers::Buffers;
 use counters::{Counters, Counts};
-use revocations::Served;
+use revocations::{Foresight, Served};
 use scratch::Published;
 use snapshot::Snapshot;
 
@@ -181,7 +182,7 @@ impl Engine {
         let (token, policy) = (token.as_ref(), &self.shared.policy);
         with_thread_scratch(|Scratch { recent, buffers }| {
             let (snapshot, _) = recent.current(&self.shared.published, &self.shared.counters);
-            let found = snapshot.authenticate(buffers, token, policy)?;
+            let found = snapshot.authenticate(buffers, token, policy, &mut ())?;
             Ok(AuthenticToken::new(found.signing_input, found.payload, found.signature).into_owned())
         })
     }
@@ -210,7 +211,11 @@ impl Engine {
         counts: &mut Counts,
     ) -> Result<Accepted<'a>, Denied> {
         let policy = &self.shared.policy;
-        let found = snapshot.authenticate(buffers, token, policy)?;
+        let log = self.shared.log.as_ref().map(|log| &*log.revocations);
+        let mut ahead = log.map(|log| Foresight { log, jti_place: &mut counts.jti_place, foreseen: None });
+        let found = snapshot.authenticate(buffers, token, policy, &mut ahead)?;
+        let mut foreseen = ahead.and_then(|ahead| ahead.foreseen);
+        foreseen.iter_mut().for_each(Foreseen::go_on);
 
         let payload = std::str::from_utf8(found.payload)
             .map_err(|error| Reject::ClaimsJson { fault: JsonFault::NotUtf8 { at: error.valid_up_to() } })?;
@@ -223,12 +228,12 @@ impl Engine {
         }
         let texts = Texts { payload, unescaped: found.unescaped };
         let proof = policy::judge(policy, &claims, texts, found.typ, found.key, now)?;
-        let cleared = match &self.shared.log {
-            None => Cleared::NoLog,
-            Some(log) => {
+        let cleared = match (log, foreseen) {
+            (Some(log), Some(foreseen)) => {
                 let times = (clock, now, policy.leeway);
-                log.revocations.clear(&claims, texts, found.signing_input, times, &mut counts.probes)?
+                log.clear(&foreseen, &claims, texts, found.signing_input, times, &mut counts.probes)?
             }
+            _ => Cleared::NoLog,
         };
         Ok(Accepted::new(texts, found.signing_input, claims, (found.signature, proof), cleared))
     }

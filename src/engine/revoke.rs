@@ -225,7 +225,7 @@ impl Engine {
         let policy = self.policy();
         with_thread_scratch(|scratch| {
             let (snapshot, _) = scratch.recent.current(&self.shared.published, &self.shared.counters);
-            let found = snapshot.authenticate(&mut scratch.buffers, token, policy)?;
+            let found = snapshot.authenticate(&mut scratch.buffers, token, policy, &mut ())?;
             let payload = std::str::from_utf8(found.payload)
                 .map_err(|error| Reject::ClaimsJson { fault: JsonFault::NotUtf8 { at: error.valid_up_to() } })?;
             found.unescaped.clear();

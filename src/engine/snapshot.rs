@@ -26,6 +26,19 @@ pub(super) struct Found<'s, 'a> {
     pub(super) unescaped: &'a mut String,
 }
 
+/// Work on a token that is done before its signature holds, and therefore decides nothing: it makes the
+/// processor fetch what will be looked at.
+pub(super) trait Ahead<'a> {
+    /// The payload has been decoded. Nobody has vouched for it.
+    fn before_signature(&mut self, _payload: &'a [u8]) {}
+
+    /// The signature is half verified.
+    fn midway(&mut self) {}
+}
+
+/// None.
+impl Ahead<'_> for () {}
+
 impl Snapshot {
     pub(super) fn new(keys: KeySet) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -39,6 +52,7 @@ impl Snapshot {
         buffers: &'a mut Buffers,
         token: &'a [u8],
         policy: &Policy,
+        ahead: &mut impl Ahead<'a>,
     ) -> Result<Found<'_, 'a>, Reject> {
         let token = UnverifiedToken::split(token, policy.token_bytes_max)?;
         let Buffers { payload, header, signature, unescaped, remembered } = buffers;
@@ -46,13 +60,14 @@ impl Snapshot {
         // The shape of all three parts comes before anything that any of them says.
         let payload: &'a [u8] = decode(token.payload(), payload).ok_or_else(|| token.fault())?;
         let signature = decode_signature(&token, &mut signature.0)?;
+        ahead.before_signature(payload);
 
         let (key, valid, typ) = match remembered.recall(self.id, token.header()) {
-            Some(facts) => self.verify(&token, facts, &signature)?,
+            Some(facts) => self.verify(&token, facts, &signature, ahead)?,
             None => {
                 let bytes = decode(token.header(), header).ok_or_else(|| token.fault())?;
                 let facts = self.facts(&token, bytes, policy)?;
-                let verified = self.verify(&token, &facts, &signature)?;
+                let verified = self.verify(&token, &facts, &signature, ahead)?;
                 remembered.learn(self.id, token.header(), facts, verified.1);
                 verified
             }
@@ -74,11 +89,12 @@ impl Snapshot {
 
     /// Step 4.
     #[inline(always)]
-    fn verify(
+    fn verify<'a>(
         &self,
         token: &UnverifiedToken<'_>,
         facts: &Facts,
         signature: &Signature<'_>,
+        ahead: &mut impl Ahead<'a>,
     ) -> Result<(&Key, SignatureValid, TypeVerdict), Reject> {
         let algorithm = facts.candidates.algorithm();
         let (bytes, len) = match signature {
@@ -90,8 +106,8 @@ impl Snapshot {
             let (algorithm, expected) = (algorithm.name(), algorithm.signature_bytes());
             return Err(Reject::SignatureLength { algorithm, bytes: len, expected });
         }
-        let (key, valid) =
-            self.keys.verify(&facts.candidates, token.signing_input(), bytes).ok_or(Reject::SignatureInvalid)?;
+        let verified = self.keys.verify(&facts.candidates, token.signing_input(), bytes, || ahead.midway());
+        let (key, valid) = verified.ok_or(Reject::SignatureInvalid)?;
         Ok((key, valid, facts.typ))
     }
 }

@@ -23,7 +23,7 @@ use parking_lot::Mutex;
 pub use filter::Filtering;
 pub use screening::NotRevoked;
 
-pub(crate) use screening::{Probes, Screened, Traits};
+pub(crate) use screening::{Foreseen, Probes, Screened, Traits};
 
 use crate::clock::UnixTime;
 use crate::revocation::{Issuer, Lane, RecordRef, Salt, Scope};
@@ -133,7 +133,26 @@ impl Index {
         signing_input: impl FnOnce() -> [u8; 32],
         probes: &mut Probes,
     ) -> Screened {
-        self.published.load().screen((&self.salt, &self.issuers), token, signing_input, probes)
+        self.published.load().screen((&self.salt, &self.issuers), token, None, signing_input, probes)
+    }
+
+    /// Begins a screening before it is known whether it will be needed: what it will look at comes into the
+    /// processor's cache meanwhile. `jti` is a guess that nobody has vouched for, and decides nothing.
+    #[inline]
+    pub(crate) fn foresee<'p>(&self, jti: impl FnOnce() -> Option<&'p [u8]>) -> Foreseen<'p> {
+        Foreseen::new(self.published.load(), &self.salt, jti)
+    }
+
+    /// [`screen`](Self::screen), where it has been begun.
+    #[inline]
+    pub(crate) fn screen_foreseen(
+        &self,
+        foreseen: &Foreseen<'_>,
+        token: &Traits<'_>,
+        signing_input: impl FnOnce() -> [u8; 32],
+        probes: &mut Probes,
+    ) -> Screened {
+        foreseen.view.screen((&self.salt, &self.issuers), token, foreseen.guess, signing_input, probes)
     }
 
     /// The latest cut-off that would revoke a token with these traits, were it issued early enough.

@@ -2,6 +2,8 @@
 //!
 //! Invariant: a filter's "maybe" is always settled against the table, which keeps all 112 bits.
 
+use prefetch_index::prefetch_index;
+
 use super::cut_off::CutOff;
 use super::filter::{Filter, Filtering, Probe};
 use super::run::{Draft, Run};
@@ -188,6 +190,23 @@ impl Segment {
     #[inline(always)]
     pub(super) fn probe(&self, key: u64) -> Probe {
         self.filter.probe(key)
+    }
+
+    /// Asks for the memory that a lookup will read first.
+    #[inline(always)]
+    pub(super) fn prefetch(&self, key: u64) {
+        self.filter.prefetch(key);
+        prefetch_index(&*self.starts, (key >> self.shift) as usize);
+    }
+
+    /// Asks for the entries that a lookup will read.
+    #[inline(always)]
+    pub(super) fn prefetch_entries(&self, key: u64) {
+        let start = self.starts[(key >> self.shift) as usize] as usize;
+        // A bucket lies on two or three cache lines.
+        for at in [start, start + BUCKET_ENTRIES / 2, start + BUCKET_ENTRIES] {
+            prefetch_index(&*self.entries, at);
+        }
     }
 
     /// The entries with this key, of whatever issuer, and their places.

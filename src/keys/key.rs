@@ -126,13 +126,13 @@ impl Key {
         if signature.len() != expected {
             return Err(Reject::SignatureLength { algorithm, bytes: signature.len(), expected });
         }
-        self.holds(message, signature).ok_or(Reject::SignatureInvalid)
+        self.holds(message, signature, || ()).ok_or(Reject::SignatureInvalid)
     }
 
     /// The proof that this key made the signature, if it did.
     #[inline(always)]
-    pub(super) fn holds(&self, message: &[u8], signature: &[u8]) -> Option<SignatureValid> {
-        self.mac.verifies(message, signature).then(SignatureValid::by_the_crypto_crate)
+    pub(super) fn holds(&self, message: &[u8], signature: &[u8], midway: impl FnOnce()) -> Option<SignatureValid> {
+        self.mac.verifies(message, signature, midway).then(SignatureValid::by_the_crypto_crate)
     }
 
     /// Signs any bytes.

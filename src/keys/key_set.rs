@@ -101,17 +101,19 @@ impl KeySet {
         }
     }
 
-    /// The first of the candidates that made this signature.
+    /// The first of the candidates that made this signature. `midway` is called in the middle of each try, for
+    /// work that does not depend on it.
     #[inline(always)]
     pub(crate) fn verify(
         &self,
         candidates: &Candidates,
         message: &[u8],
         signature: &[u8],
+        mut midway: impl FnMut(),
     ) -> Option<(&Key, SignatureValid)> {
         candidates.at[..usize::from(candidates.count)].iter().find_map(|&at| {
             let key = &self.keys[usize::from(at)];
-            Some((key, key.holds(message, signature)?))
+            Some((key, key.holds(message, signature, &mut midway)?))
         })
     }
 }

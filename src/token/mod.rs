@@ -5,6 +5,7 @@
 
 pub(crate) mod base64url;
 mod compact;
+pub(crate) mod guess;
 pub(crate) mod header;
 pub(crate) mod json;
 mod specials;

@@ -23,14 +23,16 @@ pub use open::{Log, OnUnknown, Threads};
 pub(super) use threads::Workers;
 
 use super::accepted::{Cleared, WhyUnknown};
+use super::snapshot::Ahead;
 use crate::clock::{Clock, Times, UnixTime};
-use crate::index::{Index, Probes, Screened, Traits};
+use crate::index::{Foreseen, Index, Probes, Screened, Traits};
 use crate::keys::crypto;
 use crate::limits::KEEP_AFTER_EXPIRY;
 use crate::log::{Cursor, Facts, LogError, RevocationLog};
 use crate::policy::Texts;
 use crate::policy::claims::{Claim, Claims};
 use crate::policy::texts::Span;
+use crate::token::guess::{Guess, Place};
 use crate::verdict::{ClaimName, Denied, Reject, Unknown};
 use append::Queue;
 use collect::Observed;
@@ -39,6 +41,7 @@ use freshness::Freshness;
 /// One log and its index.
 pub(super) struct Revocations {
     pub(super) index: Index,
+    jti: Guess,
     pub(super) log: Box<dyn RevocationLog>,
     pub(super) options: open::Options,
     pub(super) origin: crate::log::Origin,
@@ -60,6 +63,29 @@ pub(super) struct Revocations {
     observed: Mutex<Observed>,
     fault: Mutex<Option<LogError>>,
     signal: threads::Signal,
+}
+
+/// The screening of a token whose signature is still to be verified.
+pub(super) struct Foresight<'r, 'p> {
+    pub(super) log: &'r Revocations,
+    pub(super) jti_place: &'r mut Place,
+    pub(super) foreseen: Option<Foreseen<'p>>,
+}
+
+impl<'p> Ahead<'p> for Option<Foresight<'_, 'p>> {
+    #[inline]
+    fn before_signature(&mut self, payload: &'p [u8]) {
+        if let Some(Foresight { log, jti_place, foreseen }) = self {
+            *foreseen = Some(log.index.foresee(|| log.jti.text(payload, jti_place)));
+        }
+    }
+
+    #[inline]
+    fn midway(&mut self) {
+        if let Some(Foresight { foreseen: Some(foreseen), .. }) = self {
+            foreseen.go_on_if_near();
+        }
+    }
 }
 
 /// Where following stands.
@@ -127,6 +153,7 @@ impl Revocations {
     #[inline]
     pub(super) fn clear(
         &self,
+        foreseen: &Foreseen<'_>,
         claims: &Claims,
         texts: Texts<'_>,
         signing_input: &[u8],
@@ -135,7 +162,7 @@ impl Revocations {
     ) -> Result<Cleared, Denied> {
         self.judge(claims, leeway)?;
         let traits = traits(claims, texts);
-        let screened = self.index.screen(&traits, || crypto::sha256(signing_input), probes);
+        let screened = self.index.screen_foreseen(foreseen, &traits, || crypto::sha256(signing_input), probes);
         let proof = match screened {
             Screened::Revoked(scope) => return Err(Reject::Revoked { scope }.into()),
             Screened::NotRevoked(proof) => proof,

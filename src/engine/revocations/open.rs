@@ -19,6 +19,7 @@ use crate::keys::crypto;
 use crate::limits::{APPEND_TIMEOUT, MAX_STALENESS, OPEN_TIMEOUT};
 use crate::log::{Create, LogError, MemoryLog, Origin, RevocationLog};
 use crate::revocation::Salt;
+use crate::token::guess::Guess;
 
 /// What becomes of a token that is not visibly revoked while the index is older than allowed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -195,6 +196,7 @@ impl Log {
         }
         let revocations = Revocations {
             index: Index::new(Salt::new(&log.salt()), options.filtering),
+            jti: Guess::of("\"jti\""),
             log,
             options,
             origin,
