@@ -8,10 +8,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use signoff::{Accepted, Algorithm, Denied, Engine, Key, KeySet, NewToken, Policy, Scratch, Status, Times};
 
 use crate::vectors::Vector;
-use crate::{Failure, Outcome};
+use crate::{Failure, Outcome, demo_log_out};
 
 const TOKENS: usize = 200_000;
-const SECRET: &str = "a demo secret, which everybody may know";
+pub(crate) const USERS: usize = 5000;
+pub(crate) const SECRET: &str = "a demo secret, which everybody may know";
 const OTHER_SECRET: &str = "another demo secret, of somebody else's";
 const PEERS: &str = include_str!("../../../tests/vectors/peers.json");
 
@@ -72,20 +73,29 @@ pub(crate) fn run() -> Result<Outcome, Failure> {
         )));
     }
     show_rates(&engine, &tokens)?;
+    let good: Vec<&str> = tokens.iter().filter(|(kind, _)| *kind == 0).map(|(_, token)| token.as_str()).collect();
+    demo_log_out::run(&good)?;
     show_six(&engine, &tokens);
     Ok(Outcome::Good)
 }
 
 fn engine(secret: &str) -> Result<Engine, signoff::Error> {
-    let key = Key::hmac(Algorithm::Hs256, secret.as_bytes())?;
-    Engine::new(KeySet::new([key])?, Policy::new().issuer("https://demo.example").audience("api"))
+    Engine::new(keys(secret)?, policy())
+}
+
+pub(crate) fn keys(secret: &str) -> Result<KeySet, signoff::Error> {
+    Ok(KeySet::new([Key::hmac(Algorithm::Hs256, secret.as_bytes())?])?)
+}
+
+pub(crate) fn policy() -> Policy {
+    Policy::new().issuer("https://demo.example").audience("api")
 }
 
 /// The token at a place, and its kind.
 fn make(engine: &Engine, other: &Engine, at: usize) -> Result<(usize, String), signoff::Error> {
     // The last of each hundred are the bad ones.
     let kind = (at % 100 + 1).saturating_sub(KINDS[0].share);
-    let claims = format!(r#"{{"iss":"https://demo.example","aud":"api","sub":"user-{}"}}"#, at % 5000);
+    let claims = format!(r#"{{"iss":"https://demo.example","aud":"api","sub":"user-{}"}}"#, at % USERS);
     let new = NewToken::from_json(claims).expires_in(Duration::from_secs(86_400));
     let now = Times::now();
     let token = match KINDS[kind].name {
@@ -125,7 +135,7 @@ fn other_spelling(signature: &str) -> String {
     spelling
 }
 
-fn status(verdict: &Result<Accepted<'_>, Denied>) -> Status {
+pub(crate) fn status(verdict: &Result<Accepted<'_>, Denied>) -> Status {
     match verdict {
         Ok(_) => Status::Done,
         Err(denied) => denied.status(),
@@ -163,7 +173,7 @@ fn show_rates(engine: &Engine, tokens: &[(usize, String)]) -> Result<(), Failure
     Ok(())
 }
 
-fn rate(count: usize, time: Duration) -> String {
+pub(crate) fn rate(count: usize, time: Duration) -> String {
     format!("{:>9.0}", count as f64 / time.as_secs_f64())
 }
 

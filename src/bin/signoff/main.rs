@@ -6,6 +6,7 @@
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod demo;
+mod demo_log_out;
 mod inspect;
 mod keys;
 mod log;
@@ -44,7 +45,7 @@ enum Command {
     Compact(upkeep::CompactArguments),
     /// Show what a token says. Verifies nothing.
     Inspect(inspect::Arguments),
-    /// Sign 200,000 tokens, verify them among bad ones and those of other libraries, and show the rate.
+    /// Sign 200,000 tokens, verify them among bad ones, log users out, and show what it costs.
     Demo,
 }
 
