@@ -8,7 +8,7 @@ use std::process::Command;
 use std::{fs, io};
 
 /// A ratio of two benchmarks: what it says, the two ids, and the most or the least that it may be.
-const RATIOS: [(&str, &str, &str, Bound); 15] = [
+const RATIOS: [(&str, &str, &str, Bound); 27] = [
     ("verify ÷ bare HMAC, 160-byte payload", "verify/hs256/signoff", "verify/hs256/hmac_floor", Bound::Most(1.6)),
     (
         "verify ÷ bare HMAC, 900-byte payload",
@@ -34,6 +34,50 @@ const RATIOS: [(&str, &str, &str, Bound); 15] = [
     ("long header ÷ accepted, 16 KiB", "reject/garbage_header_16k", "reject/accepted_16k", Bound::Most(1.1)),
     ("two threads ÷ one, verifications a second", "threads/1", "threads/2", Bound::Least(1.9)),
     ("owned result ÷ borrowed", "parts/verify_owned", "verify/hs256/signoff", Bound::Told),
+    ("1 M revocations ÷ none", "screen/1m", "screen/0", Bound::Most(1.1)),
+    ("1 M revocations, revoked tokens ÷ none", "screen/1m_revoked", "screen/0", Bound::Most(1.25)),
+    ("10 M revocations ÷ none", "screen/10m", "screen/0_again", Bound::Most(1.2)),
+    ("100 M revocations ÷ none", "screen/100m", "screen/0_beside_100m", Bound::Most(1.35)),
+    ("1 M, exact table alone ÷ none", "screen/1m_exact_table_alone", "screen/0", Bound::Told),
+    ("10 M, exact table alone ÷ none", "screen/10m_exact_table_alone", "screen/0_again", Bound::Told),
+    (
+        "two threads ÷ one with 1 M revocations, verifications a second",
+        "screen/1m_threads_1",
+        "screen/1m_threads_2",
+        Bound::Least(1.9),
+    ),
+    (
+        "64 callers revoking ÷ single commits of SQLite, a second",
+        "revoke/single_sqlite_commit",
+        "revoke/64_callers",
+        Bound::Least(10.0),
+    ),
+    (
+        "one caller revoking ÷ single commits of SQLite, a second",
+        "revoke/single_sqlite_commit",
+        "revoke/1_caller",
+        Bound::Told,
+    ),
+    ("opening 10 M records ÷ a bare SELECT", "open/10m", "open/10m_select", Bound::Most(2.5)),
+    ("opening 100 M records ÷ a bare SELECT", "open/100m", "open/100m_select", Bound::Most(2.5)),
+    (
+        "slowest of a thousand, 20,000 revocations a second ÷ quiet",
+        "tail/revoking/p999_ns",
+        "tail/quiet/p999_ns",
+        Bound::Most(3.0),
+    ),
+];
+
+/// Figures that stand for themselves, from `benches/process.rs`.
+const FIGURES: [(&str, &str, Bound); 8] = [
+    ("bytes of memory a record, 1 M", "memory/1m/bytes_a_record", Bound::Most(24.0)),
+    ("bytes of memory a record, 10 M", "memory/10m/bytes_a_record", Bound::Most(24.0)),
+    ("bytes of memory a record, 100 M", "memory/100m/bytes_a_record", Bound::Most(26.0)),
+    ("the same at the peak of a merge, 10 M", "memory/10m/bytes_a_record_at_peak", Bound::Told),
+    ("the same, exact table alone, 1 M", "memory/1m_exact_table_alone/bytes_a_record", Bound::Told),
+    ("the same, exact table alone, 10 M", "memory/10m_exact_table_alone/bytes_a_record", Bound::Told),
+    ("ms until another process refuses, half of all", "latency/other_process/p50_ms", Bound::Told),
+    ("ms until another process refuses, 99 % of all", "latency/other_process/p99_ms", Bound::Most(20.0)),
 ];
 
 enum Bound {
@@ -41,6 +85,17 @@ enum Bound {
     Least(f64),
     /// Told for comparison; nothing is promised.
     Told,
+}
+
+impl Bound {
+    fn text(&self, value: f64) -> String {
+        let (sign, bound, holds) = match self {
+            Self::Most(most) => ("≤", most, value <= *most),
+            Self::Least(least) => ("≥", least, value >= *least),
+            Self::Told => return "none".to_owned(),
+        };
+        format!("{sign} {bound:.2}{}", if holds { "" } else { ": missed" })
+    }
 }
 
 fn main() -> io::Result<()> {
@@ -51,6 +106,9 @@ fn main() -> io::Result<()> {
     collect(&target.join("criterion"), &mut medians)?;
     if medians.is_empty() {
         return Err(io::Error::new(io::ErrorKind::NotFound, "nothing was measured yet: run `make bench` first"));
+    }
+    if let Ok(figures) = fs::read(target.join("bench-logs/figures.json")) {
+        medians.extend(serde_json::from_slice::<BTreeMap<String, f64>>(&figures)?);
     }
     println!("{}", serde_json::to_string_pretty(&medians)?);
     let page = root.join("docs/performance.md");
@@ -99,19 +157,22 @@ fn ratios(medians: &BTreeMap<String, f64>) -> String {
     for (what, above, below, bound) in &RATIOS {
         if let (Some(above), Some(below)) = (medians.get(*above), medians.get(*below)) {
             let ratio = above / below;
-            let bound = match bound {
-                Bound::Most(most) => format!("≤ {most:.2}{}", if ratio <= *most { "" } else { ": missed" }),
-                Bound::Least(least) => format!("≥ {least:.2}{}", if ratio >= *least { "" } else { ": missed" }),
-                Bound::Told => "none".to_owned(),
-            };
-            let _infallible = writeln!(text, "| {what} | {ratio:.2} | {bound} |");
+            let _infallible = writeln!(text, "| {what} | {ratio:.2} | {} |", bound.text(ratio));
+        }
+    }
+    text += "\n| figure | measured | bound |\n|---|---|---|\n";
+    for (what, id, bound) in &FIGURES {
+        if let Some(value) = medians.get(*id) {
+            let _infallible = writeln!(text, "| {what} | {value:.2} | {} |", bound.text(*value));
         }
     }
     text
 }
 
 fn table(medians: &BTreeMap<String, f64>) -> String {
-    let rows = medians.iter().fold(String::new(), |rows, (id, median)| rows + &format!("| `{id}` | {median:.0} |\n"));
+    let is_time = |id: &str| !id.starts_with("memory/") && !id.starts_with("latency/") && !id.starts_with("tail/");
+    let times = medians.iter().filter(|(id, _)| is_time(id));
+    let rows = times.fold(String::new(), |rows, (id, median)| rows + &format!("| `{id}` | {median:.0} |\n"));
     format!("| benchmark | median, ns |\n|---|---|\n{rows}")
 }
 

@@ -91,7 +91,7 @@ async fn logout_everywhere(State(engine): State<Engine>, SignedIn(token): Signed
 }
 
 /// The service, on an engine.
-pub fn service(engine: Engine) -> Router {
+pub(crate) fn service(engine: Engine) -> Router {
     Router::new()
         .route("/login", post(login))
         .route("/me", get(me))
@@ -101,7 +101,7 @@ pub fn service(engine: Engine) -> Router {
 }
 
 /// An engine for the service's own tokens, which live for a day at most.
-pub fn engine(secret: &[u8], log: Log) -> Result<Engine, Error> {
+pub(crate) fn engine(secret: &[u8], log: Log) -> Result<Engine, Error> {
     let keys = KeySet::new([Key::hmac(Algorithm::Hs256, secret)?])?;
     let policy = Policy::new().issuer("https://example").audience("example");
     Engine::open(keys, policy, log.longest_lifetime(Duration::from_secs(86_400)))

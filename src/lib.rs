@@ -1,31 +1,34 @@
 //! signoff decides whether a JWT may still be used.
 //!
-//! It checks a token's signature and its claims inside the caller's process, from bytes in memory.
+//! It checks a token's signature, its claims, and whether somebody has logged it out, inside the caller's
+//! process and from memory. Log-outs are kept in a durable log: see [`Log`] and [`Engine::revoke`].
 //!
 //! # What it does not do
 //!
 //! - It opens no connection and fetches no key: a header's `jku`, `x5u`, `jwk` and `x5c` are never followed.
 //! - It does not encrypt or decrypt: a token of five parts is refused.
 //! - It knows no `none`, and never lets a token choose its own algorithm.
-//! - It does not log anybody out yet: revocation is the next part to be built. Until then an
-//!   [`Accepted`] says so by its [`Cleared::NoLog`].
+//! - It does not log anybody out without a log: an [`Accepted`] then says [`Cleared::NoLog`].
 //!
 //! # From token to claims
 //!
 //! ```text
 //!  token bytes ─► UnverifiedToken ─► AuthenticToken ─► Accepted | Denied
-//!                 (shape, header)    (signature)       (claims, times)
+//!                 (shape, header)    (signature)       (claims, times, revocations)
 //! ```
 //!
 //! ```
-//! use signoff::{Algorithm, Engine, Key, KeySet, Policy, Scratch, Times, UnixTime};
+//! use signoff::{Algorithm, Engine, Key, KeySet, Log, Policy, Revocation, Scratch};
 //!
 //! let key = Key::hmac(Algorithm::Hs256, b"a secret of at least 32 bytes, kept secret")?;
-//! let engine = Engine::new(KeySet::new([key])?, Policy::new().issuer("https://id.example"))?;
+//! let policy = Policy::new().issuer("https://id.example");
+//! # let folder = tempfile::tempdir().unwrap();
+//! # let path = folder.path().join("signoff.db");
+//! let engine = Engine::open(KeySet::new([key])?, policy, Log::sqlite(path).create_if_missing())?;
 //! let mut scratch = Scratch::new(); // one a thread, reused
 //!
 //! match engine.verify(&mut scratch, "the bytes after `Bearer `") {
-//!     Ok(accepted) => println!("hello, {:?}", accepted.subject()),
+//!     Ok(accepted) => drop(engine.revoke(Revocation::token(&accepted))?), // log out
 //!     Err(denied) => println!("{} {denied}", denied.status().http_status()),
 //! }
 //! # Ok::<(), signoff::Error>(())
@@ -67,3 +70,8 @@ pub use verdict::{ClaimName, Denied, JsonFault, Part, Reject, Unknown};
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The examples of docs/revocation.md.
+#[cfg(all(doctest, feature = "sqlite"))]
+#[doc = include_str!("../docs/revocation.md")]
+struct RevocationPage;

@@ -430,3 +430,25 @@ fn every_acknowledged_revocation_outlives_200_kills() {
         Connection::open(&path).unwrap().query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
     assert_eq!(sound, "ok");
 }
+
+/// A log that was moved away for a while stands for a disk that was full.
+#[test]
+fn what_is_not_durable_is_appended_again_whatever_was_recorded_meanwhile() {
+    let folder = folder();
+    let (path, aside) = (folder.path().join("signoff.db"), folder.path().join("aside.db"));
+    let engine = create(&path);
+    let now = Times::now().wall();
+    let subject = |issued_before| Revocation::subject("u").issued_before(issued_before);
+    fs::rename(&path, &aside).unwrap();
+    engine.revoke(subject(now)).unwrap_err();
+    engine.revoke(Revocation::session("s")).unwrap_err();
+    fs::rename(&aside, &path).unwrap();
+    // Neither a narrower issuer nor an earlier cut-off makes up for what was not recorded.
+    assert!(matches!(engine.revoke(Revocation::session("s").issuer("i")).unwrap(), Revoked::Recorded { .. }));
+    assert!(matches!(engine.revoke(subject(now.minus(HOUR))).unwrap(), Revoked::Recorded { .. }));
+    assert!(matches!(engine.revoke(Revocation::session("s")).unwrap(), Revoked::Recorded { .. }));
+    assert!(matches!(engine.revoke(subject(now)).unwrap(), Revoked::Recorded { .. }));
+    // Now they are, and that is remembered.
+    assert_eq!(engine.revoke(Revocation::session("s")).unwrap(), Revoked::AlreadyCovered);
+    assert_eq!(engine.revoke(subject(now)).unwrap(), Revoked::AlreadyCovered);
+}
