@@ -191,6 +191,26 @@ fn list_and_stats_show_what_is_there() {
     assert_eq!(shell.run(&["compact", "--log", "l.db"], "").1, "0 expired revocations deleted\n");
 }
 
+/// A service that is running follows what an operator does on the command line.
+#[test]
+fn a_revocation_of_another_process_is_refused_by_an_engine_that_is_running() {
+    let shell = Shell::new();
+    shell.revoke(&["--session", "nobody"], "");
+    let policy = signoff::Policy::new();
+    let engine = signoff::Engine::open(common::keys(), policy, signoff::Log::sqlite(shell.path("l.db"))).unwrap();
+    let (mine, other) = (token(r#","jti":"mine""#), token(r#","jti":"other""#));
+    assert!(engine.verify_owned(&mine).is_ok_and(|accepted| accepted.issued_at().is_some()));
+    assert_eq!(shell.revoke(&["--token-id", "mine"], "").0, 0);
+    let started = std::time::Instant::now();
+    while engine.verify_owned(&mine).map_or_else(|denied| denied.status(), |_| signoff::Status::Done)
+        != signoff::Status::TokenRevoked
+    {
+        assert!(started.elapsed().as_secs() < 30, "the engine does not follow");
+        std::thread::yield_now();
+    }
+    assert!(engine.verify_owned(&other).is_ok_and(|accepted| accepted.issued_at().is_some()));
+}
+
 #[test]
 fn a_full_disk_is_told_and_loses_nothing() {
     let shell = Shell::new();

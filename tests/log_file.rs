@@ -222,6 +222,11 @@ fn a_kind_that_only_a_newer_version_knows_makes_the_answer_unavailable_and_junk_
     assert_eq!(engine.stats().log_junk, 5);
     insert("token", "jti:x", "*");
     assert_eq!(status(&engine, &token("x")), Status::TokenRevoked);
+    // Not even a row that has nothing in its place stops the reading behind it.
+    Connection::open(&path).unwrap().execute("UPDATE revocation SET batch = 'x', keep_until = 'never'", []).unwrap();
+    engine.refresh().unwrap();
+    insert("token", "jti:z", "*");
+    assert_eq!(status(&engine, &token("z")), Status::TokenRevoked);
     insert("device", "d1", "*");
     assert_eq!(status(&engine, &token("y")), Status::RevocationsNewer);
     assert_eq!(status(&engine, &token("x")), Status::TokenRevoked);
@@ -273,6 +278,30 @@ fn a_log_that_went_back_is_read_anew_and_what_is_known_still_binds() {
         assert_eq!(status(&engine, &token(jti)), Status::TokenRevoked, "{jti}");
     }
     assert_eq!(status(&engine, &token("f")), Status::Done);
+}
+
+#[test]
+fn rows_that_repeat_mean_the_same_and_the_longest_of_them_counts() {
+    let folder = folder();
+    let path = folder.path().join("signoff.db");
+    let engine = create(&path);
+    revoke(&engine, "a").unwrap();
+    // As a replay leaves them: again, and with an end that has passed.
+    let again = Connection::open(&path).unwrap();
+    again
+        .execute_batch(
+            "INSERT INTO revocation (batch, scope, value, issuer, issued_before, keep, keep_until, recorded_at, reason)
+                 SELECT batch, scope, value, issuer, issued_before, keep, keep_until, recorded_at, reason FROM revocation;
+             INSERT INTO revocation (batch, scope, value, issuer, keep_until, recorded_at)
+                 SELECT 5, scope, value, issuer, 1, recorded_at FROM revocation",
+        )
+        .unwrap();
+    engine.refresh().unwrap();
+    engine.compact(ClockTrust::Doubt).unwrap();
+    for engine in [engine, open(Log::sqlite(&path)).unwrap()] {
+        assert_eq!((status(&engine, &token("a")), status(&engine, &token("b"))), (Status::TokenRevoked, Status::Done));
+        assert_eq!(revoke(&engine, "a").unwrap(), Revoked::AlreadyCovered);
+    }
 }
 
 #[test]

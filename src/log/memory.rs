@@ -61,11 +61,12 @@ impl RevocationLog for MemoryLog {
         let first = state.last + 1;
         for record in records {
             state.last += 1;
-            let cursor = Cursor { position: state.last, tag: first };
+            let cursor = Cursor { position: state.last, tag: first, keep_until: record.keep_until };
             state.facts.newest = Some(advance(state.facts.newest, record.recorded_at));
             state.records.push((cursor, record.clone()));
         }
-        Ok(Appended { first, last: Cursor { position: state.last, tag: first } })
+        let keep_until = records.last().and_then(|record| record.keep_until);
+        Ok(Appended { first, last: Cursor { position: state.last, tag: first, keep_until } })
     }
 
     fn read(&self, after: Cursor, visit: Visit<'_>) -> Result<Read, LogError> {
@@ -74,7 +75,8 @@ impl RevocationLog for MemoryLog {
         if self.seen.load(Ordering::Relaxed) == state.changes + 1 {
             return Ok(Read::Unchanged);
         }
-        if after.position > 0 && !state.records.iter().rev().any(|(cursor, _)| *cursor == after) {
+        let held = state.records.iter().rev().find(|(cursor, _)| cursor.position == after.position);
+        if !after.is_known(held.map(|(cursor, _)| cursor.tag), state.facts.watermark, state.last) {
             return Ok(Read::Rewound);
         }
         let from = state.records.partition_point(|(cursor, _)| cursor.position <= after.position);

@@ -4,8 +4,10 @@
 //!
 //! Invariants: `append` returns when the batch outlives what its [`Durability`] says. Positions ascend
 //! and are never given twice. The newest record is never collected, so that a reader that stands on it
-//! can see that the log is still the same.
+//! can see that the log is still the same; one that was collected later is known by when it had to go.
 
+#[cfg(test)]
+mod conformance;
 mod error;
 mod memory;
 #[cfg(any(feature = "sqlite", feature = "sqlite-system"))]
@@ -81,11 +83,26 @@ pub enum Origin {
     Created,
 }
 
-/// Where a reader stands: the last position it has seen, and the random tag of the batch it came with.
+/// Where a reader stands: the last position it has seen, the random tag of the batch it came with, and until
+/// when it was kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Cursor {
     pub(crate) position: i64,
     pub(crate) tag: i64,
+    pub(crate) keep_until: Option<UnixTime>,
+}
+
+impl Cursor {
+    /// Whether the log is still the one that the reader knows, by the tag that it has at the reader's position
+    /// now, if any, its watermark, and the highest position that it ever gave.
+    fn is_known(self, tag: Option<i64>, watermark: Option<UnixTime>, highest: i64) -> bool {
+        match tag {
+            _ if self.position == 0 => true,
+            Some(tag) => tag == self.tag,
+            // Collected since, which leaves no gap: what follows is all that there was.
+            None => highest > self.position && self.keep_until.is_some_and(|until| Some(until) <= watermark),
+        }
+    }
 }
 
 /// Where an appended batch stands.

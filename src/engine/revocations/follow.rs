@@ -78,6 +78,8 @@ impl Revocations {
                 tracing::warn!("the revocation log is not the one that was read before: reading it anew");
                 self.freshness.forget();
                 follower.cursor = Cursor::default();
+                self.junk.store(0, Ordering::Relaxed);
+                self.unknown_kinds.store(0, Ordering::Relaxed);
                 self.head.store(0, Ordering::Relaxed);
                 match self.read_on(follower, tell)? {
                     Read::ToHead { .. } | Read::Unchanged => {

@@ -158,7 +158,8 @@ impl RevocationLog for SqliteLog {
                 schema::set_time(transaction, schema::NEWEST, newest)?;
             }
             let position = transaction.last_insert_rowid();
-            Ok(Appended { first: first.unwrap_or(position), last: Cursor { position, tag } })
+            let keep_until = records.last().and_then(|record| record.keep_until);
+            Ok(Appended { first: first.unwrap_or(position), last: Cursor { position, tag, keep_until } })
         })
     }
 
@@ -263,19 +264,23 @@ impl RevocationLog for SqliteLog {
 /// One consistent view of the log: whether it is the one that the reader knows, then what is new in it.
 fn read_to_head(connection: &Connection, after: Cursor, visit: Visit<'_>) -> Result<Read, rusqlite::Error> {
     let snapshot = connection.unchecked_transaction()?;
-    if after.position > 0 {
-        let mut tag = snapshot.prepare_cached("SELECT batch FROM revocation WHERE position = ?1")?;
-        let tag: Option<i64> = tag.query_row([after.position], |row| row.get(0)).optional()?;
-        if tag != Some(after.tag) {
-            return Ok(Read::Rewound);
-        }
-    }
     let facts = Facts {
         watermark: schema::time(&snapshot, schema::WATERMARK)?,
         newest: schema::time(&snapshot, schema::NEWEST)?,
         longest_lifetime: schema::time(&snapshot, schema::LONGEST_LIFETIME)?
             .map(|millis| Duration::from_millis(u64::try_from(millis.as_millis()).unwrap_or(0))),
     };
+    let number = |sql, parameters: &[i64]| {
+        let mut select = snapshot.prepare_cached(sql)?;
+        // Whatever somebody else has put there is a number, or as good as none.
+        let number = |row: &rusqlite::Row<'_>| Ok(row.get_ref(0)?.as_i64().unwrap_or(0));
+        select.query_row(rusqlite::params_from_iter(parameters), number).optional()
+    };
+    let tag = number("SELECT batch FROM revocation WHERE position = ?1", &[after.position])?;
+    let highest = number("SELECT seq FROM sqlite_sequence WHERE name = 'revocation'", &[])?;
+    if !after.is_known(tag, facts.watermark, highest.unwrap_or(0)) {
+        return Ok(Read::Rewound);
+    }
     let (mut cursor, mut junk, mut unknown_kinds) = (after, 0, 0);
     {
         let mut select = snapshot.prepare_cached(row::SELECT_AFTER)?;

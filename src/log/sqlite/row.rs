@@ -57,7 +57,13 @@ pub(super) enum Row<'a> {
 }
 
 pub(super) fn parse<'a>(row: &'a rusqlite::Row<'_>) -> Result<Row<'a>, rusqlite::Error> {
-    let cursor = Cursor { position: row.get(0)?, tag: row.get_ref(1)?.as_i64().unwrap_or(0) };
+    let time = |at| match row.get_ref(at) {
+        Ok(ValueRef::Integer(millis)) => Ok(Some(UnixTime::from_millis(millis))),
+        Ok(ValueRef::Null) => Ok(None),
+        _ => Err(()),
+    };
+    let (tag, keep_until) = (row.get_ref(1)?.as_i64().unwrap_or(0), time(7).unwrap_or(None));
+    let cursor = Cursor { position: row.get(0)?, tag, keep_until };
     let text = |at| match row.get_ref(at) {
         Ok(ValueRef::Text(bytes)) => std::str::from_utf8(bytes).ok(),
         _ => None,
@@ -65,11 +71,6 @@ pub(super) fn parse<'a>(row: &'a rusqlite::Row<'_>) -> Result<Row<'a>, rusqlite:
     let Some(scope) = text(2) else { return Ok(Row::Junk(cursor)) };
     let Some(scope) = Scope::ALL.into_iter().find(|known| known.name() == scope) else {
         return Ok(Row::UnknownKind(cursor));
-    };
-    let time = |at| match row.get_ref(at) {
-        Ok(ValueRef::Integer(millis)) => Ok(Some(UnixTime::from_millis(millis))),
-        Ok(ValueRef::Null) => Ok(None),
-        _ => Err(()),
     };
     let record = || -> Option<RecordRef<'a>> {
         let issuer = match text(4)? {

@@ -1,0 +1,198 @@
+//! What every log must do. Each implementation is run through all of it.
+
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use super::{Cursor, LogError, MemoryLog, PLAUSIBLE_STEP, Read, RevocationLog};
+use crate::clock::UnixTime;
+use crate::revocation::{Issuer, Record, Target, Value};
+
+const NOW: UnixTime = UnixTime::from_secs(1_700_000_000);
+
+/// A log, and as many further readers of it as are asked for.
+struct Bench {
+    open: Box<dyn Fn() -> Box<dyn RevocationLog>>,
+    _folder: Option<tempfile::TempDir>,
+}
+
+fn all() -> Vec<(&'static str, Bench)> {
+    let memory = MemoryLog::new([7; 16]);
+    #[allow(unused_mut)]
+    let mut logs = vec![("memory", Bench { open: Box::new(move || Box::new(memory.clone())), _folder: None })];
+    #[cfg(any(feature = "sqlite", feature = "sqlite-system"))]
+    {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("signoff.db");
+        let open = move || -> Box<dyn RevocationLog> {
+            let random = || Some(*uuid::Builder::from_u128(7).as_uuid().as_bytes());
+            let (log, origin) = super::SqliteLog::open(&path, super::Create::IfMissing, random).unwrap();
+            if origin == super::Origin::Created {
+                // By this machine's clock; the suite has its own.
+                log.confirm_time(NOW, None).unwrap();
+            }
+            Box::new(log)
+        };
+        logs.push(("sqlite", Bench { open: Box::new(open), _folder: Some(folder) }));
+    }
+    logs
+}
+
+fn record(jti: &str, keep_until: Option<i64>) -> Record {
+    Record {
+        target: Target::Token(jti.into()),
+        issuer: Issuer::Any,
+        issued_before: None,
+        keep: Vec::new(),
+        keep_until: keep_until.map(UnixTime::from_secs),
+        recorded_at: NOW,
+        reason: None,
+    }
+}
+
+/// The values behind a position, and what the read said.
+fn read(log: &dyn RevocationLog, after: Cursor) -> (Vec<String>, Read) {
+    let mut values = Vec::new();
+    let read = log.read(after, &mut |record| {
+        if let Value::Text(text) = record.value {
+            values.push(text.to_owned());
+        }
+        ControlFlow::Continue(())
+    });
+    (values, read.unwrap())
+}
+
+fn cursor(read: Read) -> Cursor {
+    match read {
+        Read::ToHead { cursor, .. } => cursor,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn records_are_read_in_order_by_every_reader_and_once() {
+    for (name, bench) in all() {
+        let (log, other) = ((bench.open)(), (bench.open)());
+        assert_eq!(read(&*log, Cursor::default()).0, Vec::<String>::new(), "{name}");
+        let first = log.append(&[record("a", None), record("b", None)]).unwrap();
+        let second = log.append(&[record("c", None)]).unwrap();
+        assert!(first.first < first.last.position && first.last.position < second.first, "{name}");
+        assert_ne!(first.last.tag, second.last.tag, "{name}");
+        for reader in [&log, &other] {
+            let (values, done) = read(&**reader, Cursor::default());
+            assert_eq!((values, cursor(done)), (vec!["a".into(), "b".into(), "c".into()], second.last), "{name}");
+            assert_eq!(read(&**reader, second.last), (Vec::new(), Read::Unchanged), "{name}");
+        }
+        assert_eq!(log.count_after(Cursor::default()).unwrap(), 3);
+        let third = other.append(&[record("d", None)]).unwrap();
+        let (values, done) = read(&*log, second.last);
+        assert_eq!((values, cursor(done)), (vec!["d".to_owned()], third.last), "{name}");
+    }
+}
+
+#[test]
+fn a_reader_that_stopped_or_knows_another_log_is_told() {
+    for (name, bench) in all() {
+        let log = (bench.open)();
+        let end = log.append(&[record("a", None), record("b", None)]).unwrap().last;
+        let stopped = log.read(Cursor::default(), &mut |_| ControlFlow::Break(())).unwrap();
+        assert_eq!(stopped, Read::Stopped, "{name}");
+        // What was not read to its end does not count as seen.
+        assert_eq!(read(&*log, Cursor::default()).0.len(), 2, "{name}");
+        log.append(&[record("c", None)]).unwrap();
+        for wrong in [
+            Cursor { tag: end.tag ^ 1, ..end },
+            Cursor { position: end.position + 100, ..end },
+            Cursor { position: end.position + 100, keep_until: Some(NOW), ..end },
+        ] {
+            assert_eq!(read(&*log, wrong), (Vec::new(), Read::Rewound), "{name}");
+        }
+        assert_eq!(read(&*log, end).0, ["c"], "{name}");
+    }
+}
+
+#[test]
+fn collection_deletes_what_has_passed_but_never_the_newest_and_its_watermark_only_rises() {
+    for (name, bench) in all() {
+        let log = (bench.open)();
+        let until = |secs| Some(NOW.as_secs() + secs);
+        log.append(&[record("a", until(10)), record("b", None), record("c", until(20)), record("d", until(10))])
+            .unwrap();
+        let values = |log: &dyn RevocationLog| read(log, Cursor::default()).0;
+        let other = (bench.open)();
+        let done = log.collect(NOW.plus(Duration::from_secs(9)), 100).unwrap();
+        assert_eq!((done.deleted, values(&*other).len()), (0, 4), "{name}");
+        let done = log.collect(NOW.plus(Duration::from_secs(10)), 100).unwrap();
+        assert_eq!((done.deleted, done.watermark), (1, NOW.plus(Duration::from_secs(10))), "{name}");
+        assert_eq!(values(&*other), ["b", "c", "d"], "{name}");
+        // A clock that has stepped back.
+        let done = log.collect(NOW, 100).unwrap();
+        assert_eq!((done.deleted, done.watermark), (0, NOW.plus(Duration::from_secs(10))), "{name}");
+        // The reader that stands on the newest goes on from there.
+        let end = cursor(read(&*(bench.open)(), Cursor::default()).1);
+        let new = log.append(&[record("e", None)]).unwrap();
+        assert!(new.first > end.position, "{name}");
+        log.collect(NOW.plus(Duration::from_secs(20)), 1).unwrap();
+        let (values, done) = read(&*other, end);
+        assert_eq!(values, ["e"], "{name}");
+        let Read::ToHead { facts, .. } = done else { panic!("{done:?}") };
+        assert_eq!(facts.watermark, Some(NOW.plus(Duration::from_secs(20))), "{name}");
+    }
+}
+
+#[test]
+fn the_newest_time_follows_plausible_steps_alone_until_it_is_confirmed() {
+    for (name, bench) in all() {
+        let log = (bench.open)();
+        let facts = || match (bench.open)().read(Cursor::default(), &mut |_| ControlFlow::Continue(())) {
+            Ok(Read::ToHead { facts, .. }) => facts,
+            other => panic!("{name}: {other:?}"),
+        };
+        log.append(&[record("a", None)]).unwrap();
+        let week = NOW.plus(PLAUSIBLE_STEP);
+        log.append(&[Record { recorded_at: week.plus(Duration::from_millis(1)), ..record("b", None) }]).unwrap();
+        assert_eq!(facts().newest, Some(NOW), "{name}");
+        log.append(&[Record { recorded_at: week, ..record("c", None) }]).unwrap();
+        assert_eq!(facts().newest, Some(week), "{name}");
+        let year = NOW.plus(Duration::from_secs(365 * 86_400));
+        log.confirm_time(year, Some(week)).unwrap();
+        assert_eq!((facts().newest, facts().watermark), (Some(year), Some(week)), "{name}");
+    }
+}
+
+#[test]
+fn the_longest_lifetime_is_lowered_and_never_raised() {
+    for (name, bench) in all() {
+        let log = (bench.open)();
+        let day = Duration::from_secs(86_400);
+        log.set_longest_lifetime(2 * day).unwrap();
+        log.set_longest_lifetime(2 * day).unwrap();
+        log.set_longest_lifetime(day).unwrap();
+        let error = log.set_longest_lifetime(2 * day).unwrap_err();
+        assert_eq!(error, LogError::LifetimeRaised { stored: day, asked: 2 * day }, "{name}");
+        let Read::ToHead { facts, .. } = read(&*log, Cursor::default()).1 else { panic!("{name}") };
+        assert_eq!(facts.longest_lifetime, Some(day), "{name}");
+    }
+}
+
+#[test]
+fn a_list_is_shown_a_page_at_a_time_with_everything_that_was_recorded() {
+    for (name, bench) in all() {
+        let log = (bench.open)();
+        let whole = Record {
+            target: Target::Subject("u".to_owned()),
+            issuer: Issuer::Named("i".to_owned()),
+            issued_before: Some(NOW),
+            keep: vec!["k".to_owned()],
+            keep_until: None,
+            recorded_at: NOW,
+            reason: Some("why".to_owned()),
+        };
+        let end = log.append(&[record("a", Some(1)), whole.clone(), record("c", None)]).unwrap().last;
+        let page = log.list(0, 2).unwrap();
+        assert_eq!(page[1].1, whole, "{name}");
+        let rest = log.list(page[1].0, 2).unwrap();
+        assert_eq!((rest.len(), rest[0].0, &rest[0].1), (1, end.position, &record("c", None)), "{name}");
+        log.compact().unwrap();
+        assert_eq!(log.list(0, 10).unwrap().len(), 3, "{name}");
+    }
+}
