@@ -6,6 +6,7 @@ mod oracle;
 mod story;
 
 use proptest::prelude::*;
+#[cfg(feature = "sqlite")]
 use signoff::{Log, Times};
 
 proptest! {

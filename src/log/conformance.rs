@@ -62,10 +62,8 @@ fn read(log: &dyn RevocationLog, after: Cursor) -> (Vec<String>, Read) {
 }
 
 fn cursor(read: Read) -> Cursor {
-    match read {
-        Read::ToHead { cursor, .. } => cursor,
-        other => panic!("{other:?}"),
-    }
+    let Read::ToHead { cursor, .. } = read else { panic!("{read:?}") };
+    cursor
 }
 
 #[test]
@@ -145,7 +143,7 @@ fn the_newest_time_follows_plausible_steps_alone_until_it_is_confirmed() {
         let log = (bench.open)();
         let facts = || match (bench.open)().read(Cursor::default(), &mut |_| ControlFlow::Continue(())) {
             Ok(Read::ToHead { facts, .. }) => facts,
-            other => panic!("{name}: {other:?}"),
+            Ok(_) | Err(_) => panic!("{name} is not read to its head"),
         };
         log.append(&[record("a", None)]).unwrap();
         let week = NOW.plus(PLAUSIBLE_STEP);
