@@ -53,8 +53,8 @@ pub(crate) struct Foreseen<'p> {
 pub(super) struct Guessed<'p> {
     jti: &'p [u8],
     print: Fingerprint,
-    /// What the filters of this view say, once they were asked.
-    probe: Option<Probe>,
+    /// What the filters of this view say, once they were asked: the first segment that may hold it, if any.
+    first_maybe: Option<Option<usize>>,
 }
 
 impl<'p> Foreseen<'p> {
@@ -67,7 +67,7 @@ impl<'p> Foreseen<'p> {
         let guess = guess.map(|jti| {
             let print = salt.fingerprint(Lane::Jti, jti);
             jtis.segments.iter().for_each(|segment| segment.prefetch(print.key));
-            Guessed { jti, print, probe: None }
+            Guessed { jti, print, first_maybe: None }
         });
         Self { view, guess }
     }
@@ -83,11 +83,13 @@ impl<'p> Foreseen<'p> {
     /// The same, unless it is done.
     #[inline]
     pub(crate) fn go_on(&mut self) {
-        if let Some(Guessed { print, probe: probe @ None, .. }) = &mut self.guess {
-            let segments = self.view.lanes[Lane::Jti as usize].segments.iter();
-            let found = segments.filter(|segment| segment.probe(print.key) == Probe::Maybe);
-            let positives = found.inspect(|segment| segment.prefetch_entries(print.key)).count();
-            *probe = Some(if positives == 0 { Probe::Absent } else { Probe::Maybe });
+        if let Some(Guessed { print, first_maybe: first_maybe @ None, .. }) = &mut self.guess {
+            let segments = &self.view.lanes[Lane::Jti as usize].segments;
+            let first = segments.iter().position(|segment| segment.probe(print.key) == Probe::Maybe);
+            if let Some(first) = first {
+                segments[first].prefetch_entries(print.key);
+            }
+            *first_maybe = Some(first);
         }
     }
 }
@@ -115,26 +117,22 @@ impl View {
         if let Some(jti) = token.jti {
             let is_listed = match guess {
                 _ if jtis.is_empty() => false,
-                Some(Guessed { jti: guess, print, probe }) if std::ptr::eq(guess, jti.as_bytes()) => match probe {
-                    Some(Probe::Maybe) | None => screen.is_listed(jtis, print),
-                    Some(Probe::Absent) => {
-                        screen.count_absent(jtis);
-                        screen.is_recent(jtis, print)
-                    }
-                },
-                Some(_) | None => screen.is_listed(jtis, salt.fingerprint(Lane::Jti, jti.as_bytes())),
+                Some(Guessed { jti: guess, print, first_maybe }) if std::ptr::eq(guess, jti.as_bytes()) => {
+                    screen.is_listed(jtis, print, first_maybe)
+                }
+                Some(_) | None => screen.is_listed(jtis, salt.fingerprint(Lane::Jti, jti.as_bytes()), None),
             };
             if is_listed {
                 return Screened::Revoked(Scope::Token);
             }
         } else if !signing_inputs.is_empty()
-            && screen.is_listed(signing_inputs, salt.fingerprint(Lane::SigningInput, &signing_input()))
+            && screen.is_listed(signing_inputs, salt.fingerprint(Lane::SigningInput, &signing_input()), None)
         {
             return Screened::Revoked(Scope::Token);
         }
         if let Some(sid) = token.sid
             && !sessions.is_empty()
-            && screen.is_listed(sessions, salt.fingerprint(Lane::Session, sid.as_bytes()))
+            && screen.is_listed(sessions, salt.fingerprint(Lane::Session, sid.as_bytes()), None)
         {
             return Screened::Revoked(Scope::Session);
         }
@@ -178,27 +176,26 @@ struct Screen<'a> {
 
 impl Screen<'_> {
     #[inline]
-    fn is_listed(&mut self, records: &Records, print: Fingerprint) -> bool {
+    fn is_listed(&mut self, records: &Records, print: Fingerprint, first_maybe: Option<Option<usize>>) -> bool {
         if self.is_recent(records, print) {
             return true;
         }
-        for segment in &records.segments {
-            if segment.probe(print.key) == Probe::Maybe {
-                let listed = segment.find(print.key).any(|(_, entry)| self.is_meant(print, entry.tag()));
+        let from = match first_maybe {
+            None => 0,
+            Some(first) => first.unwrap_or(records.segments.len()),
+        };
+        for (at, segment) in records.segments.iter().enumerate().skip(from) {
+            let probed = first_maybe.is_some() && at == from;
+            if probed || segment.probe(print.key) == Probe::Maybe {
+                let listed = segment.has(print.key, |tag| self.is_meant(print, tag));
+                self.count(segment.filter().is_fuse(), listed);
                 if listed {
-                    self.count(segment.filter().is_fuse(), true);
                     return true;
                 }
-                self.count(segment.filter().is_fuse(), false);
             }
         }
-        self.count_absent(records);
-        false
-    }
-
-    #[inline]
-    fn count_absent(&mut self, records: &Records) {
         self.probes.probes += u32::try_from(records.segments.len()).unwrap_or(u32::MAX);
+        false
     }
 
     /// Whether the recent set has it.

@@ -47,17 +47,11 @@ impl Entry {
         ])
     }
 
-    /// Whether this is the entry of a key: one comparison of its three parts as they lie.
+    /// The key's three parts as they lie, and nothing beside them: one number to compare.
     #[inline(always)]
-    fn has_key(&self, parts: [u16; 3]) -> bool {
+    fn key_as_it_lies(&self) -> u64 {
         let [a, b, c, ..] = self.0;
-        ((a ^ parts[0]) | (b ^ parts[1]) | (c ^ parts[2])) == 0
-    }
-
-    #[inline]
-    fn key_parts(key: u64) -> [u16; 3] {
-        let Self([a, b, c, ..]) = Self::new(Fingerprint { key, tag: 0 }, Until(0));
-        [a, b, c]
+        bytemuck::cast([a, b, c, 0])
     }
 
     #[inline]
@@ -102,7 +96,7 @@ pub(super) struct Segment {
 }
 
 /// About how many entries share a bucket: four bytes of `starts` are spread over as many.
-const BUCKET_ENTRIES: usize = 8;
+const BUCKET_ENTRIES: usize = 4;
 
 /// Entries on their way into a segment, in any order.
 #[derive(Default)]
@@ -214,9 +208,21 @@ impl Segment {
     pub(super) fn find(&self, key: u64) -> impl Iterator<Item = (usize, Entry)> {
         let bucket = (key >> self.shift) as usize;
         let bounds = (self.starts[bucket] as usize, self.starts[bucket + 1] as usize);
-        let (places, wanted) = (bounds.0..bounds.1, Entry::key_parts(key));
+        let places = bounds.0..bounds.1;
+        let wanted = Entry::new(Fingerprint { key, tag: 0 }, Until(0)).key_as_it_lies();
         let bucket = places.clone().zip(&self.entries[places]).map(|(at, parts)| (at, Entry(*parts)));
-        bucket.filter(move |(_, entry)| entry.has_key(wanted))
+        bucket.filter(move |(_, entry)| entry.key_as_it_lies() == wanted)
+    }
+
+    /// Whether there is an entry with this key and a tag that is meant.
+    #[inline(always)]
+    pub(super) fn has(&self, key: u64, mut is_meant: impl FnMut(u64) -> bool) -> bool {
+        for (_, entry) in self.find(key) {
+            if is_meant(entry.tag()) {
+                return true;
+            }
+        }
+        false
     }
 
     pub(super) fn cut_off(&self, at: usize) -> Option<&CutOff> {
