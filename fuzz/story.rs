@@ -102,7 +102,7 @@ impl Story {
             }
             _ => {
                 // Enough for the recent set to be sealed now and then.
-                if self.fillers < 3 && choices.next()? > 200 {
+                if self.fillers < 2 && choices.next()? > 200 {
                     for n in 0..4100 {
                         let id = format!("filler {} {n}", self.fillers);
                         self.engine.revoke_at(Revocation::token_id(id), self.times()).unwrap();

@@ -263,6 +263,16 @@ pub enum RevokeError {
         /// How far ahead it may lie.
         max: Duration,
     },
+    /// The end of what has to be kept has passed already.
+    #[error(
+        "keep_until {until} lies before now ({now}): tokens of a session or subject live on; leave it out, or give it in seconds"
+    )]
+    KeepUntilPast {
+        /// What was given.
+        until: UnixTime,
+        /// This machine's clock.
+        now: UnixTime,
+    },
     /// The revocation was not recorded. It binds in this process until it ends.
     #[error("not recorded, and so forgotten when this process ends: {0}")]
     NotDurable(#[source] LogError),
@@ -278,9 +288,11 @@ impl RevokeError {
         match self {
             Self::NoLog => Status::NoLog,
             Self::Token(reject) => reject.status(),
-            Self::Empty { .. } | Self::TooLong { .. } | Self::NoCutOff { .. } | Self::CutOffInFuture { .. } => {
-                Status::RevocationInvalid
-            }
+            Self::Empty { .. }
+            | Self::TooLong { .. }
+            | Self::NoCutOff { .. }
+            | Self::CutOffInFuture { .. }
+            | Self::KeepUntilPast { .. } => Status::RevocationInvalid,
             Self::NotDurable(_) => Status::NotDurable,
             Self::Indeterminate(_) => Status::Indeterminate,
         }

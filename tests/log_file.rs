@@ -228,6 +228,18 @@ fn a_kind_that_only_a_newer_version_knows_makes_the_answer_unavailable_and_junk_
     insert("token", "jti:z", "*");
     assert_eq!(status(&engine, &token("z")), Status::TokenRevoked);
     insert("device", "d1", "*");
+    for n in 0..1500 {
+        Connection::open(&path)
+            .unwrap()
+            .execute(
+                "INSERT INTO revocation (batch, scope, value, issuer, recorded_at) VALUES (1, 'device', ?1, '*', 0)",
+                [n],
+            )
+            .unwrap();
+    }
+    insert("token", "jti:behind", "*");
+    let listed = engine.revocations().unwrap().last().unwrap().unwrap();
+    assert_eq!(listed.target.value(), "jti:behind", "behind more rows of others than a page holds");
     assert_eq!(status(&engine, &token("y")), Status::RevocationsNewer);
     assert_eq!(status(&engine, &token("x")), Status::TokenRevoked);
 }
@@ -278,6 +290,48 @@ fn a_log_that_went_back_is_read_anew_and_what_is_known_still_binds() {
         assert_eq!(status(&engine, &token(jti)), Status::TokenRevoked, "{jti}");
     }
     assert_eq!(status(&engine, &token("f")), Status::Done);
+    // It lacks what it had, so that asking again is no repetition.
+    assert!(matches!(revoke(&engine, "c").unwrap(), Revoked::Recorded { .. }));
+}
+
+/// As the page on operations says to back up and restore.
+#[test]
+fn a_backup_by_vacuum_into_is_a_whole_log_in_wal_mode_again() {
+    let folder = folder();
+    let (path, copy) = (folder.path().join("signoff.db"), folder.path().join("copy.db"));
+    let engine = create(&path);
+    revoke(&engine, "a").unwrap();
+    Connection::open(&path).unwrap().execute("VACUUM INTO ?1", [copy.to_str().unwrap()]).unwrap();
+    let restored = open(Log::sqlite(&copy)).unwrap();
+    assert_eq!((status(&restored, &token("a")), status(&restored, &token("b"))), (Status::TokenRevoked, Status::Done));
+    revoke(&restored, "b").unwrap();
+    let mode: String = Connection::open(&copy).unwrap().query_row("PRAGMA journal_mode", [], |row| row.get(0)).unwrap();
+    assert_eq!(mode, "wal");
+}
+
+#[test]
+fn the_log_is_written_on_whatever_refreshes_and_short_deadlines_come_between() {
+    let folder = folder();
+    let log = Log::sqlite(folder.path().join("signoff.db")).create_if_missing();
+    let engine = Engine::open(keys(), Policy::new(), log.clone().append_timeout(Duration::from_millis(1))).unwrap();
+    std::thread::scope(|scope| {
+        for caller in 0..4 {
+            let engine = &engine;
+            scope.spawn(move || {
+                for n in 0..100 {
+                    // Some are too late for their deadline; each is told so, or that it is recorded.
+                    let outcome = revoke(engine, &format!("{caller}-{n}")).map_err(|error| error.status());
+                    let told = [Status::NotDurable, Status::Indeterminate].map(Err);
+                    assert!(matches!(outcome, Ok(Revoked::Recorded { .. })) || told.contains(&outcome.map(|_| ())));
+                    assert_eq!(status(engine, &token(&format!("{caller}-{n}"))), Status::TokenRevoked);
+                    engine.refresh().unwrap();
+                }
+            });
+        }
+    });
+    drop(engine);
+    let engine = Engine::open(keys(), Policy::new(), log).unwrap();
+    assert!(matches!(revoke(&engine, "last").unwrap(), Revoked::Recorded { .. }));
 }
 
 #[test]

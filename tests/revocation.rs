@@ -416,6 +416,39 @@ fn the_logs_longest_lifetime_binds_every_engine_and_lets_cut_offs_end() {
 }
 
 #[test]
+fn keep_until_lengthens_what_the_log_keeps_and_never_shortens_it() {
+    let week = Duration::from_secs(7 * 86_400);
+    let engine = engine_on(Log::memory().longest_lifetime(week));
+    let until = |days: i64| UnixTime::from_secs(NOW + days * 86_400);
+    for (n, (days, kept)) in [(1, 7), (30, 30)].into_iter().enumerate() {
+        revoke(&engine, Revocation::subject(format!("u{n}")).keep_until(until(days)));
+        let record = engine.revocations().unwrap().last().unwrap().unwrap();
+        assert_eq!(record.keep_until, Some(until(kept).plus(Duration::from_secs(600))));
+    }
+}
+
+#[test]
+fn a_watermark_that_was_taken_back_lets_new_log_outs_be_kept() {
+    let log = Log::memory();
+    let (engine, other) = (engine_on(log.clone()), engine_on(log));
+    engine.compact_at(ClockTrust::Confirmed, at(NOW + 6 * 86_400)).unwrap();
+    other.refresh_at(at(NOW)).unwrap();
+    engine.insecure_reset_watermark(at(NOW)).unwrap();
+    other.refresh_at(at(NOW)).unwrap();
+    let id = |n| Revocation::token_id(format!("t{n}")).keep_until(UnixTime::from_secs(NOW + 86_400));
+    for n in 0..5000 {
+        revoke(&engine, id(n));
+    }
+    for engine in [&engine, &other] {
+        engine.refresh_at(at(NOW)).unwrap();
+        for n in (0..5000).step_by(61) {
+            let token = with_claims(&format!(r#"{{"jti":"t{n}","exp":{}}}"#, NOW + 86_400));
+            assert_eq!(status(engine, &token), Status::TokenRevoked, "{n}");
+        }
+    }
+}
+
+#[test]
 fn without_a_known_end_a_revocation_is_kept_for_ever() {
     let engine = engine();
     revoke(&engine, Revocation::subject("u"));
@@ -438,6 +471,8 @@ fn slips_are_refused_with_their_names() {
         (Revocation::session("a").issued_before(far), "issued_before is for revocations of a subject"),
         (Revocation::subject("a").issued_before(far), "lies ahead of now"),
         (Revocation::subject("x".repeat(2 << 20)), "over the limit"),
+        (Revocation::subject("u").keep_until(UnixTime::from_secs(NOW)), "lies before now"),
+        (Revocation::session("s").keep_until(UnixTime::from_millis(NOW)), "lies before now"),
     ] {
         let error = engine.revoke_at(revocation, at(NOW)).unwrap_err();
         assert_eq!(error.status(), Status::RevocationInvalid);

@@ -170,7 +170,7 @@ impl Engine {
     /// Answers what can be answered without the log, and else says what is to be appended.
     fn settle(&self, log: &Revocations, revocation: Revocation, times: Times) -> Result<Settled, Error> {
         let record = self.record(log, revocation, times)?;
-        if log.has_expired(&record, times)? {
+        if log.has_expired(&record, times) {
             return Ok(Settled::Answered(Revoked::AlreadyExpired));
         }
         match log.is_covered(&record) {
@@ -212,7 +212,11 @@ impl Engine {
         let by_log = || log.longest_lifetime().map(|lifetime| issued_before.unwrap_or(now).plus(lifetime));
         let end = match (expires_at, keep_until) {
             (Some(exp), Some(until)) => Some(exp.max(until)),
-            (Some(time), None) | (None, Some(time)) => Some(time),
+            (Some(exp), None) => Some(exp),
+            // The caller knows when one token ends; of tokens that it does not name, the log knows better.
+            (None, Some(until)) if scope == Scope::Token => Some(until),
+            (None, Some(until)) if until <= now => return Err(RevokeError::KeepUntilPast { until, now }.into()),
+            (None, Some(until)) => Some(by_log().map_or(until, |end| end.max(until))),
             (None, None) => by_log(),
         };
         let keep_until = end.map(|end| end.plus(KEEP_AFTER_EXPIRY));
@@ -284,7 +288,7 @@ fn refuse_slips(target: &Target, issuer: &Issuer, keep: &[String], reason: Optio
 /// The revocations in a log, in order, read a page at a time.
 pub struct RevocationsInLog<'e> {
     log: &'e Revocations,
-    page: std::vec::IntoIter<(i64, Record)>,
+    page: std::vec::IntoIter<Record>,
     after: i64,
     ended: bool,
 }
@@ -295,11 +299,12 @@ impl Iterator for RevocationsInLog<'_> {
     type Item = Result<Record, LogError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.page.len() == 0 && !self.ended {
+        while self.page.len() == 0 && !self.ended {
             match self.log.log.list(self.after, PAGE) {
                 Ok(page) => {
-                    self.ended = page.is_empty();
-                    self.page = page.into_iter();
+                    self.ended = page.end.is_none();
+                    self.after = page.end.unwrap_or(self.after);
+                    self.page = page.records.into_iter();
                 }
                 Err(error) => {
                     self.ended = true;
@@ -307,9 +312,7 @@ impl Iterator for RevocationsInLog<'_> {
                 }
             }
         }
-        let (position, record) = self.page.next()?;
-        self.after = position;
-        Some(Ok(record))
+        self.page.next().map(Ok)
     }
 }
 

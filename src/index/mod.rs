@@ -227,11 +227,11 @@ impl Index {
         });
     }
 
-    /// Notes that records kept until this time or before may be left out. It never moves back, but by
-    /// [`forget_collection`](Self::forget_collection).
+    /// Notes that records kept until this time or before may be left out, as the log says: it moves back where
+    /// somebody has taken the log's watermark back.
     pub(crate) fn collect(&self, until: UnixTime) {
         let mut writer = self.writer.lock();
-        if writer.collected.is_none_or(|collected| collected < until) {
+        if writer.collected != Some(until) {
             writer.collected = Some(until);
             let passed = collected_until(Some(until));
             let stale = self.published.load().everything.iter().any(|one| one.until <= passed);

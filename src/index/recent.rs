@@ -75,11 +75,17 @@ impl Recent {
                     self.untils[found.at].fetch_max(until.0, Ordering::Relaxed);
                     return;
                 }
-                // Who is spared never changes in place, so only the same list can be moved on.
+                // Who is spared never changes in place, and a slot never says more than some record does.
                 Some(cut_off) if found.keep() == &*cut_off.keep => {
-                    self.cut_offs[found.at].at.fetch_max(cut_off.at.as_millis(), Ordering::Release);
-                    self.untils[found.at].fetch_max(until.0, Ordering::Relaxed);
-                    return;
+                    let at = found.cut_off().unwrap_or(cut_off.at);
+                    if at >= cut_off.at && found.until() >= until {
+                        return;
+                    }
+                    if at <= cut_off.at && found.until() <= until {
+                        self.cut_offs[found.at].at.store(cut_off.at.as_millis(), Ordering::Release);
+                        self.untils[found.at].store(until.0, Ordering::Relaxed);
+                        return;
+                    }
                 }
                 Some(_) => {}
             }
@@ -174,6 +180,17 @@ mod tests {
         recent.insert(Fingerprint { key: 8192, tag: 4 }, Until(2), None);
         assert_eq!(recent.find(8192).nth(1).map(|found| found.until()), Some(Until(9)));
         assert_eq!((recent.len(), recent.entries().0.len()), (RECENT_MAX, RECENT_MAX));
+    }
+
+    #[test]
+    fn a_slot_never_says_more_than_one_of_its_records() {
+        let recent = Recent::new(true);
+        for (secs, until) in [(10, 90), (20, 50), (15, 40), (20, 60)] {
+            let cut_off = CutOff::new(UnixTime::from_secs(secs), Vec::new());
+            recent.insert(Fingerprint { key: 0, tag: 1 }, Until(until), Some(cut_off));
+        }
+        let held: Vec<_> = recent.find(0).map(|found| (found.cut_off().unwrap().as_secs(), found.until().0)).collect();
+        assert_eq!(held, [(10, 90), (20, 60)]);
     }
 
     #[test]

@@ -225,7 +225,8 @@ impl Screen<'_> {
         *self.mark.get_or_insert_with(|| self.issuers.mark(self.salt, self.token.iss))
     }
 
-    /// The latest of the subject's cut-offs that reach as far as is asked and do not spare the token.
+    /// The latest of the subject's cut-offs that reach as far as is asked and do not spare the token; of those that
+    /// the token was issued before, any.
     fn latest_cut_off(&mut self, records: &Records, sub: &str, reach: Reach) -> Option<UnixTime> {
         let print = self.salt.fingerprint(Lane::Subject, sub.as_bytes());
         let mut latest = None;
@@ -234,6 +235,9 @@ impl Screen<'_> {
                 && let Some(at) = found.cut_off()
             {
                 latest = latest.max(self.reaching(at, found.keep(), reach));
+                if reach == Reach::OfToken && latest.is_some() {
+                    return latest;
+                }
             }
         }
         for segment in &records.segments {
@@ -246,6 +250,9 @@ impl Screen<'_> {
                     {
                         listed = true;
                         latest = latest.max(self.reaching(*at, keep, reach));
+                        if reach == Reach::OfToken && latest.is_some() {
+                            break;
+                        }
                     }
                 }
                 self.probes.positives += u32::from(segment.filter().is_fuse());

@@ -187,10 +187,11 @@ fn a_list_is_shown_a_page_at_a_time_with_everything_that_was_recorded() {
         };
         let end = log.append(&[record("a", Some(1)), whole.clone(), record("c", None)]).unwrap().last;
         let page = log.list(0, 2).unwrap();
-        assert_eq!(page[1].1, whole, "{name}");
-        let rest = log.list(page[1].0, 2).unwrap();
-        assert_eq!((rest.len(), rest[0].0, &rest[0].1), (1, end.position, &record("c", None)), "{name}");
+        assert_eq!(page.records, [record("a", Some(1)), whole], "{name}");
+        let rest = log.list(page.end.unwrap(), 2).unwrap();
+        assert_eq!((rest.records, rest.end), (vec![record("c", None)], Some(end.position)), "{name}");
+        assert_eq!(log.list(end.position, 2).unwrap().end, None, "{name}");
         log.compact().unwrap();
-        assert_eq!(log.list(0, 10).unwrap().len(), 3, "{name}");
+        assert_eq!(log.list(0, 10).unwrap().records.len(), 3, "{name}");
     }
 }

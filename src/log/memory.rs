@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::{Appended, Collected, Cursor, Facts, LogError, Read, RevocationLog, Visit, advance};
+use super::{Appended, Collected, Cursor, Facts, LogError, Page, Read, RevocationLog, Visit, advance};
 use crate::clock::UnixTime;
 use crate::revocation::{Durability, Record};
 
@@ -92,10 +92,12 @@ impl RevocationLog for MemoryLog {
         Ok(u64::try_from(self.state.lock().last - after.position).unwrap_or(0))
     }
 
-    fn list(&self, after: i64, max: usize) -> Result<Vec<(i64, Record)>, LogError> {
+    fn list(&self, after: i64, max: usize) -> Result<Page, LogError> {
         let state = self.state.lock();
         let later = state.records.iter().filter(|(cursor, _)| cursor.position > after);
-        Ok(later.take(max).map(|(cursor, record)| (cursor.position, record.clone())).collect())
+        let page: Vec<_> = later.take(max).collect();
+        let end = page.last().map(|(cursor, _)| cursor.position);
+        Ok(Page { records: page.into_iter().map(|(_, record)| record.clone()).collect(), end })
     }
 
     fn collect(&self, now: UnixTime, max: usize) -> Result<Collected, LogError> {

@@ -49,8 +49,8 @@ pub(crate) trait RevocationLog: Send + Sync {
     /// About how many records lie after a position.
     fn count_after(&self, after: Cursor) -> Result<u64, LogError>;
 
-    /// Up to `max` records after a position, to be shown.
-    fn list(&self, after: i64, max: usize) -> Result<Vec<(i64, Record)>, LogError>;
+    /// Up to `max` rows after a position, to be shown.
+    fn list(&self, after: i64, max: usize) -> Result<Page, LogError>;
 
     /// Raises the watermark to now, and deletes up to `max` records that are kept until it or before, in one
     /// commit. It never moves back by this.
@@ -64,6 +64,15 @@ pub(crate) trait RevocationLog: Send + Sync {
 
     /// Gives room that deleted records took back to the system.
     fn compact(&self) -> Result<(), LogError>;
+}
+
+/// Some records of a log, to be shown.
+#[derive(Debug, Default)]
+pub(crate) struct Page {
+    /// Fewer than there are rows, where some are no records of ours.
+    pub(crate) records: Vec<Record>,
+    /// The last position that was looked at. None at the end.
+    pub(crate) end: Option<i64>,
 }
 
 /// Whether a log that is missing is made.

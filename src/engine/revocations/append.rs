@@ -1,5 +1,6 @@
 //! Appending revocations: many callers share one commit, and each is told what became of its own.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -11,11 +12,12 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 
 use super::{Revocations, Threads};
+use crate::clock::UnixTime;
 use crate::error::{Error, RevokeError};
 use crate::index::Batch;
 use crate::limits::COMMIT_INTERVAL;
 use crate::log::{LogError, advance};
-use crate::revocation::{Record, Revoked};
+use crate::revocation::{Record, Revoked, Target};
 
 /// How many records one commit takes at most, so that none of them waits for long.
 const COMMIT_MAX: usize = 4096;
@@ -28,8 +30,10 @@ pub(super) struct Queue {
     arrived: Condvar,
     /// Held by whoever commits.
     committing: Mutex<()>,
+    /// What is in the hands of the disk.
+    in_flight: Mutex<Vec<Pending>>,
     /// What binds here but is not known to be in the log, so that asking again must append again.
-    undurable: Mutex<Vec<Record>>,
+    undurable: Mutex<HashMap<Target, Vec<Record>>>,
 }
 
 #[derive(Default)]
@@ -40,9 +44,18 @@ struct Arrivals {
     stop: bool,
 }
 
+#[derive(Clone)]
 struct Pending {
     record: Record,
     ticket: Arc<Ticket>,
+    /// When its caller is told that there is no answer. None: never.
+    deadline: Option<Instant>,
+}
+
+impl Pending {
+    fn is_overdue(&self, now: Instant) -> bool {
+        self.deadline.is_some_and(|deadline| deadline <= now)
+    }
 }
 
 /// Where one caller waits.
@@ -72,14 +85,20 @@ impl Ticket {
         }
     }
 
-    fn wait(&self, deadline: Instant) -> Option<Result<Revoked, RevokeError>> {
+    fn wait(&self, deadline: Option<Instant>) -> Option<Result<Revoked, RevokeError>> {
         let mut state = self.state.lock();
         while state.outcome.is_none() {
-            if self.done.wait_until(&mut state, deadline).timed_out() {
-                break;
+            match deadline {
+                None => self.done.wait(&mut state),
+                Some(deadline) if self.done.wait_until(&mut state, deadline).timed_out() => break,
+                Some(_) => {}
             }
         }
         state.outcome.clone()
+    }
+
+    fn is_complete(&self) -> bool {
+        self.state.lock().outcome.is_some()
     }
 }
 
@@ -133,14 +152,17 @@ impl std::fmt::Debug for Revoking {
 impl Revocations {
     /// Whether the log is known to hold as much already.
     pub(in crate::engine) fn is_covered(&self, record: &Record) -> bool {
-        let is_in_doubt = self.queue.undurable.lock().iter().any(|other| other.target == record.target);
-        !is_in_doubt && self.index.covers(&record.borrow())
+        // In this order: what is not durable is in doubt before it is in the index.
+        self.index.covers(&record.borrow())
+            && !self.went_back.load(Ordering::Relaxed)
+            && !self.queue.undurable.lock().contains_key(&record.target)
     }
 
-    fn enqueue(&self, record: Record) -> Arc<Ticket> {
+    fn enqueue(&self, record: Record) -> (Arc<Ticket>, Option<Instant>) {
         let ticket = Arc::<Ticket>::default();
+        let deadline = Instant::now().checked_add(self.options.append_timeout);
         let mut arrivals = self.queue.arrivals.lock();
-        arrivals.pending.push(Pending { record, ticket: Arc::clone(&ticket) });
+        arrivals.pending.push(Pending { record, ticket: Arc::clone(&ticket), deadline });
         let is_awaited = arrivals.pending.len() == 1 || arrivals.pending.len() == arrivals.wanted;
         drop(arrivals);
         match self.options.threads {
@@ -148,30 +170,53 @@ impl Revocations {
             Threads::Own => {}
             Threads::None => self.commit_all(),
         }
-        ticket
+        (ticket, deadline)
     }
 
     pub(in crate::engine) fn append_async(&self, record: Record) -> Revoking {
-        Revoking(Inner::Waiting(self.enqueue(record)))
+        Revoking(Inner::Waiting(self.enqueue(record).0))
     }
 
     /// Appends a record, and waits until it is durable and binds.
     pub(in crate::engine) fn append(&self, record: Record) -> Result<Revoked, RevokeError> {
-        let waited: Duration = self.options.append_timeout;
-        let deadline = Instant::now() + waited;
-        let ticket = self.enqueue(record.clone());
+        let (ticket, deadline) = self.enqueue(record.clone());
         if let Some(outcome) = ticket.wait(deadline) {
             return outcome;
         }
-        // Still in the queue, it can be taken back; else it is in the hands of the disk.
-        let mut arrivals = self.queue.arrivals.lock();
-        let before = arrivals.pending.len();
-        arrivals.pending.retain(|other| !Arc::ptr_eq(&other.ticket, &ticket));
-        let was_taken_back = arrivals.pending.len() < before;
-        drop(arrivals);
-        self.bind_undurable(&record);
-        let fault = LogError::Io { path: "the log".to_owned(), fault: format!("no answer for {} s", waited.as_secs()) };
-        Err(if was_taken_back { RevokeError::NotDurable(fault) } else { RevokeError::Indeterminate(fault) })
+        self.give_up(Instant::now());
+        ticket.wait(Some(Instant::now())).unwrap_or_else(|| {
+            // On its way from one hand to another.
+            self.bind_undurable(&record);
+            Err(RevokeError::Indeterminate(self.no_answer()))
+        })
+    }
+
+    /// Tells those whose time is up that there is no answer; what they asked for binds here all the same.
+    pub(super) fn give_up(&self, now: Instant) {
+        let waiting: Vec<Pending> = {
+            let mut arrivals = self.queue.arrivals.lock();
+            // They wait in the order in which they came.
+            let count = arrivals.pending.iter().take_while(|one| one.is_overdue(now)).count();
+            arrivals.pending.drain(..count).collect()
+        };
+        self.fail(&waiting, || RevokeError::NotDurable(self.no_answer()));
+        let with_the_disk: Vec<Pending> = {
+            let in_flight = self.queue.in_flight.lock();
+            in_flight.iter().filter(|one| one.is_overdue(now) && !one.ticket.is_complete()).cloned().collect()
+        };
+        self.fail(&with_the_disk, || RevokeError::Indeterminate(self.no_answer()));
+    }
+
+    fn fail(&self, all: &[Pending], error: impl Fn() -> RevokeError) {
+        for Pending { record, ticket, .. } in all {
+            self.bind_undurable(record);
+            ticket.complete(Err(error()));
+        }
+    }
+
+    fn no_answer(&self) -> LogError {
+        let waited = self.options.append_timeout;
+        LogError::Io { path: "the log".to_owned(), fault: format!("no answer for {} s", waited.as_secs_f64()) }
     }
 
     /// Commits until nothing waits.
@@ -181,7 +226,7 @@ impl Revocations {
 
     /// Commits what waits, and tells its callers. None if nothing did.
     pub(super) fn commit_pending(&self) -> Option<Committed> {
-        let _one_at_a_time = self.queue.committing.lock();
+        let one_at_a_time = self.queue.committing.lock();
         let started = Instant::now();
         let batch: Vec<Pending> = {
             let mut arrivals = self.queue.arrivals.lock();
@@ -191,11 +236,14 @@ impl Revocations {
         if batch.is_empty() {
             return None;
         }
-        let (records, tickets): (Vec<_>, Vec<_>) = batch.into_iter().map(|one| (one.record, one.ticket)).unzip();
+        let records: Vec<_> = batch.iter().map(|one| one.record.clone()).collect();
+        let lost = std::mem::replace(&mut *self.queue.in_flight.lock(), batch);
+        // Of a commit that panicked.
+        self.fail(&lost, || RevokeError::Indeterminate(self.no_answer()));
         let outcome = match self.log.append(&records) {
             Ok(appended) => {
                 self.bind(&records);
-                self.queue.undurable.lock().retain(|other| !records.iter().any(|record| record.covers(other)));
+                self.forget_undurable(&records);
                 let times = records.iter().map(|record| record.recorded_at);
                 if let Some(newest) = times.fold(self.newest(), |newest, time| Some(advance(newest, time))) {
                     self.newest.store(newest.as_millis(), Ordering::Relaxed);
@@ -218,7 +266,10 @@ impl Revocations {
         };
         let behind = self.queue.arrivals.lock().pending.len();
         let ended = Instant::now();
-        tickets.iter().for_each(|ticket| ticket.complete(outcome.clone()));
+        let batch = std::mem::take(&mut *self.queue.in_flight.lock());
+        // A waker is the caller's code, and may revoke in its turn.
+        drop(one_at_a_time);
+        batch.iter().for_each(|one| one.ticket.complete(outcome.clone()));
         Some(Committed { started, ended, count: records.len(), behind })
     }
 
@@ -233,11 +284,37 @@ impl Revocations {
 
     /// Lets a record bind in this process though the log may not have it.
     fn bind_undurable(&self, record: &Record) {
-        self.bind(std::slice::from_ref(record));
         let mut undurable = self.queue.undurable.lock();
+        let of_target = undurable.entry(record.target.clone()).or_default();
         // Asked for again and again, it is held once.
-        undurable.retain(|other| !record.covers(other));
-        undurable.push(record.clone());
+        of_target.retain(|other| !record.covers(other));
+        of_target.push(record.clone());
+        drop(undurable);
+        self.bind(std::slice::from_ref(record));
+    }
+
+    /// The log holds these now, and what they cover.
+    fn forget_undurable(&self, records: &[Record]) {
+        let mut undurable = self.queue.undurable.lock();
+        if undurable.is_empty() {
+            return;
+        }
+        for record in records {
+            if let Some(of_target) = undurable.get_mut(&record.target) {
+                of_target.retain(|other| !record.covers(other));
+                if of_target.is_empty() {
+                    undurable.remove(&record.target);
+                }
+            }
+        }
+    }
+
+    /// Nobody can use what these meant any more.
+    pub(super) fn forget_expired_undurable(&self, watermark: UnixTime) {
+        self.queue.undurable.lock().retain(|_, of_target| {
+            of_target.retain(|record| record.keep_until.is_none_or(|until| until > watermark));
+            !of_target.is_empty()
+        });
     }
 }
 
@@ -290,7 +367,7 @@ impl Queue {
             }
             arrivals.wanted = 0;
         }
-        !arrivals.pending.is_empty()
+        !(arrivals.stop && arrivals.pending.is_empty())
     }
 
     pub(super) fn stop(&self) {

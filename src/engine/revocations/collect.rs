@@ -108,7 +108,9 @@ impl Revocations {
             tracing::warn!(why = %pause.map_or_else(String::new, |pause| pause.to_string()), "collection paused");
         }
         observed.pause = pause;
-        if observed.pause.is_some() {
+        // As long as the log was not read, nothing is known that the clock could be held against.
+        let is_unread = trust == ClockTrust::Doubt && self.age(times).is_none();
+        if observed.pause.is_some() || is_unread {
             return Ok(0);
         }
         if trust == ClockTrust::Confirmed {
@@ -119,30 +121,40 @@ impl Revocations {
         drop(observed);
         let mut deleted = 0_u64;
         loop {
-            // Whoever follows must not take back the watermark with one that it read before.
-            let follower = self.follower.lock();
             let collected = self.log.collect(times.wall(), COLLECT_MAX)?;
             deleted += collected.deleted as u64;
-            self.watermark.fetch_max(collected.watermark.as_millis(), Ordering::AcqRel);
+            self.publish_watermark(collected.watermark);
             let newest = advance(self.newest(), times.wall());
             self.newest.store(newest.as_millis(), Ordering::Relaxed);
-            drop(follower);
-            self.index.collect(collected.watermark);
             if collected.deleted < COLLECT_MAX {
                 return Ok(deleted);
             }
         }
     }
 
+    /// Takes over the watermark of a collection that was just made.
+    fn publish_watermark(&self, watermark: UnixTime) {
+        let mut collections = self.collections.lock();
+        *collections += 1;
+        let millis = watermark.as_millis();
+        let before = self.watermark.fetch_max(millis, Ordering::AcqRel);
+        self.index.collect(UnixTime::from_millis(before.max(millis)));
+        drop(collections);
+        self.forget_expired_undurable(watermark);
+    }
+
     /// Whether no engine on this log can accept a token of this record any more. Not by the clock alone, which
     /// may step back: only once the watermark has been committed.
-    pub(in crate::engine) fn has_expired(&self, record: &Record, times: Times) -> Result<bool, LogError> {
-        let Some(until) = record.keep_until else { return Ok(false) };
+    pub(in crate::engine) fn has_expired(&self, record: &Record, times: Times) -> bool {
+        let Some(until) = record.keep_until else { return false };
         let has_passed = || self.watermark().is_some_and(|watermark| until <= watermark);
         if until <= times.wall() && !has_passed() {
-            self.collect(times, ClockTrust::Doubt)?;
+            // Where that can't be done now, the record is appended: one too many does no harm.
+            if let Err(error) = self.collect(times, ClockTrust::Doubt) {
+                tracing::debug!(%error, "could not collect for a token that has expired");
+            }
         }
-        Ok(has_passed())
+        has_passed()
     }
 
     /// The cut-off of a revocation that is made now: not before that of another machine or process.
@@ -154,11 +166,14 @@ impl Revocations {
     }
 
     pub(in crate::engine) fn reset_watermark(&self, times: Times) -> Result<(), LogError> {
-        let follower = self.follower.lock();
+        // Nobody reads what stood there before, and publishes it after this.
+        let _follower = self.follower.lock();
         self.log.confirm_time(times.wall(), Some(times.wall()))?;
+        let mut collections = self.collections.lock();
+        *collections += 1;
         self.watermark.store(times.wall().as_millis(), Ordering::Release);
         self.newest.store(times.wall().as_millis(), Ordering::Relaxed);
-        drop(follower);
+        self.index.collect(times.wall());
         Ok(())
     }
 

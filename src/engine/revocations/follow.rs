@@ -77,6 +77,7 @@ impl Revocations {
                 // Nothing that is held is dropped; what the log has is read beside it.
                 tracing::warn!("the revocation log is not the one that was read before: reading it anew");
                 self.freshness.forget();
+                self.went_back.store(true, Ordering::Relaxed);
                 follower.cursor = Cursor::default();
                 self.junk.store(0, Ordering::Relaxed);
                 self.unknown_kinds.store(0, Ordering::Relaxed);
@@ -95,6 +96,7 @@ impl Revocations {
     /// Reads from where the follower stands to the head. Few records go through the recent set at once;
     /// many are built into segments by a second thread while they are read.
     fn read_on(&self, follower: &mut Follower, tell: &mut dyn FnMut(u64) -> ControlFlow<()>) -> Result<Read, LogError> {
+        let collections = *self.collections.lock();
         let (mut count, mut batch) = (0_u64, Batch::default());
         let read = std::thread::scope(|scope| {
             let mut builder = None;
@@ -127,7 +129,7 @@ impl Revocations {
             follower.cursor = cursor;
             self.head.fetch_max(cursor.position, Ordering::Relaxed);
             self.applied.store(cursor.position, Ordering::Relaxed);
-            self.learn(facts);
+            self.learn(facts, collections);
             self.junk.fetch_add(junk, Ordering::Relaxed);
             self.unknown_kinds.fetch_add(unknown_kinds, Ordering::Relaxed);
         }

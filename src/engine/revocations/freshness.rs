@@ -88,5 +88,5 @@ impl Freshness {
 
 #[inline]
 fn millis(duration: Duration) -> u64 {
-    duration.as_secs() * 1000 + u64::from(duration.subsec_millis())
+    duration.as_secs().saturating_mul(1000).saturating_add(u64::from(duration.subsec_millis()))
 }

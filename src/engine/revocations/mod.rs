@@ -10,7 +10,7 @@ mod open;
 mod threads;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -61,6 +61,10 @@ pub(super) struct Revocations {
     follower: Mutex<Follower>,
     queue: Queue,
     observed: Mutex<Observed>,
+    /// How often a watermark was set here. Held while one is published.
+    collections: Mutex<u64>,
+    /// The log lacked once what had been read from it, so that what is held may not be in it.
+    went_back: AtomicBool,
     fault: Mutex<Option<LogError>>,
     signal: threads::Signal,
 }
@@ -95,17 +99,23 @@ struct Follower {
 }
 
 impl Revocations {
-    /// Takes over what the log says of itself.
-    fn learn(&self, facts: Facts) {
+    /// Takes over what the log says of itself. `collections` is how many of ours there had been when the read
+    /// began: a watermark that was read before one of them must not take back what it has set.
+    fn learn(&self, facts: Facts, collections: u64) {
         let millis = |time: Option<UnixTime>| time.map_or(i64::MIN, UnixTime::as_millis);
-        self.watermark.store(millis(facts.watermark), Ordering::Release);
+        let current = self.collections.lock();
+        let read = millis(facts.watermark);
+        let before = self.watermark.load(Ordering::Acquire);
+        let watermark = if *current == collections { read } else { read.max(before) };
+        self.watermark.store(watermark, Ordering::Release);
+        if watermark != i64::MIN {
+            self.index.collect(UnixTime::from_millis(watermark));
+        }
+        drop(current);
         self.newest.store(millis(facts.newest), Ordering::Relaxed);
         let lifetime =
             facts.longest_lifetime.map_or(i64::MAX, |lifetime| UnixTime::default().plus(lifetime).as_millis());
         self.longest_lifetime.store(lifetime, Ordering::Relaxed);
-        if let Some(watermark) = facts.watermark {
-            self.index.collect(watermark);
-        }
     }
 
     pub(super) fn watermark(&self) -> Option<UnixTime> {

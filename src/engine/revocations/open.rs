@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -212,6 +212,8 @@ impl Log {
             follower: Mutex::new(Follower::default()),
             queue: Queue::default(),
             observed: Mutex::new(Observed::default()),
+            collections: Mutex::new(0),
+            went_back: AtomicBool::new(false),
             fault: Mutex::new(None),
             signal: Signal::default(),
         };

@@ -6,7 +6,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
@@ -118,6 +118,7 @@ fn follow(revocations: &Revocations) {
     loop {
         // What went wrong is kept for `health`, and tried again at the next turn.
         let _kept = revocations.follow(Times::now());
+        revocations.give_up(Instant::now());
         if revocations.signal.pause(POLL_INTERVAL) {
             return;
         }

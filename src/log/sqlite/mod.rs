@@ -14,7 +14,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior, params};
 
-use super::{Appended, Collected, Create, Cursor, Facts, LogError, Origin, Read, RevocationLog, Visit, advance};
+use super::{Appended, Collected, Create, Cursor, Facts, LogError, Origin, Page, Read, RevocationLog, Visit, advance};
 use crate::clock::UnixTime;
 use crate::revocation::{Durability, Record};
 use file::FileId;
@@ -74,6 +74,10 @@ impl SqliteLog {
         fault(&self.path, error)
     }
 
+    fn busy(&self) -> LogError {
+        LogError::Busy { path: self.path.display().to_string(), waited: BUSY_TIMEOUT }
+    }
+
     /// Makes sure that the path still names the file that is open.
     fn still_there(&self) -> Result<(), LogError> {
         match FileId::of(&self.path) {
@@ -87,7 +91,7 @@ impl SqliteLog {
         &self,
         work: impl FnOnce(&rusqlite::Transaction<'_>) -> Result<T, rusqlite::Error>,
     ) -> Result<T, LogError> {
-        let mut connection = self.writer.lock();
+        let mut connection = self.writer.try_lock_for(BUSY_TIMEOUT).ok_or_else(|| self.busy())?;
         self.still_there()?;
         let commit = || {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -188,20 +192,20 @@ impl RevocationLog for SqliteLog {
         Ok(u64::try_from(head - after.position).unwrap_or(0))
     }
 
-    fn list(&self, after: i64, max: usize) -> Result<Vec<(i64, Record)>, LogError> {
+    fn list(&self, after: i64, max: usize) -> Result<Page, LogError> {
         // A connection of its own: whoever lists must not hold up whoever follows.
         let connection = connect(&self.path)?;
-        let work = || -> Result<Vec<(i64, Record)>, rusqlite::Error> {
+        let work = || -> Result<Page, rusqlite::Error> {
             let mut select = connection.prepare(&format!("{} LIMIT ?2", row::SELECT_AFTER))?;
             let mut rows = select.query(params![after, i64::try_from(max).unwrap_or(i64::MAX)])?;
-            let mut records = Vec::new();
+            let mut page = Page::default();
             while let Some(raw) = rows.next()? {
-                let position = raw.get(0)?;
+                page.end = Some(raw.get(0)?);
                 if let Row::Record(_, record) = row::parse(raw)? {
-                    records.push((position, row::into_record(raw, &record)?));
+                    page.records.push(row::into_record(raw, &record)?);
                 }
             }
-            Ok(records)
+            Ok(page)
         };
         work().map_err(|error| self.fault(&error))
     }

@@ -69,8 +69,8 @@ fn fill(draft: &Path, salt: &str, identity: &str) -> Result<(), LogError> {
     let file = options.open(draft).map_err(|error| io(draft, &error))?;
     drop(file);
     let mut connection = connect(draft)?;
+    set_wal(&connection, draft)?;
     let mut work = || -> Result<(), rusqlite::Error> {
-        connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
         migrate(&mut connection, 0)?;
         let mut insert = connection.prepare("INSERT INTO fact (name, value) VALUES (?1, ?2)")?;
         let now = Times::now().wall().as_millis().to_string();
@@ -80,7 +80,12 @@ fn fill(draft: &Path, salt: &str, identity: &str) -> Result<(), LogError> {
         Ok(())
     };
     work().map_err(|error| fault(draft, &error))?;
-    // Writes the WAL into the file and removes it, so that the file alone is the log.
+    // Writes the WAL into the file, so that the file alone is the log. Closing would do it too, but not say
+    // whether it could.
+    let checkpoint = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
+    if checkpoint.map_err(|error| fault(draft, &error))? != 0 {
+        return Err(LogError::Busy { path: draft.display().to_string(), waited: super::BUSY_TIMEOUT });
+    }
     connection.close().map_err(|(_, error)| fault(draft, &error))
 }
 
@@ -118,7 +123,20 @@ pub(super) fn verify(connection: &mut Connection, path: &Path) -> Result<(), Log
     if connection.is_readonly("main").map_err(|error| fault(path, &error))? {
         return Err(LogError::ReadOnly { path: text() });
     }
-    migrate(connection, version).map_err(|error| fault(path, &error))
+    migrate(connection, version).map_err(|error| fault(path, &error))?;
+    set_wal(connection, path)
+}
+
+/// Puts the file into WAL mode, which a copy by `VACUUM INTO` has lost.
+fn set_wal(connection: &Connection, path: &Path) -> Result<(), LogError> {
+    let mode = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0));
+    match mode.map_err(|error| fault(path, &error))?.as_str() {
+        "wal" => Ok(()),
+        mode => Err(LogError::Io {
+            path: path.display().to_string(),
+            fault: format!("can't be put into WAL mode, which several processes need (it is in mode {mode})"),
+        }),
+    }
 }
 
 /// The log's secret.
