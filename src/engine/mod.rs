@@ -27,7 +27,6 @@ pub use sign::{NewToken, SignedToken};
 
 use crate::clock::{Clock, Times, UnixTime};
 use crate::error::Error;
-use crate::index::Foreseen;
 use crate::keys::{AuthenticToken, KeySet};
 use crate::policy::claims::Claims;
 use crate::policy::{self, Policy, Texts};
@@ -214,8 +213,7 @@ impl Engine {
         let log = self.shared.log.as_ref().map(|log| &*log.revocations);
         let mut ahead = log.map(|log| Foresight { log, jti_place: &mut counts.jti_place, foreseen: None });
         let found = snapshot.authenticate(buffers, token, policy, &mut ahead)?;
-        let mut foreseen = ahead.and_then(|ahead| ahead.foreseen);
-        foreseen.iter_mut().for_each(Foreseen::go_on);
+        let foreseen = ahead.and_then(|ahead| ahead.foreseen);
 
         let payload = std::str::from_utf8(found.payload)
             .map_err(|error| Reject::ClaimsJson { fault: JsonFault::NotUtf8 { at: error.valid_up_to() } })?;

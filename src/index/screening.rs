@@ -72,22 +72,17 @@ impl<'p> Foreseen<'p> {
         Self { view, guess }
     }
 
-    /// Asks the filters, and for the entries behind a "maybe", if what was asked for first can be there by now.
-    #[inline]
-    pub(crate) fn go_on_if_near(&mut self) {
-        if self.view.lanes[Lane::Jti as usize].len() <= NEAR_RECORDS {
-            self.go_on();
-        }
-    }
-
-    /// The same, unless it is done.
+    /// Asks the filters, and for the entries behind a "maybe", where what was asked for first can be there by now.
+    /// Where it can't, asking would only wait for it: the claims are read meanwhile.
     #[inline]
     pub(crate) fn go_on(&mut self) {
-        if let Some(Guessed { print, first_maybe: first_maybe @ None, .. }) = &mut self.guess {
-            let segments = &self.view.lanes[Lane::Jti as usize].segments;
-            let first = segments.iter().position(|segment| segment.probe(print.key) == Probe::Maybe);
+        let jtis = &self.view.lanes[Lane::Jti as usize];
+        if let Some(Guessed { print, first_maybe, .. }) = &mut self.guess
+            && jtis.len() <= NEAR_RECORDS
+        {
+            let first = jtis.segments.iter().position(|segment| segment.probe(print.key) == Probe::Maybe);
             if let Some(first) = first {
-                segments[first].prefetch_entries(print.key);
+                jtis.segments[first].prefetch_entries(print.key);
             }
             *first_maybe = Some(first);
         }
@@ -95,7 +90,7 @@ impl<'p> Foreseen<'p> {
 }
 
 /// Up to how many records the filters lie in a processor's second cache (2.5 MB), and are read in a few
-/// nanoseconds once they were asked for; beyond, it takes as long as the rest of the signature.
+/// nanoseconds once they were asked for.
 const NEAR_RECORDS: usize = 1 << 21;
 
 impl View {

@@ -87,7 +87,7 @@ impl<'p> Ahead<'p> for Option<Foresight<'_, 'p>> {
     #[inline]
     fn midway(&mut self) {
         if let Some(Foresight { foreseen: Some(foreseen), .. }) = self {
-            foreseen.go_on_if_near();
+            foreseen.go_on();
         }
     }
 }
