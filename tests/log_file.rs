@@ -375,6 +375,36 @@ fn a_writer_that_never_ends_is_waited_for_within_bounds_and_the_callers_are_told
 }
 
 #[test]
+fn a_future_is_answered_in_time_too_while_the_log_cant_be_written_and_its_revocation_binds() {
+    use std::future::Future;
+    use std::task::{Context, Poll, Waker};
+    let folder = folder();
+    let path = folder.path().join("signoff.db");
+    let log = Log::sqlite(&path).create_if_missing().append_timeout(Duration::from_millis(50));
+    let engine = Engine::open(keys(), Policy::new(), log).unwrap();
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let until = Times::now().wall().plus(HOUR);
+    for id in ["with the disk", "in the queue"] {
+        let mut revoking = std::pin::pin!(engine.revoke_async(Revocation::token_id(id).keep_until(until)));
+        let started = Instant::now();
+        let outcome = loop {
+            match revoking.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                Poll::Ready(outcome) => break outcome,
+                Poll::Pending => std::thread::yield_now(),
+            }
+            // The log itself would wait for the other writer for five seconds.
+            assert!(started.elapsed() < Duration::from_secs(30), "no answer");
+        };
+        let told = outcome.map(|_| ()).map_err(|error| error.status());
+        assert!([Err(Status::NotDurable), Err(Status::Indeterminate)].contains(&told), "{told:?}");
+        assert_eq!(status(&engine, &token(id)), Status::TokenRevoked);
+    }
+    other.execute_batch("COMMIT").unwrap();
+    while revoke(&engine, "in the queue").is_err() {}
+}
+
+#[test]
 fn several_engines_on_one_file_follow_each_other_by_their_own_threads() {
     let folder = folder();
     let path = folder.path().join("signoff.db");

@@ -1,19 +1,16 @@
 //! Appending revocations: many callers share one commit, and each is told what became of its own.
 
 use std::collections::HashMap;
-use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
+use super::ticket::{Revoking, Ticket};
 use super::{Revocations, Threads};
 use crate::clock::UnixTime;
-use crate::error::{Error, RevokeError};
+use crate::error::RevokeError;
 use crate::index::Batch;
 use crate::limits::COMMIT_INTERVAL;
 use crate::log::{LogError, advance};
@@ -58,97 +55,6 @@ impl Pending {
     }
 }
 
-/// Where one caller waits.
-#[derive(Default)]
-struct Ticket {
-    state: Mutex<Waiting>,
-    done: Condvar,
-}
-
-#[derive(Default)]
-struct Waiting {
-    outcome: Option<Result<Revoked, RevokeError>>,
-    waker: Option<Waker>,
-}
-
-impl Ticket {
-    fn complete(&self, outcome: Result<Revoked, RevokeError>) {
-        let mut state = self.state.lock();
-        state.outcome.get_or_insert(outcome);
-        self.done.notify_all();
-        if let Some(waker) = state.waker.take() {
-            drop(state);
-            // The caller's code: what goes wrong in it must not end the thread that serves all others.
-            if catch_unwind(AssertUnwindSafe(|| waker.wake())).is_err() {
-                tracing::error!("the waker of a revocation panicked");
-            }
-        }
-    }
-
-    fn wait(&self, deadline: Option<Instant>) -> Option<Result<Revoked, RevokeError>> {
-        let mut state = self.state.lock();
-        while state.outcome.is_none() {
-            match deadline {
-                None => self.done.wait(&mut state),
-                Some(deadline) if self.done.wait_until(&mut state, deadline).timed_out() => break,
-                Some(_) => {}
-            }
-        }
-        state.outcome.clone()
-    }
-
-    fn is_complete(&self) -> bool {
-        self.state.lock().outcome.is_some()
-    }
-}
-
-/// A revocation on its way to the log. Completed by the log's writer; needs no runtime.
-///
-/// Dropping it does not take the revocation back.
-#[must_use = "the revocation is on its way, but only the result says what became of it"]
-pub struct Revoking(Inner);
-
-enum Inner {
-    Done(Option<Result<Revoked, Error>>),
-    Waiting(Arc<Ticket>),
-}
-
-impl Revoking {
-    pub(in crate::engine) fn done(outcome: Result<Revoked, Error>) -> Self {
-        Self(Inner::Done(Some(outcome)))
-    }
-}
-
-impl Future for Revoking {
-    type Output = Result<Revoked, Error>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        match &mut self.0 {
-            Inner::Done(outcome) => match outcome.take() {
-                Some(outcome) => Poll::Ready(outcome),
-                // Polled after it was ready: there is nothing more to say.
-                None => Poll::Pending,
-            },
-            Inner::Waiting(ticket) => {
-                let mut state = ticket.state.lock();
-                match state.outcome.clone() {
-                    Some(outcome) => Poll::Ready(outcome.map_err(Error::from)),
-                    None => {
-                        state.waker = Some(context.waker().clone());
-                        Poll::Pending
-                    }
-                }
-            }
-        }
-    }
-}
-
-impl std::fmt::Debug for Revoking {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Revoking").finish_non_exhaustive()
-    }
-}
-
 impl Revocations {
     /// Whether the log is known to hold as much already.
     pub(in crate::engine) fn is_covered(&self, record: &Record) -> bool {
@@ -174,7 +80,7 @@ impl Revocations {
     }
 
     pub(in crate::engine) fn append_async(&self, record: Record) -> Revoking {
-        Revoking(Inner::Waiting(self.enqueue(record).0))
+        Revoking::waiting(self.enqueue(record).0)
     }
 
     /// Appends a record, and waits until it is durable and binds.

@@ -8,6 +8,7 @@ mod follow;
 mod freshness;
 mod open;
 mod threads;
+mod ticket;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -15,10 +16,10 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-pub use append::Revoking;
 pub use collect::{ClockTrust, CollectionPause, Compaction};
 pub use follow::Progress;
 pub use open::{Log, OnUnknown, Threads};
+pub use ticket::Revoking;
 
 pub(super) use threads::Workers;
 

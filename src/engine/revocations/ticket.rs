@@ -1,0 +1,108 @@
+//! Where one caller waits for what becomes of its revocation: on its thread, or as a future.
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::error::{Error, RevokeError};
+use crate::revocation::Revoked;
+
+/// Where one caller waits.
+#[derive(Default)]
+pub(super) struct Ticket {
+    state: Mutex<Waiting>,
+    done: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    outcome: Option<Result<Revoked, RevokeError>>,
+    waker: Option<Waker>,
+}
+
+impl Ticket {
+    pub(super) fn complete(&self, outcome: Result<Revoked, RevokeError>) {
+        let mut state = self.state.lock();
+        state.outcome.get_or_insert(outcome);
+        self.done.notify_all();
+        if let Some(waker) = state.waker.take() {
+            drop(state);
+            // The caller's code: what goes wrong in it must not end the thread that serves all others.
+            if catch_unwind(AssertUnwindSafe(|| waker.wake())).is_err() {
+                tracing::error!("the waker of a revocation panicked");
+            }
+        }
+    }
+
+    pub(super) fn wait(&self, deadline: Option<Instant>) -> Option<Result<Revoked, RevokeError>> {
+        let mut state = self.state.lock();
+        while state.outcome.is_none() {
+            match deadline {
+                None => self.done.wait(&mut state),
+                Some(deadline) if self.done.wait_until(&mut state, deadline).timed_out() => break,
+                Some(_) => {}
+            }
+        }
+        state.outcome.clone()
+    }
+
+    pub(super) fn is_complete(&self) -> bool {
+        self.state.lock().outcome.is_some()
+    }
+}
+
+/// A revocation on its way to the log. Completed by the log's writer; needs no runtime.
+///
+/// Dropping it does not take the revocation back.
+#[must_use = "the revocation is on its way, but only the result says what became of it"]
+pub struct Revoking(Inner);
+
+enum Inner {
+    Done(Option<Result<Revoked, Error>>),
+    Waiting(Arc<Ticket>),
+}
+
+impl Revoking {
+    pub(super) fn waiting(ticket: Arc<Ticket>) -> Self {
+        Self(Inner::Waiting(ticket))
+    }
+
+    pub(in crate::engine) fn done(outcome: Result<Revoked, Error>) -> Self {
+        Self(Inner::Done(Some(outcome)))
+    }
+}
+
+impl Future for Revoking {
+    type Output = Result<Revoked, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut self.0 {
+            Inner::Done(outcome) => match outcome.take() {
+                Some(outcome) => Poll::Ready(outcome),
+                // Polled after it was ready: there is nothing more to say.
+                None => Poll::Pending,
+            },
+            Inner::Waiting(ticket) => {
+                let mut state = ticket.state.lock();
+                match state.outcome.clone() {
+                    Some(outcome) => Poll::Ready(outcome.map_err(Error::from)),
+                    None => {
+                        state.waker = Some(context.waker().clone());
+                        Poll::Pending
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Revoking {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Revoking").finish_non_exhaustive()
+    }
+}
