@@ -196,7 +196,7 @@ fn many(arguments: &Arguments, path: &str, kind: Kind) -> Result<Outcome, Failur
         "-" => Box::new(std::io::stdin().lock()),
         path => Box::new(File::open(path).map_err(|error| Failure::of_file(path, &error))?),
     };
-    let bar = log::bar("revocations");
+    let bar = log::bar("bytes");
     if let Ok(metadata) = std::fs::metadata(path) {
         bar.set_length(metadata.len());
     }
