@@ -3,6 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 CARGO := cargo --locked
+TARGET := $(or $(CARGO_TARGET_DIR),target)
 FUZZ_TARGETS := token json mutation revocation_story
 
 .PHONY: help deps msrv build demo test check bench bench-100m bench-report fuzz fuzz-deps install
@@ -27,7 +28,7 @@ build: msrv ## Build target/release/signoff with every feature.
 	$(CARGO) build --release --all-features
 
 demo: build ## Sign, verify and show: the main job, in ten seconds.
-	target/release/signoff demo
+	"$(TARGET)/release/signoff" demo
 
 check: msrv ## Formatting, lints and documentation, warnings as errors.
 	cargo fmt --check
@@ -71,4 +72,4 @@ fuzz: fuzz-deps ## Run each fuzz target for SECONDS (60 unless set): make fuzz S
 	done
 
 install: build ## Install the command line to PREFIX (/usr/local).
-	install -D -m 755 target/release/signoff '$(DESTDIR)$(or $(PREFIX),/usr/local)/bin/signoff'
+	install -D -m 755 "$(TARGET)/release/signoff" '$(DESTDIR)$(or $(PREFIX),/usr/local)/bin/signoff'
