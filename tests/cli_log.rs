@@ -154,6 +154,26 @@ fn a_file_is_worked_through_and_each_line_is_answered_in_order() {
 }
 
 #[test]
+fn nobody_reading_any_more_is_no_panic() {
+    let shell = Shell::new();
+    shell.revoke(&["--session", "s"], "");
+    for command in
+        [&["demo"][..], &["list", "--log", "l.db"], &["compact", "--log", "l.db"], &["stats", "--log", "l.db"]]
+    {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = Command::new(env!("CARGO_BIN_EXE_signoff"))
+            .current_dir(shell.folder.path())
+            .args(command)
+            .stdout(writer)
+            .output()
+            .unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(3) && !error.contains("panicked"), "{command:?}: {error}");
+    }
+}
+
+#[test]
 fn slips_are_refused_before_anything_is_done() {
     let shell = Shell::new();
     shell.revoke(&["--session", "s"], "");

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use signoff::{Accepted, Algorithm, Denied, Engine, Key, KeySet, NewToken, Policy, Scratch, Status, Times};
 
 use crate::vectors::Vector;
-use crate::{Failure, Outcome, demo_log_out};
+use crate::{Failure, Outcome, demo_log_out, say};
 
 const TOKENS: usize = 200_000;
 pub(crate) const USERS: usize = 5000;
@@ -37,10 +37,10 @@ pub(crate) fn run() -> Result<Outcome, Failure> {
     let fault = |error: signoff::Error| Failure::Environment(format!("the demo failed: {error}"));
     let (engine, other) = (engine(SECRET).map_err(fault)?, engine(OTHER_SECRET).map_err(fault)?);
 
-    println!("signing {TOKENS} tokens, as a service does with its users' log-ins");
+    say(format_args!("signing {TOKENS} tokens, as a service does with its users' log-ins"))?;
     let started = Instant::now();
     let tokens = (0..TOKENS).map(|at| make(&engine, &other, at)).collect::<Result<Vec<_>, _>>().map_err(fault)?;
-    println!("  {} a second\n", rate(TOKENS, started.elapsed()));
+    say(format_args!("  {} a second\n", rate(TOKENS, started.elapsed())))?;
 
     let (mut counts, mut wrong) = ([0_usize; KINDS.len()], Vec::new());
     let mut scratch = Scratch::new();
@@ -56,16 +56,16 @@ pub(crate) fn run() -> Result<Outcome, Failure> {
     wrong.extend(peers.iter().filter_map(Vector::fault));
     let (theirs, twins) = (peers.iter().filter(|v| v.expected == "done").count(), peers.len());
 
-    println!("{:>8}  {:28} verdict", "tokens", "kind");
+    say(format_args!("{:>8}  {:28} verdict", "tokens", "kind"))?;
     for (kind, count) in KINDS.iter().zip(counts) {
-        println!("{count:>8}  {:28} {}", kind.name, kind.expected.name());
+        say(format_args!("{count:>8}  {:28} {}", kind.name, kind.expected.name()))?;
     }
-    println!("{theirs:>8}  {:28} done", "made by other libraries");
-    println!("{:>8}  {:28} each its own", twins - theirs, "their tampered twins");
-    println!();
+    say(format_args!("{theirs:>8}  {:28} done", "made by other libraries"))?;
+    say(format_args!("{:>8}  {:28} each its own", twins - theirs, "their tampered twins"))?;
+    say(format_args!(""))?;
     if !wrong.is_empty() {
         for line in wrong.iter().take(20) {
-            println!("WRONG VERDICT: {line}");
+            say(format_args!("WRONG VERDICT: {line}"))?;
         }
         return Err(Failure::Environment(format!(
             "{} verdicts are not the expected ones; please report it",
@@ -75,7 +75,7 @@ pub(crate) fn run() -> Result<Outcome, Failure> {
     show_rates(&engine, &tokens)?;
     let good: Vec<&str> = tokens.iter().filter(|(kind, _)| *kind == 0).map(|(_, token)| token.as_str()).collect();
     demo_log_out::run(&good)?;
-    show_six(&engine, &tokens);
+    show_six(&engine, &tokens)?;
     Ok(Outcome::Good)
 }
 
@@ -167,9 +167,9 @@ fn show_rates(engine: &Engine, tokens: &[(usize, String)]) -> Result<(), Failure
             ));
         }
     }
-    println!("one thread verifies {} a second", rate(good.len(), whole));
-    println!("bare HMAC-SHA-256   {} a second", rate(good.len(), bare));
-    println!("a verification takes {:.2} times its HMAC\n", whole.as_secs_f64() / bare.as_secs_f64());
+    say(format_args!("one thread verifies {} a second", rate(good.len(), whole)))?;
+    say(format_args!("bare HMAC-SHA-256   {} a second", rate(good.len(), bare)))?;
+    say(format_args!("a verification takes {:.2} times its HMAC\n", whole.as_secs_f64() / bare.as_secs_f64()))?;
     Ok(())
 }
 
@@ -177,7 +177,7 @@ pub(crate) fn rate(count: usize, time: Duration) -> String {
     format!("{:>9.0}", count as f64 / time.as_secs_f64())
 }
 
-fn show_six(engine: &Engine, tokens: &[(usize, String)]) {
+fn show_six(engine: &Engine, tokens: &[(usize, String)]) -> Result<(), Failure> {
     let mut scratch = Scratch::new();
     let mut again = String::new();
     for (at, kind) in KINDS.iter().enumerate() {
@@ -186,12 +186,12 @@ fn show_six(engine: &Engine, tokens: &[(usize, String)]) {
             Ok(accepted) => format!("accepted: {}", accepted.subject().unwrap_or_default()),
             Err(denied) => format!("{}: {denied}", denied.status().name()),
         };
-        println!("{:28} {}…{}\n{:28} {verdict}", kind.name, &token[..20], &token[token.len() - 8..], "");
+        say(format_args!("{:28} {}…{}\n{:28} {verdict}", kind.name, &token[..20], &token[token.len() - 8..], ""))?;
         if kind.name == "claims tampered with" {
             again = command(token);
         }
     }
-    println!("\nthe third of them again:\n\n{again}");
+    say(format_args!("\nthe third of them again:\n\n{again}"))
 }
 
 /// A command for a POSIX shell that needs no file.

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use signoff::{Denied, Engine, Error, Log, NewToken, Reject, Revocation, Scratch, Status};
 
-use crate::Failure;
 use crate::demo::{SECRET, USERS, keys, policy, rate, status};
+use crate::{Failure, say};
 
 /// Every hundredth user logs out everywhere.
 const EACH: usize = 100;
@@ -19,13 +19,13 @@ pub(crate) fn run(good: &[&str]) -> Result<(), Failure> {
 
     let engine = open(Log::sqlite(&path).create_if_missing()).map_err(fault)?;
     let before = rate_of(&engine, good)?;
-    println!("{} of {USERS} users log out, into {}", USERS / EACH, path.display());
+    say(format_args!("{} of {USERS} users log out, into {}", USERS / EACH, path.display()))?;
     let leaving: Vec<String> = (0..USERS).step_by(EACH).map(|user| format!("user-{user}")).collect();
     let started = Instant::now();
     for user in &leaving {
         engine.revoke(Revocation::subject(user.as_str()).issuer("https://demo.example")).map_err(fault)?;
     }
-    println!("  each on the disk before the next, {} a second", rate(leaving.len(), started.elapsed()));
+    say(format_args!("  each on the disk before the next, {} a second", rate(leaving.len(), started.elapsed())))?;
     tell(&engine, good, &leaving, "  at once")?;
 
     // Whoever logs in again in the same second is let in.
@@ -35,14 +35,14 @@ pub(crate) fn run(good: &[&str]) -> Result<(), Failure> {
     if verdict != Ok(()) {
         return Err(wrong("a new log-in of a user who had logged out was refused"));
     }
-    println!("  user-0 logs in again in the same second: accepted");
+    say(format_args!("  user-0 logs in again in the same second: accepted"))?;
 
     drop(engine);
     let engine = open(Log::sqlite(&path)).map_err(fault)?;
     tell(&engine, good, &leaving, "  after the file was opened anew")?;
     let others: Vec<&str> = good.iter().copied().filter(|token| is_accepted(&engine, token)).collect();
     let after = rate_of(&engine, &others)?;
-    println!("  a verification with these log-outs takes {:.2} times one with none\n", before / after);
+    say(format_args!("  a verification with these log-outs takes {:.2} times one with none\n", before / after))?;
     Ok(())
 }
 
@@ -63,11 +63,11 @@ fn tell(engine: &Engine, good: &[&str], leaving: &[String], when: &str) -> Resul
     if refused == 0 || refused > good.len() / EACH * 2 {
         return Err(wrong(&format!("{refused} tokens were refused")));
     }
-    println!(
+    say(format_args!(
         "{when}: {refused} of their old tokens {}, {} of others done",
         Status::TokenRevoked.name(),
         good.len() - refused
-    );
+    ))?;
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::{Map, Value};
 use signoff::{Algorithm, Times, UnixTime, UnverifiedToken, limits};
 
-use crate::{Failure, Outcome, words};
+use crate::{Failure, Outcome, say, words};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -30,36 +30,36 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
         Some(token) => token.to_owned(),
     };
     let now = arguments.at.unwrap_or(Times::now().wall());
-    println!("NOTHING WAS VERIFIED: anybody can have written what follows.\n");
+    say(format_args!("NOTHING WAS VERIFIED: anybody can have written what follows.\n"))?;
 
     let token =
         match UnverifiedToken::parse(text.trim_end_matches(['\r', '\n']).as_bytes(), limits::TOKEN_BYTES_CEILING) {
             Ok(token) => token,
             Err(reject) => {
-                println!("not a signed token: {reject} [{}]", reject.status().name());
+                say(format_args!("not a signed token: {reject} [{}]", reject.status().name()))?;
                 return Ok(Outcome::SomeRejected);
             }
         };
     let (header, claims) = (token.unverified_header(), token.unverified_payload());
-    println!("header     {}", printable(&header));
-    println!("claims     {}", printable(&claims));
-    println!("signature  {} bytes", token.unverified_signature().len());
+    say(format_args!("header     {}", printable(&header)))?;
+    say(format_args!("claims     {}", printable(&claims)))?;
+    say(format_args!("signature  {} bytes", token.unverified_signature().len()))?;
 
     let (header, claims) = (object(&header), object(&claims));
     let mut warnings = Vec::new();
     header_warnings(header.as_ref(), &mut warnings);
     match &claims {
-        Some(claims) => show_times(claims, now, &mut warnings),
+        Some(claims) => show_times(claims, now, &mut warnings)?,
         None => warnings.push("the payload is not a JSON object: it is not a JWT".to_owned()),
     }
     if let Some(path) = &arguments.secret_file {
         secret_warning(path, header.as_ref(), &mut warnings)?;
     }
     if !warnings.is_empty() {
-        println!();
+        say(format_args!(""))?;
     }
     for warning in warnings {
-        println!("warning: {warning}");
+        say(format_args!("warning: {warning}"))?;
     }
     Ok(Outcome::Good)
 }
@@ -91,8 +91,8 @@ fn header_warnings(header: Option<&Map<String, Value>>, warnings: &mut Vec<Strin
     }
 }
 
-fn show_times(claims: &Map<String, Value>, now: UnixTime, warnings: &mut Vec<String>) {
-    println!();
+fn show_times(claims: &Map<String, Value>, now: UnixTime, warnings: &mut Vec<String>) -> Result<(), Failure> {
+    say(format_args!(""))?;
     for (name, past, future) in [
         ("iat", "issued", "issued, a clock must be wrong,"),
         ("nbf", "valid since", "becomes valid"),
@@ -106,7 +106,7 @@ fn show_times(claims: &Map<String, Value>, now: UnixTime, warnings: &mut Vec<Str
             Some(Some(secs)) if secs >= 0.0 => {
                 let time = UnixTime::from_millis((secs * 1000.0) as i64);
                 let verb = if time > now { future } else { past };
-                println!("{name}        {verb} {} ({})", words::relative(time, now), words::date(time));
+                say(format_args!("{name}        {verb} {} ({})", words::relative(time, now), words::date(time)))?;
             }
             Some(_) => warnings.push(format!("{name} is not a time: the token is rejected")),
             None => {}
@@ -122,6 +122,7 @@ fn show_times(claims: &Map<String, Value>, now: UnixTime, warnings: &mut Vec<Str
         Some(Value::String(_)) => {}
         Some(_) => warnings.push("jti is not a string: the token is rejected unless numbers are allowed".to_owned()),
     }
+    Ok(())
 }
 
 fn secret_warning(path: &str, header: Option<&Map<String, Value>>, warnings: &mut Vec<String>) -> Result<(), Failure> {

@@ -17,6 +17,7 @@ mod vectors;
 mod verify;
 mod words;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -80,6 +81,11 @@ impl Failure {
             _ => Self::Environment(format!("standard output: {error}")),
         }
     }
+}
+
+/// Prints a line, unless nobody reads any more.
+fn say(text: std::fmt::Arguments<'_>) -> Result<(), Failure> {
+    writeln!(std::io::stdout(), "{text}").map_err(|error| Failure::of_output(&error))
 }
 
 fn main() -> ExitCode {

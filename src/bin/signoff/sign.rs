@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use signoff::{Algorithm, Engine, NewToken, NumericIds, Policy, Times, UnixTime};
 
-use crate::{Failure, Outcome, keys, words};
+use crate::{Failure, Outcome, keys, say, words};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -50,7 +50,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<Outcome, Failure> {
         new = new.key_id(key_id);
     }
     let times = arguments.at.map_or_else(Times::now, Times::at);
-    println!("{}", engine.sign_at(new, times).map_err(|e| usage(&e))?.token());
+    say(format_args!("{}", engine.sign_at(new, times).map_err(|e| usage(&e))?.token()))?;
     Ok(Outcome::Good)
 }
 

@@ -5,7 +5,7 @@ use std::io::Write;
 use clap::Args;
 use signoff::{ClockTrust, Error, Log, Threads, Times};
 
-use crate::{Failure, Outcome, log, words};
+use crate::{Failure, Outcome, log, say, words};
 
 #[derive(Args)]
 pub(crate) struct ListArguments {
@@ -81,13 +81,13 @@ pub(crate) fn compact(arguments: &CompactArguments) -> Result<Outcome, Failure> 
     if arguments.reset_watermark {
         let before = engine.insecure_reset_watermark(now).map_err(log::failure)?;
         match before.filter(|before| *before > now.wall()) {
-            Some(before) => println!(
+            Some(before) => say(format_args!(
                 "the watermark went back from {} to {}: tokens that expire between the two are good again, \
                  also those whose log-out was deleted meanwhile",
                 words::date_millis(before),
                 words::date_millis(now.wall())
-            ),
-            None => println!("the watermark was not ahead of now: nothing is revived"),
+            ))?,
+            None => say(format_args!("the watermark was not ahead of now: nothing is revived"))?,
         }
     }
     let trust = if arguments.clock_is_right { ClockTrust::Confirmed } else { ClockTrust::Doubt };
@@ -95,6 +95,6 @@ pub(crate) fn compact(arguments: &CompactArguments) -> Result<Outcome, Failure> 
     if let Some(pause) = engine.health().collection_pause {
         return Err(Failure::Environment(format!("nothing was deleted: {pause}")));
     }
-    println!("{} expired revocations deleted", done.deleted);
+    say(format_args!("{} expired revocations deleted", done.deleted))?;
     Ok(Outcome::Good)
 }
