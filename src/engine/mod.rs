@@ -226,12 +226,14 @@ impl Engine {
         }
         let texts = Texts { payload, unescaped: found.unescaped };
         let proof = policy::judge(policy, &claims, texts, found.typ, found.key, now)?;
-        let cleared = match (log, foreseen) {
-            (Some(log), Some(foreseen)) => {
+        let cleared = match log {
+            None => Cleared::NoLog,
+            Some(log) => {
+                // Where nothing was foreseen the screening begins here.
+                let foreseen = foreseen.unwrap_or_else(|| log.index.foresee(|| None));
                 let times = (clock, now, policy.leeway);
                 log.clear(&foreseen, &claims, texts, found.signing_input, times, &mut counts.probes)?
             }
-            _ => Cleared::NoLog,
         };
         Ok(Accepted::new(texts, found.signing_input, claims, (found.signature, proof), cleared))
     }
