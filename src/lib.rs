@@ -39,6 +39,9 @@
 mod clock;
 mod engine;
 mod error;
+#[cfg(feature = "capi")]
+#[doc(hidden)]
+pub mod ffi;
 mod index;
 mod keys;
 pub mod limits;

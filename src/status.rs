@@ -66,6 +66,23 @@ macro_rules! statuses {
                 match self { $(Self::$variant => $http,)* }
             }
 
+            /// The name and the sentence, ending in NUL.
+            #[cfg(feature = "capi")]
+            pub(crate) const fn c_texts(self) -> [&'static std::ffi::CStr; 2] {
+                const fn text(bytes: &'static [u8]) -> &'static std::ffi::CStr {
+                    match std::ffi::CStr::from_bytes_with_nul(bytes) {
+                        Ok(text) => text,
+                        Err(_) => c"",
+                    }
+                }
+                match self {
+                    $(Self::$variant => const { [
+                        text(concat!($name, "\0").as_bytes()),
+                        text(concat!($sentence, "\0").as_bytes()),
+                    ] },)*
+                }
+            }
+
             /// The status that bears this number.
             #[must_use]
             pub const fn from_number(number: i32) -> Option<Self> {
@@ -103,6 +120,26 @@ statuses! {
         "The revocation can't be carried out as it was asked for; the message names the option.";
     NoLog = 9, "no-log", 500,
         "The engine has no revocation log, so nothing can be logged out; open it with one.";
+    Null = 10, "err-null", 500,
+        "A pointer is NULL where something is needed; the message names it.";
+    Length = 11, "err-length", 500,
+        "A length is impossible; the message names it.";
+    StructSize = 12, "err-struct-size", 500,
+        "A struct does not have a size that this library knows; start from its `_INIT` macro.";
+    OptionUnknown = 13, "err-option", 500,
+        "An option has a value that does not exist here; the message names it.";
+    NotUtf8 = 14, "err-utf8", 500,
+        "A text is not UTF-8; the message names it.";
+    BufferTooSmall = 15, "err-buffer-too-small", 500,
+        "The buffer is too small for the result; the error says how many bytes it takes.";
+    TimeNotSet = 16, "err-time", 500,
+        "The time that was given is zero or before 1970; give one, or none for this machine's clock.";
+    Panic = 17, "err-panic", 500,
+        "A fault inside signoff was caught before it reached the caller; please report it.";
+    NotVerified = 18, "err-not-verified", 500,
+        "This was not verified: the call ended before it came to it.";
+    Forked = 19, "err-forked", 500,
+        "The engine was opened before this process was forked, and its log is served by the parent; open one here.";
 
     TokenTooLong = 1001, "token-too-long", 401,
         "The token is longer than the limit; it was not looked at.";

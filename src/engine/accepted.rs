@@ -142,6 +142,12 @@ impl<'a> Accepted<'a> {
         }
     }
 
+    /// `jti`: the token's id, if it has one of its own; see [`token_id`](Self::token_id).
+    #[must_use]
+    pub fn jti(&self) -> Option<&str> {
+        self.text(self.claims.jti())
+    }
+
     /// `sid`: the login that the token belongs to. OpenID Connect Front-Channel Logout 1.0.
     #[must_use]
     pub fn session(&self) -> Option<&str> {

@@ -1,5 +1,7 @@
 //! Logging out: from what a caller asks for to a record in the log.
 
+use std::sync::Arc;
+
 use super::revocations::{ClockTrust, Compaction, Revocations, Revoking};
 use super::{Accepted, Engine, with_thread_scratch};
 use crate::clock::{Clock, Times, UnixTime};
@@ -106,8 +108,9 @@ impl Engine {
     ///
     /// # Errors
     /// [`RevokeError::NoLog`].
-    pub fn revocations(&self) -> Result<RevocationsInLog<'_>, Error> {
-        let log = self.log()?;
+    pub fn revocations(&self) -> Result<RevocationsInLog, Error> {
+        let served = self.shared.log.as_ref().ok_or(RevokeError::NoLog)?;
+        let log = Arc::clone(&served.revocations);
         Ok(RevocationsInLog { log, page: Vec::new().into_iter(), after: 0, ended: false })
     }
 
@@ -163,12 +166,12 @@ impl Engine {
         Ok(before)
     }
 
-    pub(super) fn log(&self) -> Result<&Revocations, Error> {
-        self.shared.log.as_ref().map(|log| &*log.revocations).ok_or(Error::Revoke(RevokeError::NoLog))
+    pub(super) fn log(&self) -> Result<&Revocations, RevokeError> {
+        self.shared.log.as_ref().map(|log| &*log.revocations).ok_or(RevokeError::NoLog)
     }
 
     /// Answers what can be answered without the log, and else says what is to be appended.
-    fn settle(&self, log: &Revocations, revocation: Revocation, times: Times) -> Result<Settled, Error> {
+    fn settle(&self, log: &Revocations, revocation: Revocation, times: Times) -> Result<Settled, RevokeError> {
         let record = self.record(log, revocation, times)?;
         if log.has_expired(&record, times) {
             return Ok(Settled::Answered(Revoked::AlreadyExpired));
@@ -179,12 +182,12 @@ impl Engine {
         }
     }
 
-    fn record(&self, log: &Revocations, revocation: Revocation, times: Times) -> Result<Record, Error> {
+    fn record(&self, log: &Revocations, revocation: Revocation, times: Times) -> Result<Record, RevokeError> {
         let now = times.wall();
         let Revocation { asked, mut issuer, issued_before, keep, keep_until, mut expires_at, reason, is_issuer_empty } =
             revocation;
         if is_issuer_empty {
-            return Err(RevokeError::Empty { what: "issuer" }.into());
+            return Err(RevokeError::Empty { what: "issuer" });
         }
         let target = match asked {
             Asked::Target(target) => target,
@@ -199,14 +202,14 @@ impl Engine {
         refuse_slips(&target, &issuer, &keep, reason.as_deref())?;
         for (option, is_given) in [("issued_before", issued_before.is_some()), ("keep", !keep.is_empty())] {
             if is_given && !has_cut_off {
-                return Err(RevokeError::NoCutOff { option, scope }.into());
+                return Err(RevokeError::NoCutOff { option, scope });
             }
         }
         let issued_before = has_cut_off.then(|| issued_before.unwrap_or_else(|| log.cut_off_now(now)));
         if let Some(cut_off) = issued_before
             && cut_off > now.plus(CUT_OFF_IN_FUTURE_MAX)
         {
-            return Err(RevokeError::CutOffInFuture { cut_off, now, max: CUT_OFF_IN_FUTURE_MAX }.into());
+            return Err(RevokeError::CutOffInFuture { cut_off, now, max: CUT_OFF_IN_FUTURE_MAX });
         }
         // The end of the last token that is meant: as the token says, as the caller does, or by the log.
         let by_log = || log.longest_lifetime().map(|lifetime| issued_before.unwrap_or(now).plus(lifetime));
@@ -215,7 +218,7 @@ impl Engine {
             (Some(exp), None) => Some(exp),
             // The caller knows when one token ends; of tokens that it does not name, the log knows better.
             (None, Some(until)) if scope == Scope::Token => Some(until),
-            (None, Some(until)) if until <= now => return Err(RevokeError::KeepUntilPast { until, now }.into()),
+            (None, Some(until)) if until <= now => return Err(RevokeError::KeepUntilPast { until, now }),
             (None, Some(until)) => Some(by_log().map_or(until, |end| end.max(until))),
             (None, None) => by_log(),
         };
@@ -286,8 +289,8 @@ fn refuse_slips(target: &Target, issuer: &Issuer, keep: &[String], reason: Optio
 }
 
 /// The revocations in a log, in order, read a page at a time.
-pub struct RevocationsInLog<'e> {
-    log: &'e Revocations,
+pub struct RevocationsInLog {
+    log: Arc<Revocations>,
     page: std::vec::IntoIter<Record>,
     after: i64,
     ended: bool,
@@ -295,7 +298,7 @@ pub struct RevocationsInLog<'e> {
 
 const PAGE: usize = 1000;
 
-impl Iterator for RevocationsInLog<'_> {
+impl Iterator for RevocationsInLog {
     type Item = Result<Record, LogError>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -316,7 +319,7 @@ impl Iterator for RevocationsInLog<'_> {
     }
 }
 
-impl std::fmt::Debug for RevocationsInLog<'_> {
+impl std::fmt::Debug for RevocationsInLog {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("RevocationsInLog").field("after", &self.after).finish_non_exhaustive()
     }

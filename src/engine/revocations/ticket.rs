@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
@@ -63,7 +63,7 @@ impl Ticket {
 pub struct Revoking(Inner);
 
 enum Inner {
-    Done(Option<Result<Revoked, Error>>),
+    Done(Result<Revoked, RevokeError>),
     Waiting(Arc<Ticket>),
 }
 
@@ -72,8 +72,17 @@ impl Revoking {
         Self(Inner::Waiting(ticket))
     }
 
-    pub(in crate::engine) fn done(outcome: Result<Revoked, Error>) -> Self {
-        Self(Inner::Done(Some(outcome)))
+    /// Waits on this thread, for so long at most. None if it is not complete by then; ask again. Once complete, a wait
+    /// gives the same answer as often as it is asked.
+    pub fn wait(&mut self, timeout: Duration) -> Option<Result<Revoked, RevokeError>> {
+        match &mut self.0 {
+            Inner::Done(outcome) => Some(outcome.clone()),
+            Inner::Waiting(ticket) => ticket.wait(Instant::now().checked_add(timeout)),
+        }
+    }
+
+    pub(in crate::engine) fn done(outcome: Result<Revoked, RevokeError>) -> Self {
+        Self(Inner::Done(outcome))
     }
 }
 
@@ -82,11 +91,7 @@ impl Future for Revoking {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut self.0 {
-            Inner::Done(outcome) => match outcome.take() {
-                Some(outcome) => Poll::Ready(outcome),
-                // Polled after it was ready: there is nothing more to say.
-                None => Poll::Pending,
-            },
+            Inner::Done(outcome) => Poll::Ready(outcome.clone().map_err(Error::from)),
             Inner::Waiting(ticket) => {
                 let mut state = ticket.state.lock();
                 match state.outcome.clone() {

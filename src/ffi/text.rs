@@ -1,0 +1,92 @@
+//! Texts and times as C passes them.
+
+use std::ffi::c_char;
+use std::time::Duration;
+
+use super::call::{Call, CallError, sized};
+use crate::clock::{Times, UnixTime};
+
+/// Text in UTF-8 that does not end in NUL.
+///
+/// Owner: whoever made it. As an input it is the caller's, and stays as it is until the call returns. As an output it
+/// points into the buffer or the object that the function names, and lives as long.
+///
+/// data NULL and len 0: no text. data not NULL and len 0: an empty text. SIGNOFF_STR("…") makes one of a literal,
+/// signoff_str_of() of any text that ends in NUL.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct signoff_str {
+    /// The first byte, or NULL.
+    pub data: *const c_char,
+    /// How many bytes.
+    pub len: usize,
+}
+
+impl signoff_str {
+    pub(super) const NONE: Self = Self { data: std::ptr::null(), len: 0 };
+
+    /// The view of a text, for as long as the text lives.
+    pub(super) fn view(text: &str) -> Self {
+        Self { data: text.as_ptr().cast(), len: text.len() }
+    }
+
+    pub(super) fn view_of(text: Option<&str>) -> Self {
+        text.map_or(Self::NONE, Self::view)
+    }
+}
+
+/// The time that a call goes by, where it is not to read this machine's clocks: for tests and replays.
+///
+/// Owner: the caller. Threads: only read. A pointer to it may be NULL, and is in a server: the call then reads the
+/// clocks itself.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct signoff_times {
+    /// sizeof(signoff_times).
+    pub struct_size: u32,
+    /// 0.
+    pub reserved: u32,
+    /// Milliseconds since 1970-01-01T00:00:00Z. 0 and less is an error: SIGNOFF_ERR_TIME.
+    pub unix_ms: i64,
+    /// Milliseconds of a clock that never steps and counts suspended time, by which the age of the revocation log is
+    /// told. 0: this machine's is read.
+    pub since_boot_ms: u64,
+}
+
+sized!(signoff_times);
+
+impl signoff_times {
+    #[inline]
+    pub(super) fn read(&self) -> Result<Times, CallError> {
+        if self.unix_ms <= 0 {
+            return Err(CallError::Time { given: self.unix_ms });
+        }
+        if self.reserved != 0 {
+            return Err(CallError::Option { what: "times->reserved", given: self.reserved.into() });
+        }
+        let times = Times::at(UnixTime::from_millis(self.unix_ms));
+        Ok(match self.since_boot_ms {
+            0 => times,
+            millis => times.since_boot(Duration::from_millis(millis)),
+        })
+    }
+}
+
+/// A time that a token or record does not have.
+pub const SIGNOFF_TIME_ABSENT: i64 = i64::MIN;
+
+pub(super) fn millis(time: Option<UnixTime>) -> i64 {
+    time.map_or(SIGNOFF_TIME_ABSENT, UnixTime::as_millis)
+}
+
+pub(super) fn duration_millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A text that ends in NUL, as a signoff_str. NULL gives no text.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn signoff_str_of(text: *const c_char) -> signoff_str {
+    // SAFETY: the caller keeps the contract of the header.
+    let call = unsafe { Call::new(std::ptr::null_mut()) };
+    call.c_text(text)
+}
