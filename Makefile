@@ -6,7 +6,7 @@ CARGO := cargo --locked
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 FUZZ_TARGETS := token json mutation revocation_story
 
-.PHONY: help deps msrv build demo test check bench bench-100m bench-report fuzz fuzz-deps install
+.PHONY: help deps msrv build demo test check bench bench-100m bench-report fuzz fuzz-deps header libs install
 
 help: ## List the tasks.
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -71,5 +71,48 @@ fuzz: fuzz-deps ## Run each fuzz target for SECONDS (60 unless set): make fuzz S
 	  cargo +nightly fuzz run $$target -- -max_total_time=$(or $(SECONDS),60) -max_len=4096 -timeout=10; \
 	done
 
-install: build ## Install the command line to PREFIX (/usr/local).
-	install -D -m 755 "$(TARGET)/release/signoff" '$(DESTDIR)$(or $(PREFIX),/usr/local)/bin/signoff'
+# The C libraries. The number behind .so changes when programs have to be compiled anew: docs/c.md.
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n1)
+SONAME := libsignoff.so.$(shell echo $(VERSION) | cut -d. -f1,2)
+LIBS_PRIVATE := -lgcc_s -lutil -lrt -lpthread -lm -ldl -lc
+
+header: ## Make include/signoff.h from src/ffi/.
+	UPDATE_HEADER=1 $(CARGO) test --quiet --features capi --test header
+
+libs: msrv ## Build target/release/libsignoff.so and target/c/libsignoff.a for C.
+	$(CARGO) rustc --release --all-features --lib --crate-type cdylib,staticlib -- \
+	  -C link-arg=-Wl,-soname,$(SONAME) -C link-arg=-Wl,-z,nodelete
+	@# One object with nothing but our own names: SQLite and ring must not meet those of the program.
+	@mkdir -p "$(TARGET)/c"; cd "$(TARGET)/c"; rm -f libsignoff.a; \
+	ld -r --whole-archive ../release/libsignoff.a -o signoff.o; \
+	objcopy --wildcard --keep-global-symbol='signoff_*' --strip-debug \
+	  --remove-section=.llvmbc --remove-section=.llvmcmd signoff.o; \
+	ar rcs libsignoff.a signoff.o; rm signoff.o
+
+# Where things go, as the GNU coding standards name it.
+PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+DATADIR ?= $(PREFIX)/share
+MANDIR ?= $(DATADIR)/man
+
+install: build libs ## Install the command line, the C libraries and the header under PREFIX (/usr/local).
+	@put() { install -D -m "$$1" "$$2" "$(DESTDIR)$$3"; echo "installed $$3"; }; \
+	put 755 "$(TARGET)/release/signoff" "$(BINDIR)/signoff"; \
+	put 644 include/signoff.h "$(INCLUDEDIR)/signoff.h"; \
+	put 755 "$(TARGET)/release/libsignoff.so" "$(LIBDIR)/libsignoff.so.$(VERSION)"; \
+	ln -sf "libsignoff.so.$(VERSION)" "$(DESTDIR)$(LIBDIR)/$(SONAME)"; \
+	ln -sf "libsignoff.so.$(VERSION)" "$(DESTDIR)$(LIBDIR)/libsignoff.so"; \
+	put 644 "$(TARGET)/c/libsignoff.a" "$(LIBDIR)/libsignoff.a"; \
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
+	  -e 's|@VERSION@|$(VERSION)|' -e 's|@LIBS_PRIVATE@|$(LIBS_PRIVATE)|' cmake/signoff.pc.in >"$(TARGET)/c/signoff.pc"; \
+	put 644 "$(TARGET)/c/signoff.pc" "$(LIBDIR)/pkgconfig/signoff.pc"; \
+	put 644 cmake/signoff-config.cmake "$(DATADIR)/cmake/signoff/signoff-config.cmake"; \
+	made="$(TARGET)/c/generated"; rm -rf "$$made"; mkdir -p "$$made/man" "$$made/completions"; \
+	"$(TARGET)/release/signoff" generate man "$$made/man"; \
+	"$(TARGET)/release/signoff" generate completions "$$made/completions"; \
+	for page in "$$made"/man/*; do put 644 "$$page" "$(MANDIR)/man1/$${page##*/}"; done; \
+	put 644 "$$made/completions/signoff.bash" "$(DATADIR)/bash-completion/completions/signoff"; \
+	put 644 "$$made/completions/_signoff" "$(DATADIR)/zsh/site-functions/_signoff"; \
+	put 644 "$$made/completions/signoff.fish" "$(DATADIR)/fish/vendor_completions.d/signoff.fish"

@@ -7,6 +7,7 @@
 
 mod demo;
 mod demo_log_out;
+mod generate;
 mod inspect;
 mod keys;
 mod log;
@@ -48,6 +49,8 @@ enum Command {
     Inspect(inspect::Arguments),
     /// Sign 200,000 tokens, verify them among bad ones, log users out, and show what it costs.
     Demo,
+    /// Write the manual pages or the shell completions into a folder: for packages.
+    Generate(generate::Arguments),
 }
 
 /// How a command ended that could be carried out.
@@ -98,6 +101,7 @@ fn main() -> ExitCode {
         Command::Compact(arguments) => upkeep::compact(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Demo => demo::run(),
+        Command::Generate(arguments) => generate::run(&arguments),
     };
     match outcome {
         Ok(Outcome::Good) => ExitCode::SUCCESS,
