@@ -11,10 +11,14 @@ FUZZ_TARGETS := token json mutation revocation_story
 help: ## List the tasks.
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
+# A command that the tests call, and the Debian package that has it.
+TOOLS := c++:g++ clang:clang cmake:cmake pkg-config:pkg-config valgrind:valgrind python3:python3 npm:npm
+
 deps: ## As root on Debian: install the system packages that some tests need. Elsewhere it says which.
-	@if command -v c++ >/dev/null; then exit 0; fi; \
-	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get update -q && apt-get install -y -q g++; \
-	else echo 'deps: to compile the fuzz targets, install a C++ compiler (Debian: g++)'; fi
+	@missing=; for tool in $(TOOLS); do command -v "$${tool%:*}" >/dev/null || missing="$$missing $${tool#*:}"; done; \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get update -q && apt-get install -y -q $$missing; \
+	else echo "deps: for the tests of the C interface, install (as Debian names them):$$missing"; fi
 
 msrv: ## Check that the toolchain is as new as Cargo.toml asks.
 	@want=$$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml); \
@@ -42,7 +46,9 @@ test: deps ## Everything that must hold: check, all tests, the demo. REQUIRE_ALL
 	@started=$$(date +%s); skipped=; \
 	$(MAKE) --no-print-directory check; \
 	echo 'test: the library without features'; $(CARGO) test --no-default-features --lib; \
-	echo 'test: everything with every feature'; $(CARGO) test --all-features; \
+	prefix="$(abspath $(TARGET))/prefix"; echo "test: installing into $$prefix"; \
+	$(MAKE) --no-print-directory install PREFIX="$$prefix" >/dev/null; \
+	echo 'test: everything with every feature'; SIGNOFF_PREFIX="$$prefix" $(CARGO) test --all-features; \
 	if command -v c++ >/dev/null; then \
 	  echo 'test: the fuzz targets compile'; $(CARGO) check --manifest-path fuzz/Cargo.toml; \
 	else skipped='SKIPPED: compiling the fuzz targets, for want of a C++ compiler (Debian: g++)'; fi; \
