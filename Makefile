@@ -57,8 +57,8 @@ test: deps ## Everything that must hold: check, all tests, the demo. REQUIRE_ALL
 	if [ -n "$$skipped" ]; then echo "$$skipped"; [ -z "$${REQUIRE_ALL:-}" ]; fi
 
 bench: msrv ## Measure. Takes ten minutes and 3 GB of disk; see docs/performance.md.
-	$(CARGO) bench --bench verify --bench screen --bench revoke
-	$(CARGO) bench --bench process
+	$(CARGO) bench --features capi --bench verify --bench screen --bench revoke
+	$(CARGO) bench --features capi --bench process
 
 bench-100m: msrv ## Measure with a hundred million revocations: some minutes, 12 GB of disk, 5 GB of memory.
 	SCREEN_100M=1 $(CARGO) bench --bench screen -- '100m'

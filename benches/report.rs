@@ -8,7 +8,7 @@ use std::process::Command;
 use std::{fs, io};
 
 /// A ratio of two benchmarks: what it says, the two ids, and the most or the least that it may be.
-const RATIOS: [(&str, &str, &str, Bound); 27] = [
+const RATIOS: [(&str, &str, &str, Bound); 29] = [
     ("verify ÷ bare HMAC, 160-byte payload", "verify/hs256/signoff", "verify/hs256/hmac_floor", Bound::Most(1.6)),
     (
         "verify ÷ bare HMAC, 900-byte payload",
@@ -16,6 +16,8 @@ const RATIOS: [(&str, &str, &str, Bound); 27] = [
         "verify/hs256_900/hmac_floor",
         Bound::Most(1.5),
     ),
+    ("through C ÷ from Rust", "verify/hs256/c_abi", "verify/hs256/signoff", Bound::Most(1.05)),
+    ("a batch of 64 ÷ 64 single calls, through C", "c_batch/64_together", "c_batch/64_single", Bound::Most(1.0)),
     ("crate jsonwebtoken ÷ signoff", "verify/hs256/jsonwebtoken", "verify/hs256/signoff", Bound::Least(4.0)),
     ("crate jwt-simple ÷ signoff", "verify/hs256/jwt_simple", "verify/hs256/signoff", Bound::Told),
     ("expired ÷ accepted", "reject/expired", "reject/accepted", Bound::Most(1.1)),

@@ -3,6 +3,8 @@
 //! Every benchmark asserts the verdict that it is about to time. All of them get the same token, key
 //! and expectations (signature, `exp`, issuer, audience), and read the same claims.
 
+mod through_c;
+
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -84,6 +86,7 @@ fn verify(criterion: &mut Criterion) {
         let mut group = criterion.benchmark_group(name);
 
         bench_status(&mut group, "signoff", &strict(), &token, Status::Done);
+        through_c::bench_verify(&mut group, &token);
         bench_hmac_floor(&mut group, &token);
         bench_jsonwebtoken(&mut group, &token);
         bench_jwt_simple(&mut group, &token);
@@ -206,12 +209,18 @@ fn given_time(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// Many tokens at once, through C.
+fn batch(criterion: &mut Criterion) {
+    let tokens = std::array::from_fn(|_| token(160, SECRET, 0));
+    through_c::bench_batch(criterion, &tokens);
+}
+
 criterion_group! {
     name = benches;
     config = Criterion::default()
         .sample_size(100)
         .warm_up_time(Duration::from_secs(1))
         .measurement_time(Duration::from_secs(4));
-    targets = verify, reject, threads, given_time
+    targets = verify, batch, reject, threads, given_time
 }
 criterion_main!(benches);

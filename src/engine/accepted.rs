@@ -199,6 +199,16 @@ impl<'a> Accepted<'a> {
         }
     }
 
+    /// Payload and unescaped texts, and where `iss`, `sub`, `jti` and `sid` stand in the two as one: for whoever copies
+    /// them.
+    #[cfg(feature = "capi")]
+    #[inline]
+    pub(crate) fn places(&self) -> (&str, &str, [Option<(usize, usize)>; 4]) {
+        let Texts { payload, unescaped } = self.texts();
+        let claims = [self.claims.iss(), self.claims.sub(), self.claims.jti(), self.claims.sid()];
+        (payload, unescaped, claims.map(|claim| claim.present().map(Span::place)))
+    }
+
     fn text(&self, claim: Claim<Span>) -> Option<&str> {
         claim.present().map(|span| self.texts().of(span))
     }

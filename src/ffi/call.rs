@@ -281,13 +281,11 @@ impl Call {
         Ok(unsafe { &*given })
     }
 
-    /// A struct to be filled in. It reads as all zero until then.
+    /// A struct to be filled in. Unless it is, it reads as all zero when the call ends, also by a panic.
     #[inline]
     pub(super) fn sized_out<T: Sized32>(&self, given: *mut T) -> Result<OutStruct<'_, T>, CallError> {
         self.sized_in(given)?;
-        let out = OutStruct { start: given, _call: PhantomData };
-        out.clear();
-        Ok(out)
+        Ok(OutStruct { start: given, _call: PhantomData })
     }
 
     /// Where a new handle goes. It is NULL until then.
@@ -375,23 +373,27 @@ impl<T> OutHandle<'_, T> {
 }
 
 /// A struct of the caller's that is to be filled in.
-pub(super) struct OutStruct<'c, T> {
+pub(super) struct OutStruct<'c, T: Sized32> {
     start: *mut T,
     _call: PhantomData<&'c Call>,
 }
 
 impl<T: Sized32> OutStruct<'_, T> {
-    fn clear(&self) {
-        // SAFETY: clause 4; not NULL and of our size (`Call::sized_in`); all-zero is a value of every `Sized32`. The
-        // size before it stays as it is.
-        unsafe { self.start.cast::<u8>().add(4).write_bytes(0, size_of::<T>() - 4) }
-    }
-
     /// Takes over all of a value. Its `struct_size` must be right.
     #[inline]
     pub(super) fn set(self, value: T) {
         // SAFETY: clause 4; not NULL and of our size.
         unsafe { self.start.write(value) }
+        std::mem::forget(self);
+    }
+}
+
+impl<T: Sized32> Drop for OutStruct<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: clause 4; not NULL and of our size (`Call::sized_in`); all-zero is a value of every `Sized32`. The
+        // size before it stays as it is.
+        unsafe { self.start.cast::<u8>().add(4).write_bytes(0, size_of::<T>() - 4) }
     }
 }
 

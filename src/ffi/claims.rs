@@ -73,25 +73,19 @@ impl signoff_claims {
     /// Copies the texts of a token into a buffer.
     #[inline]
     pub(super) fn copied(accepted: &Accepted<'_>, mut buffer: Buffer<'_>) -> Result<Self, CallError> {
-        let payload = accepted.payload();
-        // The place of a text within the payload, if it lies there.
-        let place = |text: &str| {
-            let at = text.as_ptr().addr().wrapping_sub(payload.as_ptr().addr());
-            (at <= payload.len() && text.len() <= payload.len() - at).then_some(at)
+        let (payload, unescaped, places) = accepted.places();
+        buffer.require(payload.len() + unescaped.len())?;
+        let payload = buffer.put(payload)?;
+        if !unescaped.is_empty() {
+            buffer.put(unescaped)?;
+        }
+        // One behind the other as in the scratch, so that places stay what they are.
+        let text = |place: Option<(usize, usize)>| match place {
+            None => signoff_str::NONE,
+            Some((start, len)) => signoff_str { data: payload.data.wrapping_add(start), len },
         };
-        let elsewhere = |text: Option<&str>| text.map_or(0, |text| if place(text).is_some() { 0 } else { text.len() });
-        let (iss, sub, jti, sid) = (accepted.issuer(), accepted.subject(), accepted.jti(), accepted.session());
-        buffer.require(payload.len() + elsewhere(iss) + elsewhere(sub) + elsewhere(jti) + elsewhere(sid))?;
-        let copy = buffer.put(payload)?;
-        let mut text = |text: Option<&str>| {
-            let Some(text) = text else { return Ok(signoff_str::NONE) };
-            match place(text) {
-                Some(at) => Ok(signoff_str { data: copy.data.wrapping_add(at), len: text.len() }),
-                None => buffer.put(text),
-            }
-        };
-        let (issuer, subject, jti, session) = (text(iss)?, text(sub)?, text(jti)?, text(sid)?);
-        Ok(Self { payload: copy, issuer, subject, jti, session, ..Self::times(accepted) })
+        let [issuer, subject, jti, session] = places.map(text);
+        Ok(Self { payload, issuer, subject, jti, session, ..Self::times(accepted) })
     }
 
     /// Views of a token that lives on.

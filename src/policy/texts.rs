@@ -29,6 +29,13 @@ impl Span {
         Self::new(slice.start, slice.end)
     }
 
+    /// Where it starts in payload and unescaped texts as one, and how long it is.
+    #[cfg(feature = "capi")]
+    #[inline]
+    pub(crate) fn place(self) -> (usize, usize) {
+        (self.start as usize, (self.end - self.start) as usize)
+    }
+
     #[cold]
     pub(super) fn of_unescaped(value: Value<'_>, payload: &str, unescaped: &mut String) -> Self {
         let start = unescaped.len();
