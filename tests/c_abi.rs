@@ -341,3 +341,55 @@ fn valgrind_finds_no_leak_and_no_error() {
         done(command.arg(&program).args(arguments));
     }
 }
+
+/// What both bindings print: accepted, and refused after log out.
+const STORY: &str = "accepted: user 42\ntoken-revoked (answer with 401)\n";
+
+#[test]
+fn python_binds_the_library_with_nothing_but_ctypes() {
+    if !has("python3") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut python = Command::new("python3");
+    python.arg(root().join("bindings/ctypes/logout.py")).arg(prefix().join("lib/libsignoff.so"));
+    assert_eq!(done(python.arg(folder.path().join("signoff.db"))), STORY);
+}
+
+#[test]
+fn node_binds_the_library_with_nothing_but_koffi() {
+    if !has("node") || !has("npm") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["package.json", "package-lock.json", "logout.mjs"] {
+        fs::copy(root().join("bindings/koffi").join(name), folder.path().join(name)).unwrap();
+    }
+    done(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(folder.path()));
+    let mut node = Command::new("node");
+    node.arg("logout.mjs").arg(prefix().join("lib/libsignoff.so")).arg("signoff.db").current_dir(folder.path());
+    assert_eq!(done(&mut node), STORY);
+}
+
+/// The blocks of one language in a page.
+fn blocks(page: &str, language: &str) -> Vec<String> {
+    let text = fs::read_to_string(root().join(page)).unwrap();
+    let fence = format!("```{language}\n");
+    text.split(&fence).skip(1).map(|rest| rest.split("\n```").next().unwrap().to_owned() + "\n").collect()
+}
+
+#[test]
+fn the_programs_in_the_page_for_newcomers_work_as_they_stand() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, language, compiler, options) in
+        [("hello.c", "c", "cc", &["-std=c11"][..]), ("hello.cc", "cpp", "c++", &["-std=c++17"])]
+    {
+        let [source] = &blocks("docs/c.md", language)[..] else { panic!("one program in {language}") };
+        fs::write(folder.path().join(name), source).unwrap();
+        let program = folder.path().join(language);
+        compile(compiler, &[&STRICT[..], options].concat(), &folder.path().join(name), &program);
+        let out = done(with_prefix(&program).current_dir(folder.path()));
+        assert_eq!(out, "accepted\ntoken-revoked\n", "{language}");
+        fs::remove_file(folder.path().join("signoff.db")).unwrap();
+    }
+}
