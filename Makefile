@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 CARGO := cargo --locked
 TARGET := $(or $(CARGO_TARGET_DIR),target)
-FUZZ_TARGETS := token json mutation revocation_story
+FUZZ_TARGETS := token json mutation revocation_story c_calls
 
 .PHONY: help deps msrv build demo test check bench bench-100m bench-report fuzz fuzz-deps header libs install
 

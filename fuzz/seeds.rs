@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 fn main() -> io::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    for target in ["token", "json", "mutation", "revocation_story"] {
+    for target in ["token", "json", "mutation", "revocation_story", "c_calls"] {
         let corpus = root.join("corpus").join(target);
         fs::create_dir_all(&corpus)?;
         for file in fs::read_dir(root.join("regressions").join(target))? {
