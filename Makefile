@@ -6,7 +6,7 @@ CARGO := cargo --locked
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 FUZZ_TARGETS := token json mutation revocation_story c_calls
 
-.PHONY: help deps msrv build demo test check bench bench-100m bench-report fuzz fuzz-deps header libs install
+.PHONY: help deps msrv build demo test test-vendored check bench bench-100m bench-report fuzz fuzz-deps header libs install
 
 help: ## List the tasks.
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -53,8 +53,22 @@ test: deps ## Everything that must hold: check, all tests, the demo. REQUIRE_ALL
 	  echo 'test: the fuzz targets compile'; $(CARGO) check --manifest-path fuzz/Cargo.toml; \
 	else skipped='SKIPPED: compiling the fuzz targets, for want of a C++ compiler (Debian: g++)'; fi; \
 	$(MAKE) --no-print-directory demo >/dev/null; echo 'test: make demo gives every verdict that it must'; \
+	if [ -n "$${REQUIRE_ALL:-}" ]; then \
+	  echo 'test: an installation from vendored sources'; $(MAKE) --no-print-directory test-vendored >/dev/null; \
+	else echo 'SKIPPED: an installation from vendored sources, two minutes: make test-vendored'; fi; \
 	echo "test: passed in $$(( $$(date +%s) - started )) s"; \
 	if [ -n "$$skipped" ]; then echo "$$skipped"; [ -z "$${REQUIRE_ALL:-}" ]; fi
+
+test-vendored: ## Install from vendored sources and without a network, as a distribution does.
+	@folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
+	git ls-files -z | tar --null -T - -cf - | tar -xf - -C "$$folder"; cd "$$folder"; mkdir .cargo; \
+	$(CARGO) vendor --quiet vendor >.cargo/config.toml; \
+	CARGO_HOME="$$folder/empty" CARGO_TARGET_DIR="$$folder/target" CARGO_NET_OFFLINE=true \
+	  $(MAKE) --no-print-directory install DESTDIR="$$folder/root" PREFIX=/usr LIBDIR=/usr/lib/here INCLUDEDIR=/usr/include/here; \
+	test -f root/usr/include/here/signoff.h; test -f root/usr/lib/here/libsignoff.a; \
+	export PKG_CONFIG_PATH="$$folder/root/usr/lib/here/pkgconfig" PKG_CONFIG_SYSROOT_DIR="$$folder/root"; \
+	cc $$(pkg-config --cflags signoff) examples/c/logout.c $$(pkg-config --libs signoff) -o logout; \
+	LD_LIBRARY_PATH=root/usr/lib/here ./logout signoff.db
 
 bench: msrv ## Measure. Takes ten minutes and 3 GB of disk; see docs/performance.md.
 	$(CARGO) bench --features capi --bench verify --bench screen --bench revoke
