@@ -125,10 +125,12 @@ install: build libs ## Install the command line, the C libraries and the header 
 	ln -sf "libsignoff.so.$(VERSION)" "$(DESTDIR)$(LIBDIR)/$(SONAME)"; \
 	ln -sf "libsignoff.so.$(VERSION)" "$(DESTDIR)$(LIBDIR)/libsignoff.so"; \
 	put 644 "$(TARGET)/c/libsignoff.a" "$(LIBDIR)/libsignoff.a"; \
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
-	  -e 's|@VERSION@|$(VERSION)|' -e 's|@LIBS_PRIVATE@|$(LIBS_PRIVATE)|' cmake/signoff.pc.in >"$(TARGET)/c/signoff.pc"; \
+	fill() { sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
+	  -e 's|@VERSION@|$(VERSION)|' -e 's|@LIBS_PRIVATE@|$(LIBS_PRIVATE)|' "$$1" >"$$2"; }; \
+	fill cmake/signoff.pc.in "$(TARGET)/c/signoff.pc"; \
 	put 644 "$(TARGET)/c/signoff.pc" "$(LIBDIR)/pkgconfig/signoff.pc"; \
-	put 644 cmake/signoff-config.cmake "$(DATADIR)/cmake/signoff/signoff-config.cmake"; \
+	fill cmake/signoff-config.cmake "$(TARGET)/c/signoff-config.cmake"; \
+	put 644 "$(TARGET)/c/signoff-config.cmake" "$(DATADIR)/cmake/signoff/signoff-config.cmake"; \
 	made="$(TARGET)/c/generated"; rm -rf "$$made"; mkdir -p "$$made/man" "$$made/completions"; \
 	"$(TARGET)/release/signoff" generate man "$$made/man"; \
 	"$(TARGET)/release/signoff" generate completions "$$made/completions"; \

@@ -2,10 +2,11 @@
 #
 # Lies in <prefix>/share/cmake/signoff, and finds the rest from there.
 get_filename_component(_signoff_prefix "${CMAKE_CURRENT_LIST_DIR}/../../.." ABSOLUTE)
-set(_signoff_hints
+# `make install` writes here where it was told to put things; another installer leaves it, and it hints at nothing.
+set(_signoff_hints "@LIBDIR@"
   "${_signoff_prefix}/lib" "${_signoff_prefix}/lib64" "${_signoff_prefix}/lib/${CMAKE_LIBRARY_ARCHITECTURE}")
 
-find_path(SIGNOFF_INCLUDE_DIR signoff.h HINTS "${_signoff_prefix}/include")
+find_path(SIGNOFF_INCLUDE_DIR signoff.h HINTS "${_signoff_prefix}/include" "@INCLUDEDIR@")
 find_library(SIGNOFF_LIBRARY NAMES libsignoff.so libsignoff.dylib signoff HINTS ${_signoff_hints})
 find_library(SIGNOFF_STATIC_LIBRARY NAMES libsignoff.a HINTS ${_signoff_hints})
 

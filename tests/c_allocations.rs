@@ -97,6 +97,8 @@ fn a_warm_verification_through_c_allocates_nothing() {
         assert_eq!((status, statuses), (SIGNOFF_TOKEN_REVOKED, [SIGNOFF_OK, SIGNOFF_TOKEN_REVOKED]));
     });
     assert_eq!(allocations.count_total, 0, "a batch");
-    // SAFETY: made above, and ended once.
-    engines.map(|engine| unsafe { signoff_engine_free(engine) });
+    for engine in engines {
+        // SAFETY: made above, and ended once.
+        unsafe { signoff_engine_free(engine) };
+    }
 }
