@@ -62,7 +62,7 @@ test: deps ## Everything that must hold: check, all tests, the demo. REQUIRE_ALL
 test-vendored: ## Install from vendored sources and without a network, as a distribution does.
 	@folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
 	git ls-files -z | tar --null -T - -cf - | tar -xf - -C "$$folder"; cd "$$folder"; mkdir .cargo; \
-	$(CARGO) vendor --quiet vendor >.cargo/config.toml; \
+	$(CARGO) vendor vendor 2>vendor.log >.cargo/config.toml || { cat vendor.log; exit 1; }; \
 	CARGO_HOME="$$folder/empty" CARGO_TARGET_DIR="$$folder/target" CARGO_NET_OFFLINE=true \
 	  $(MAKE) --no-print-directory install DESTDIR="$$folder/root" PREFIX=/usr LIBDIR=/usr/lib/here INCLUDEDIR=/usr/include/here; \
 	test -f root/usr/include/here/signoff.h; test -f root/usr/lib/here/libsignoff.a; \
