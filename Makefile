@@ -6,7 +6,7 @@ CARGO := cargo --locked
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 FUZZ_TARGETS := token json mutation revocation_story c_calls
 
-.PHONY: help deps msrv build demo test test-vendored check bench bench-100m bench-report fuzz fuzz-deps header libs install
+.PHONY: help deps msrv build demo test test-vendored check bench bench-100m bench-report fuzz fuzz-deps header libs install install-built
 
 help: ## List the tasks.
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -68,6 +68,7 @@ test-vendored: ## Install from vendored sources and without a network, as a dist
 	test -f root/usr/include/here/signoff.h; test -f root/usr/lib/here/libsignoff.a; \
 	export PKG_CONFIG_PATH="$$folder/root/usr/lib/here/pkgconfig" PKG_CONFIG_SYSROOT_DIR="$$folder/root"; \
 	cc $$(pkg-config --cflags signoff) examples/c/logout.c $$(pkg-config --libs signoff) -o logout; \
+	cc $$(pkg-config --cflags signoff-static) examples/c/logout.c $$(pkg-config --libs signoff-static) -o static; ./static static.db; \
 	LD_LIBRARY_PATH=root/usr/lib/here ./logout signoff.db
 
 bench: msrv ## Measure. Takes ten minutes and 3 GB of disk; see docs/performance.md.
@@ -118,6 +119,9 @@ DATADIR ?= $(PREFIX)/share
 MANDIR ?= $(DATADIR)/man
 
 install: build libs ## Install the command line, the C libraries and the header under PREFIX (/usr/local).
+	@$(MAKE) --no-print-directory install-built
+
+install-built: ## The same without building, for root: make build libs && sudo make install-built
 	@put() { install -D -m "$$1" "$$2" "$(DESTDIR)$$3"; echo "installed $$3"; }; \
 	put 755 "$(TARGET)/release/signoff" "$(BINDIR)/signoff"; \
 	put 644 include/signoff.h "$(INCLUDEDIR)/signoff.h"; \
@@ -129,8 +133,12 @@ install: build libs ## Install the command line, the C libraries and the header 
 	  -e 's|@VERSION@|$(VERSION)|' -e 's|@LIBS_PRIVATE@|$(LIBS_PRIVATE)|' "$$1" >"$$2"; }; \
 	fill cmake/signoff.pc.in "$(TARGET)/c/signoff.pc"; \
 	put 644 "$(TARGET)/c/signoff.pc" "$(LIBDIR)/pkgconfig/signoff.pc"; \
-	fill cmake/signoff-config.cmake "$(TARGET)/c/signoff-config.cmake"; \
-	put 644 "$(TARGET)/c/signoff-config.cmake" "$(DATADIR)/cmake/signoff/signoff-config.cmake"; \
+	fill cmake/signoff-static.pc.in "$(TARGET)/c/signoff-static.pc"; \
+	put 644 "$(TARGET)/c/signoff-static.pc" "$(LIBDIR)/pkgconfig/signoff-static.pc"; \
+	for part in config config-version; do \
+	  fill cmake/signoff-$$part.cmake "$(TARGET)/c/signoff-$$part.cmake"; \
+	  put 644 "$(TARGET)/c/signoff-$$part.cmake" "$(DATADIR)/cmake/signoff/signoff-$$part.cmake"; \
+	done; \
 	made="$(TARGET)/c/generated"; rm -rf "$$made"; mkdir -p "$$made/man" "$$made/completions"; \
 	"$(TARGET)/release/signoff" generate man "$$made/man"; \
 	"$(TARGET)/release/signoff" generate completions "$$made/completions"; \

@@ -3,8 +3,9 @@
 # Lies in <prefix>/share/cmake/signoff, and finds the rest from there.
 get_filename_component(_signoff_prefix "${CMAKE_CURRENT_LIST_DIR}/../../.." ABSOLUTE)
 # `make install` writes here where it was told to put things; another installer leaves it, and it hints at nothing.
-set(_signoff_hints "@LIBDIR@"
-  "${_signoff_prefix}/lib" "${_signoff_prefix}/lib64" "${_signoff_prefix}/lib/${CMAKE_LIBRARY_ARCHITECTURE}")
+# What lies beside this file comes first, so that a staged installation never meets an older one.
+set(_signoff_hints "${_signoff_prefix}/lib" "${_signoff_prefix}/lib64"
+  "${_signoff_prefix}/lib/${CMAKE_LIBRARY_ARCHITECTURE}" "@LIBDIR@")
 
 find_path(SIGNOFF_INCLUDE_DIR signoff.h HINTS "${_signoff_prefix}/include" "@INCLUDEDIR@")
 find_library(SIGNOFF_LIBRARY NAMES libsignoff.so libsignoff.dylib signoff HINTS ${_signoff_hints})
@@ -24,7 +25,8 @@ if(NOT TARGET signoff::signoff)
     INTERFACE_INCLUDE_DIRECTORIES "${SIGNOFF_INCLUDE_DIR}")
 endif()
 if(SIGNOFF_STATIC_LIBRARY AND NOT TARGET signoff::static)
-  find_package(Threads REQUIRED)
+  include(CMakeFindDependencyMacro)
+  find_dependency(Threads)
   add_library(signoff::static STATIC IMPORTED)
   set_target_properties(signoff::static PROPERTIES
     IMPORTED_LOCATION "${SIGNOFF_STATIC_LIBRARY}"

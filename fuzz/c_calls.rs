@@ -137,7 +137,7 @@ impl World {
         let views = [view(issuer)];
         let policy = signoff_policy {
             leeway_ms: leeway,
-            issuers: views.as_ptr(),
+            issuers: if has_issuer { views.as_ptr() } else { null() },
             issuers_len: usize::from(has_issuer),
             ..sized()
         };
@@ -303,7 +303,7 @@ impl World {
             accepted: if target == SIGNOFF_REVOKE_ACCEPTED { self.accepted } else { null() },
             issuer_kind,
             issuer: if issuer_kind == SIGNOFF_ISSUER_NAMED { view(b"https://i") } else { no_text },
-            keep: keep.as_ptr(),
+            keep: if has_kept { keep.as_ptr() } else { null() },
             keep_len: usize::from(has_kept),
             ..sized()
         };

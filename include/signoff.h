@@ -4,9 +4,9 @@
  *
  *     #include <signoff.h>
  *
- *     signoff_key_set *keys;
- *     signoff_log *log;
- *     signoff_engine *engine;
+ *     signoff_key_set *keys = NULL;
+ *     signoff_log *log = NULL;
+ *     signoff_engine *engine = NULL;
  *     signoff_policy policy = SIGNOFF_POLICY_INIT;
  *     signoff_log_options options = SIGNOFF_LOG_OPTIONS_INIT;
  *     options.kind = SIGNOFF_LOG_SQLITE;
@@ -33,18 +33,22 @@
  * TEXT is a pointer and a length, in UTF-8, and does not end in NUL. (NULL, 0) is empty; for an option it means that the
  * option is not given. An option that is given and empty is refused, as a slip.
  *
- * STRUCTS begin with their own size: start from the _INIT macro of each, and set what you need. All zero is the strictest
- * choice, and for limits and durations the default that is written beside them, never "unlimited" and never "nothing".
- * A struct of another size is refused with SIGNOFF_ERR_STRUCT_SIZE: header and library belong together.
+ * STRUCTS begin with their own size: start from the _INIT macro of each, and set what you need. All zero is what is written
+ * beside each member: the strictest choice that needs no knowledge of your tokens. What it can't know, it does not ask: which
+ * issuer and audience there are, how long your tokens live. Name them in signoff_policy. A struct of another size is
+ * refused with SIGNOFF_ERR_STRUCT_SIZE: header and library belong together.
  *
- * OUTPUTS are only written with SIGNOFF_OK; until then a handle is NULL and a struct all zero. The exception is the length
- * that _copy_… functions give with SIGNOFF_ERR_BUFFER_TOO_SMALL. Outputs overlap neither inputs nor each other.
+ * OUTPUTS hold an answer only with SIGNOFF_OK. Whatever else a call returns, a handle is then NULL, a struct all zero behind
+ * its size, a length 0; but for an output whose pointer is NULL or whose struct_size is wrong, and what stands behind it in
+ * the list of parameters. _copy_… functions say how long the text is also with SIGNOFF_ERR_BUFFER_TOO_SMALL. Outputs
+ * overlap neither inputs nor each other.
  *
  * THREADS. What is passed as const may be used by any number of threads at once; what is not belongs to one call at a time.
  * There is no global state to set up, and no last error of a thread.
  *
- * TIMES are milliseconds since 1970-01-01T00:00:00Z, durations milliseconds. A function whose answer depends on the time
- * takes a signoff_times, where NULL means this machine's clocks.
+ * TIMES are milliseconds since 1970-01-01T00:00:00Z, durations milliseconds. A time that can only be in seconds is
+ * refused with SIGNOFF_ERR_TIME. A function that judges or records by the time takes a signoff_times, where NULL means
+ * this machine's clocks; how old the log is in signoff_engine_health() and signoff_accepted_is_revoked() goes by them always.
  *
  * fork(): see signoff_engine. Signals: no function may be called from a signal handler.
  */
@@ -71,11 +75,11 @@
 /* So many bytes are enough for the claims of every token of this length. */
 #define SIGNOFF_BUFFER_BYTES(token_len) ((token_len) / 2 * 3 + 2)
 
-/* A text from a literal. */
+/* A text from a literal, and from nothing else: a pointer or an array does not compile. */
 #ifdef __cplusplus
-#define SIGNOFF_STR(literal) (signoff_str{ literal, sizeof(literal) - 1 })
+#define SIGNOFF_STR(literal) (signoff_str{ "" literal "", sizeof("" literal "") - 1 })
 #else
-#define SIGNOFF_STR(literal) ((signoff_str){ literal, sizeof(literal) - 1 })
+#define SIGNOFF_STR(literal) ((signoff_str){ "" literal "", sizeof("" literal "") - 1 })
 #endif
 
 /* What structs start from. */
@@ -222,9 +226,19 @@
 #define SIGNOFF_ERR_NOT_VERIFIED 18
 
 /**
- * The engine was opened before this process was forked, and its log is served by the parent; open one here.
+ * The engine was opened before this process was forked; open engines after the last fork, in each process its own.
  */
 #define SIGNOFF_ERR_FORKED 19
+
+/**
+ * The engine was closed before this call; open another one, or close it later.
+ */
+#define SIGNOFF_ERR_CLOSED 20
+
+/**
+ * An argument has a type or value that can't be used here; the message names it.
+ */
+#define SIGNOFF_ERR_ARGUMENT 21
 
 /**
  * The token is longer than the limit; it was not looked at.
@@ -270,6 +284,16 @@
  * The header names an algorithm that does not exist here; `none` never does.
  */
 #define SIGNOFF_HEADER_ALGORITHM 1009
+
+/**
+ * What was given as the token is not a text.
+ */
+#define SIGNOFF_TOKEN_NOT_TEXT 1010
+
+/**
+ * The request brings no token where one is looked for.
+ */
+#define SIGNOFF_TOKEN_MISSING 1011
 
 /**
  * No key of the set has this algorithm and key id.
@@ -815,10 +839,12 @@ typedef struct signoff_accepted signoff_accepted;
  * Owner: the caller, until signoff_engine_free(). Threads: any may use it at the same time, and one for the whole
  * process is what you want. It keeps a little memory for each thread that has verified with it, until it ends.
  *
- * fork(): a child must open an engine of its own. One with a log that was opened before the fork answers
+ * fork(): open engines after the last fork, in each process its own. One with a log that was opened before answers
  * SIGNOFF_ERR_FORKED to every call in the child, since the threads that serve the log stayed with the parent; freeing it
- * there ends nothing, and leaves its memory. One without a log goes on working, if no other thread was in a call on
- * it at the moment of the fork.
+ * there ends nothing, and leaves its memory. The same holds for listings and revocations on their way. A child that was
+ * forked while the parent had a log in a file open can open none itself (SIGNOFF_ERR_FORKED): SQLite's locks do not
+ * survive a fork, and log-outs would be lost. An engine without a log goes on working, if no other thread was in a call
+ * on it at the moment of the fork.
  */
 typedef struct signoff_engine signoff_engine;
 
@@ -841,7 +867,8 @@ typedef struct signoff_listing signoff_listing;
  * A revocation log that engines can be opened on.
  *
  * Owner: the caller, until signoff_log_free(); engines keep what they need of it. Threads: immutable. Engines that are
- * opened on the same SIGNOFF_LOG_MEMORY share its revocations; those on an SQLite file share the file.
+ * opened on the same SIGNOFF_LOG_MEMORY share its revocations; those on an SQLite file share the file. fork(): one from
+ * before is refused in the child; make it there.
  */
 typedef struct signoff_log signoff_log;
 
@@ -1139,7 +1166,7 @@ typedef struct signoff_times {
      */
     uint32_t reserved;
     /**
-     * Milliseconds since 1970-01-01T00:00:00Z. 0 and less is an error: SIGNOFF_ERR_TIME.
+     * Milliseconds since 1970-01-01T00:00:00Z. 0 and less, and what looks like seconds, is an error: SIGNOFF_ERR_TIME.
      */
     int64_t unix_ms;
     /**
@@ -1249,7 +1276,8 @@ typedef struct signoff_revocation {
      */
     struct signoff_str issuer;
     /**
-     * The cut-off of a subject's or everything's revocation, in milliseconds since 1970. 0: now.
+     * The cut-off of a subject's or everything's revocation, in milliseconds since 1970. 0: now. What looks like seconds is
+     * SIGNOFF_ERR_TIME, here and below.
      */
     int64_t issued_before_ms;
     /**
@@ -1664,7 +1692,8 @@ signoff_status signoff_claims_copy_audience(const struct signoff_claims *claims,
 
 /**
  * Whether a token may be used now: returns SIGNOFF_OK if and only if its shape, its signature and its claims hold and
- * nobody has logged it out.
+ * nobody has logged it out, as far as the engine is to know: without a log, and with SIGNOFF_ON_UNKNOWN_ACCEPT, "cleared" of
+ * the claims says how far.
  *
  * token: the sender's bytes, any of them; not ended by NUL. times: NULL for this machine's clocks. buffer: where
  * the texts of the claims go, of buffer_size bytes; SIGNOFF_BUFFER_BYTES(token_len) is always enough. claims: filled in
@@ -1690,7 +1719,8 @@ signoff_status signoff_engine_verify(const struct signoff_engine *engine,
  * first that is not. statuses says it of each.
  *
  * tokens: tokens_len of them. statuses: room for as many; each is SIGNOFF_ERR_NOT_VERIFIED until its token was verified, so
- * that a call that fails as a whole has accepted none. times: NULL for this machine's clocks. Statuses and cost: those
+ * that a call that fails as a whole has accepted none. Only with SIGNOFF_ERR_LENGTH for tokens_len itself they are left
+ * as they were. times: NULL for this machine's clocks. Statuses and cost: those
  * of signoff_engine_verify(), less what is done once a call.
  */
 SIGNOFF_MUST_USE
@@ -1774,7 +1804,8 @@ void signoff_accepted_free(struct signoff_accepted *accepted);
  * Signs a token that this engine's own verification would accept.
  *
  * times: NULL for this machine's clocks. buffer: where the texts of signed_token go, of buffer_size bytes: 4/3 of the claims
- * and 600 bytes are enough unless key id and type are long. signed_token: filled in if and only if the result is SIGNOFF_OK.
+ * and their "jti", and 600 bytes, are enough unless key id and type are long. signed_token: filled in if and only if the
+ * result is SIGNOFF_OK.
  * Statuses: SIGNOFF_CLAIMS_INVALID, SIGNOFF_EXPIRY_UNSTATED, SIGNOFF_SIGNING_KEY_MISSING, SIGNOFF_TOKEN_TOO_LONG_TO_SIGN,
  * SIGNOFF_RANDOM_UNAVAILABLE; SIGNOFF_TOKEN_REVOKED for a login that has ended; the call errors of SIGNOFF_ERR_….
  */
@@ -1788,8 +1819,8 @@ signoff_status signoff_engine_sign(const struct signoff_engine *engine,
                                    struct signoff_error *error);
 
 /**
- * Logs tokens out. With SIGNOFF_OK the revocation outlives a crash, and binds every verification of this process that
- * starts afterwards; other processes on the log follow within 20 ms.
+ * Logs tokens out. With SIGNOFF_OK no verification of this process that starts afterwards accepts them, and other processes
+ * on the log follow within 20 ms. What the record outlives stands in revoked: with a log in a file, a crash.
  *
  * times: NULL for this machine's clocks. revoked: what became of it; may be NULL. There is no undo. Cost: one commit to the
  * log, shared with whoever revokes at the same time; waits for the disk.
@@ -1808,13 +1839,16 @@ signoff_status signoff_engine_revoke(const struct signoff_engine *engine,
 /**
  * Logs tokens out without waiting for the disk: for event loops.
  *
- * out: to be asked what became of it, if and only if the result is SIGNOFF_OK, and NULL otherwise. The revocation binds in
- * this process, and is on its way, when this returns. Statuses: the call errors of SIGNOFF_ERR_…; all others come from
- * signoff_revoking_wait(). With SIGNOFF_LOG_NO_THREADS this call itself waits for the disk.
+ * times: NULL for this machine's clocks. out: to be asked what became of it, if and only if the result is SIGNOFF_OK, and
+ * NULL otherwise. SIGNOFF_OK says that the revocation is on its way, and no more: it binds, in this process and in others,
+ * once signoff_revoking_wait() has said what became of it. Statuses: those of signoff_engine_revoke(), where they are known
+ * at once, as for an engine without a log; from signoff_revoking_wait() otherwise. With SIGNOFF_LOG_NO_THREADS this call
+ * itself waits for the disk.
  */
 SIGNOFF_MUST_USE
 signoff_status signoff_engine_start_revoke(const struct signoff_engine *engine,
                                            const struct signoff_revocation *revocation,
+                                           const struct signoff_times *times,
                                            struct signoff_revoking **out,
                                            struct signoff_error *error);
 

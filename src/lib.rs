@@ -49,6 +49,7 @@ mod log;
 mod policy;
 mod revocation;
 pub mod status;
+mod sync;
 mod token;
 mod token_id;
 mod verdict;
@@ -56,7 +57,7 @@ mod verdict;
 pub use clock::{Times, UnixTime};
 pub use engine::{
     Accepted, Cleared, ClockTrust, CollectionPause, Compaction, Engine, Health, Log, NewToken, OnUnknown, Progress,
-    RevocationStatus, RevocationsInLog, Revoking, Scratch, SignedToken, Stats, Threads, WhyUnknown,
+    RevocationStatus, RevocationsInLog, Revoking, Scratch, SignedToken, Stats, Threads, VouchedToken, WhyUnknown,
 };
 pub use error::{Error, KeyError, PolicyError, RevokeError, SignError};
 pub use index::{Filtering, NotRevoked};

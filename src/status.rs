@@ -139,7 +139,11 @@ statuses! {
     NotVerified = 18, "err-not-verified", 500,
         "This was not verified: the call ended before it came to it.";
     Forked = 19, "err-forked", 500,
-        "The engine was opened before this process was forked, and its log is served by the parent; open one here.";
+        "The engine was opened before this process was forked; open engines after the last fork, in each process its own.";
+    Closed = 20, "err-closed", 500,
+        "The engine was closed before this call; open another one, or close it later.";
+    Argument = 21, "err-argument", 500,
+        "An argument has a type or value that can't be used here; the message names it.";
 
     TokenTooLong = 1001, "token-too-long", 401,
         "The token is longer than the limit; it was not looked at.";
@@ -159,6 +163,10 @@ statuses! {
         "The header asks for an extension that must be understood (`crit` or `b64`); none is.";
     HeaderAlgorithm = 1009, "header-algorithm", 401,
         "The header names an algorithm that does not exist here; `none` never does.";
+    TokenNotText = 1010, "token-not-text", 401,
+        "What was given as the token is not a text.";
+    TokenMissing = 1011, "token-missing", 401,
+        "The request brings no token where one is looked for.";
 
     KeyNotFound = 2001, "key-not-found", 401,
         "No key of the set has this algorithm and key id.";

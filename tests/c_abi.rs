@@ -118,9 +118,9 @@ fn the_command_in_the_example_makes_a_program_whose_token_is_refused_after_log_o
 #[test]
 fn the_static_library_links_into_a_program_of_one_file() {
     let folder = tempfile::tempdir().unwrap();
-    let script = "cc $(pkg-config --cflags signoff) examples/c/logout.c \"$2/lib/libsignoff.a\" \
-                  $(pkg-config --libs-only-l --static signoff | sed s/-lsignoff//) -o \"$1/logout\"";
-    done(with_prefix("sh").args(["-ec", script, "sh"]).arg(folder.path()).arg(prefix()).current_dir(root()));
+    let script = "cc $(pkg-config --cflags signoff-static) examples/c/logout.c $(pkg-config --libs signoff-static) \
+                  -o \"$1/logout\"";
+    done(with_prefix("sh").args(["-ec", script, "sh"]).arg(folder.path()).current_dir(root()));
     let needed = done(Command::new("ldd").arg(folder.path().join("logout")));
     assert!(!needed.contains("libsignoff"), "{needed}");
     let out = done(Command::new(folder.path().join("logout")).arg(folder.path().join("signoff.db")));
@@ -135,7 +135,7 @@ fn cmake_finds_what_is_installed() {
     let folder = tempfile::tempdir().unwrap();
     let example = root().join("examples/c/logout.c");
     let lists = format!(
-        "cmake_minimum_required(VERSION 3.16)\nproject(t C)\nfind_package(signoff REQUIRED)\n\
+        "cmake_minimum_required(VERSION 3.16)\nproject(t C)\nfind_package(signoff 0.1 REQUIRED)\n\
          add_executable(shared {0})\ntarget_link_libraries(shared signoff::signoff)\n\
          add_executable(whole {0})\ntarget_link_libraries(whole signoff::static)\n",
         example.display()

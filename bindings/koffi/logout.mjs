@@ -98,7 +98,7 @@ const token = texts.toString('latin1', 0, Number(signed.token.len))
 
 // On every request. The payload stands at the start of the buffer.
 const claims = make('signoff_claims')
-const verify = () => call.verify(engine, token, token.length, null, texts, texts.length, claims, error)
+const verify = () => call.verify(engine, token, Buffer.byteLength(token), null, texts, texts.length, claims, error)
 must(verify())
 const payload = JSON.parse(texts.toString('utf8', 0, Number(claims.payload.len)))
 console.log(`accepted: user ${payload.sub}`)

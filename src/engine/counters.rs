@@ -3,10 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::Mutex;
-
 use crate::index::Probes;
 use crate::status::Status;
+use crate::sync::Mutex;
 use crate::token::guess::Place;
 use crate::verdict::Denied;
 

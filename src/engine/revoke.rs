@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::revocations::{ClockTrust, Compaction, Revocations, Revoking};
-use super::{Accepted, Engine, with_thread_scratch};
+use super::{Accepted, Engine, Scratch, VouchedToken, with_thread_scratch};
 use crate::clock::{Clock, Times, UnixTime};
 use crate::error::{Error, RevokeError};
 use crate::index::{NotRevoked, Probes, Screened};
@@ -42,6 +42,13 @@ impl Revocation {
         revocation.expires_at = accepted.expires_at();
         revocation
     }
+
+    /// One token that was verified elsewhere: as [`token_text`](Self::token_text), but for the signature, for which
+    /// the caller has given its word.
+    pub fn vouched_token(token: VouchedToken<'_>) -> Self {
+        // What is not UTF-8 is no token, and is refused as one when it is read.
+        Self::of(Asked::VouchedText(String::from_utf8_lossy(token.bytes()).into_owned()), Issuer::Any)
+    }
 }
 
 impl Engine {
@@ -76,9 +83,14 @@ impl Engine {
     ///
     /// With [`Threads::None`](crate::Threads::None) this call itself waits for the disk.
     pub fn revoke_async(&self, revocation: Revocation) -> Revoking {
-        let settled = self.log().and_then(|revocations| {
-            self.settle(revocations, revocation, Times::now_rounded_up()).map(|settled| (revocations, settled))
-        });
+        self.revoke_async_at(revocation, Times::now_rounded_up())
+    }
+
+    /// [`revoke_async`](Self::revoke_async) at the times that the caller gives.
+    pub fn revoke_async_at(&self, revocation: Revocation, times: Times) -> Revoking {
+        let settled = self
+            .log()
+            .and_then(|revocations| self.settle(revocations, revocation, times).map(|settled| (revocations, settled)));
         match settled {
             Err(error) => Revoking::done(Err(error)),
             Ok((_, Settled::Answered(answer))) => Revoking::done(Ok(answer)),
@@ -189,13 +201,14 @@ impl Engine {
         if is_issuer_empty {
             return Err(RevokeError::Empty { what: "issuer" });
         }
+        let mut by_token = |named: Named| {
+            (issuer, expires_at) = (named.issuer, named.expires_at);
+            named.target
+        };
         let target = match asked {
             Asked::Target(target) => target,
-            Asked::TokenText(text) => {
-                let named = self.name_token(text.as_bytes())?;
-                (issuer, expires_at) = (named.issuer, named.expires_at);
-                named.target
-            }
+            Asked::TokenText(text) => by_token(self.name_token(text.as_bytes())?),
+            Asked::VouchedText(text) => by_token(self.name_vouched(text.as_bytes())?),
         };
         let scope = target.scope();
         let has_cut_off = matches!(scope, Scope::Subject | Scope::Everything);
@@ -239,15 +252,17 @@ impl Engine {
             let mut claims = Claims::default();
             claims.read(payload, found.unescaped, policy)?;
             let texts = Texts { payload, unescaped: found.unescaped };
-            let traits = super::revocations::traits(&claims, texts);
-            let token_id = match traits.jti {
-                Some(jti) => TokenId::from(jti),
-                None => TokenId::SigningInput(crypto::sha256(found.signing_input)),
-            };
-            let (target, issuer) = (Target::Token(token_id), Issuer::of(traits.iss));
-            Ok(Named { target, issuer, expires_at: claims.exp().present() })
+            Ok(Named::new(&claims, texts, found.signing_input))
         })
         .map_err(RevokeError::Token)
+    }
+
+    /// The same for a token that was verified elsewhere.
+    fn name_vouched(&self, token: &[u8]) -> Result<Named, RevokeError> {
+        let read = |scratch: &mut Scratch| {
+            self.read_vouched(scratch, token).map(|read| Named::new(&read.claims, read.texts, read.signing_input))
+        };
+        with_thread_scratch(read).map_err(RevokeError::Token)
     }
 }
 
@@ -255,6 +270,18 @@ struct Named {
     target: Target,
     issuer: Issuer,
     expires_at: Option<UnixTime>,
+}
+
+impl Named {
+    fn new(claims: &Claims, texts: Texts<'_>, signing_input: &[u8]) -> Self {
+        let traits = super::revocations::traits(claims, texts);
+        let token_id = match traits.jti {
+            Some(jti) => TokenId::from(jti),
+            None => TokenId::SigningInput(crypto::sha256(signing_input)),
+        };
+        let (target, issuer) = (Target::Token(token_id), Issuer::of(traits.iss));
+        Self { target, issuer, expires_at: claims.exp().present() }
+    }
 }
 
 enum Settled {

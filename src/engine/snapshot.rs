@@ -134,7 +134,7 @@ fn decode_signature<'o>(token: &UnverifiedToken<'_>, out: &'o mut [u8]) -> Resul
 
 /// Decodes a part into a buffer that grows to the longest part it has met.
 #[inline]
-fn decode<'b>(part: &[u8], buffer: &'b mut Vec<u8>) -> Option<&'b [u8]> {
+pub(super) fn decode<'b>(part: &[u8], buffer: &'b mut Vec<u8>) -> Option<&'b [u8]> {
     let len = base64url::decoded_len(part.len())?;
     if buffer.len() < len {
         buffer.resize(len, 0);

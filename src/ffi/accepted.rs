@@ -76,8 +76,8 @@ pub unsafe extern "C" fn signoff_accepted_copy_token_id(
     // SAFETY: the caller keeps the contract of the header.
     let call = unsafe { Call::new(error) };
     call.run(|| {
-        let token_id = call.handle(accepted, "accepted")?.accepted.token_id().to_string();
-        Ok(call.copy_out(&token_id, (out, out_size), out_len)?)
+        let out = call.out_text(out, out_size, out_len)?;
+        Ok(out.set(&call.handle(accepted, "accepted")?.accepted.token_id().to_string())?)
     })
 }
 

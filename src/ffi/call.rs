@@ -32,12 +32,13 @@ pub(super) enum CallError {
     Null { what: &'static str },
     Length { what: &'static str, given: usize },
     StructSize { what: &'static str, given: u32, known: u32 },
-    Option { what: &'static str, given: u64 },
+    Option { what: &'static str, given: i128 },
     NotUtf8 { what: &'static str, at: usize },
     BufferTooSmall { what: &'static str, given: usize, needed: usize },
-    Time { given: i64 },
+    Time { what: &'static str, given: i64 },
     Panic,
     Forked,
+    ForkedWithFile,
 }
 
 impl From<Denied> for Fault {
@@ -69,6 +70,12 @@ impl Fault {
 }
 
 impl CallError {
+    /// How many bytes would have done; 0 where that was not the fault.
+    #[inline(never)] // One question at a time: valgrind has no notion of two that are asked as one.
+    pub(super) fn needed(&self) -> usize {
+        if let Self::BufferTooSmall { needed, .. } = self { *needed } else { 0 }
+    }
+
     fn status(&self) -> Status {
         match self {
             Self::Null { .. } => Status::Null,
@@ -79,7 +86,7 @@ impl CallError {
             Self::BufferTooSmall { .. } => Status::BufferTooSmall,
             Self::Time { .. } => Status::TimeNotSet,
             Self::Panic => Status::Panic,
-            Self::Forked => Status::Forked,
+            Self::Forked | Self::ForkedWithFile => Status::Forked,
         }
     }
 }
@@ -110,12 +117,18 @@ impl fmt::Display for CallError {
             Self::BufferTooSmall { what, given, needed } => {
                 write!(f, "{what} has {given} bytes where {needed} are needed")
             }
-            Self::Time { given } => {
-                write!(f, "times->unix_ms is {given}: give milliseconds since 1970, or NULL for this machine's clock")
+            Self::Time { what, given } if *given > 0 => {
+                write!(f, "{what} is {given}, a moment of early 1970: milliseconds are meant, and these look like seconds")
+            }
+            Self::Time { what, given } => {
+                write!(f, "{what} is {given}: give milliseconds since 1970, or NULL for this machine's clock")
             }
             Self::Panic => f.write_str("a fault inside signoff was caught; please report it"),
             Self::Forked => f.write_str(
-                "the engine was opened before this process was forked, and its log is served by the parent: open one in the child",
+                "this was opened before this process was forked, and its log is served by the parent: open engines after the last fork",
+            ),
+            Self::ForkedWithFile => f.write_str(
+                "the parent had a log in a file open when this process was forked, and SQLite can't be used across that: open engines after the last fork",
             ),
         }
     }
@@ -127,7 +140,7 @@ pub(super) type Outcome = Result<(), Fault>;
 /// A struct of the header that begins with its own size.
 ///
 /// # Safety
-/// `repr(C)`, begins with a `u32`, holds numbers and raw pointers alone, so that all-zero is a value, and has no padding.
+/// `repr(C)`, begins with a `u32`, and holds numbers and raw pointers alone, so that all-zero is a value.
 pub(super) unsafe trait Sized32: Copy + 'static {
     /// What messages call it.
     const WHAT: &'static str;
@@ -147,6 +160,8 @@ pub(super) use sized;
 /// The word of a caller, for the time of one call, that its arguments keep the contract.
 pub(super) struct Call {
     error: *mut signoff_error,
+    /// Whether the call is refused already, and only its outputs are still to be cleared.
+    refused: Cell<bool>,
     /// References are borrowed from the call, and so end with it. Not for other threads.
     _here: PhantomData<Cell<()>>,
 }
@@ -155,23 +170,51 @@ impl Call {
     /// # Safety
     /// Until this value is gone, everything that is passed to its methods keeps the contract in `mod.rs`.
     pub(super) unsafe fn new(error: *mut signoff_error) -> Self {
-        Self { error, _here: PhantomData }
+        Self { error, refused: Cell::new(false), _here: PhantomData }
     }
 
     /// Does the work of an exported function.
     #[inline]
     pub(super) fn run(&self, work: impl FnOnce() -> Outcome) -> signoff_status {
-        if let Err(fault) = self.sized_in(self.error) {
-            return match self.error.is_null() {
-                true => self.run_bare(work).map_or_else(|fault| fault.status().number(), |()| 0),
-                // An error of another size is not written to.
-                false => fault.status().number(),
-            };
+        if self.error.is_null() {
+            return self.run_bare(work).map_or_else(|fault| fault.status().number(), |()| 0);
         }
-        let outcome = self.run_bare(work);
-        // SAFETY: clause 4; not NULL, and of the size that we know.
-        let error = unsafe { &mut *self.error };
-        error.state(outcome.as_ref().err())
+        if let Err(fault) = Self::right_size(self.error) {
+            return self.refuse(work, &fault);
+        }
+        match self.run_bare(work) {
+            Ok(()) => {
+                let error = self.error;
+                // SAFETY: clause 4; not NULL, and of the size that we know. A message is empty that ends at its first byte.
+                unsafe {
+                    (&raw mut (*error).status).write(0);
+                    (&raw mut (*error).needed).write(0);
+                    (&raw mut (*error).message).cast::<c_char>().write(0);
+                }
+                0
+            }
+            Err(fault) => {
+                let said = signoff_error::of(&fault);
+                // SAFETY: clause 4; not NULL, and of the size that we know.
+                unsafe { self.error.write(said) };
+                said.status
+            }
+        }
+    }
+
+    /// Ends a call whose error has another size, and so is not written to. The work comes as far as its outputs, which no
+    /// caller may find as they were.
+    #[cold]
+    fn refuse(&self, work: impl FnOnce() -> Outcome, fault: &CallError) -> signoff_status {
+        self.refused.set(true);
+        let _refused = self.run_bare(work);
+        fault.status().number()
+    }
+
+    /// What each input asks first. Every function prepares its outputs before it reads an input.
+    #[inline]
+    fn go_on(&self) -> Result<(), CallError> {
+        if self.refused.get() { Err(CallError::Null { what: "an error of the right size" }) } else { Ok(()) }
     }
 
     #[inline]
@@ -183,6 +226,7 @@ impl Call {
     /// A handle.
     #[inline]
     pub(super) fn handle<T>(&self, handle: *const T, what: &'static str) -> Result<&T, CallError> {
+        self.go_on()?;
         // SAFETY: clauses 1 and 5.
         unsafe { handle.as_ref() }.ok_or(CallError::Null { what })
     }
@@ -190,6 +234,7 @@ impl Call {
     /// A handle that belongs to this call alone.
     #[allow(clippy::mut_from_ref)] // Another call's memory, not this value's.
     pub(super) fn own_handle<T>(&self, handle: *mut T, what: &'static str) -> Result<&mut T, CallError> {
+        self.go_on()?;
         // SAFETY: clauses 1 and 5.
         unsafe { handle.as_mut() }.ok_or(CallError::Null { what })
     }
@@ -222,12 +267,21 @@ impl Call {
     /// An array.
     #[inline]
     pub(super) fn array<T>(&self, data: *const T, len: usize, what: &'static str) -> Result<&[T], CallError> {
+        self.go_on()?;
+        Self::right_length(data, len, what)?;
+        match data.is_null() {
+            true => Ok(&[]),
+            // SAFETY: clauses 3 and 5; not NULL, and short enough for any element that we have.
+            false => Ok(unsafe { std::slice::from_raw_parts(data, len) }),
+        }
+    }
+
+    #[inline]
+    fn right_length<T>(data: *const T, len: usize, what: &'static str) -> Result<(), CallError> {
         match (data.is_null(), len) {
             (_, len) if len > LENGTH_MAX => Err(CallError::Length { what, given: len }),
-            (true, 0) => Ok(&[]),
-            (true, _) => Err(CallError::Null { what }),
-            // SAFETY: clauses 3 and 5; not NULL, and short enough for any element that we have.
-            (false, _) => Ok(unsafe { std::slice::from_raw_parts(data, len) }),
+            (true, 1..) => Err(CallError::Null { what }),
+            (true, 0) | (false, _) => Ok(()),
         }
     }
 
@@ -239,19 +293,31 @@ impl Call {
         Ok((!text.data.is_null()).then_some(text_or_empty))
     }
 
+    /// A text that may be left out, but not be empty: that is what an unset variable leaves behind.
+    pub(super) fn optional_name(&self, text: signoff_str, what: &'static str) -> Result<Option<&str>, CallError> {
+        match self.optional_text(text, what)? {
+            Some("") => Err(CallError::Length { what, given: 0 }),
+            name => Ok(name),
+        }
+    }
+
     /// A text; empty where its pointer is NULL and its length 0.
     pub(super) fn text(&self, text: signoff_str, what: &'static str) -> Result<&str, CallError> {
         Ok(self.optional_text(text, what)?.unwrap_or(""))
     }
 
-    /// The texts of an array.
+    /// The texts of an option. An array without elements would be no option at all, by a slip.
     pub(super) fn texts(
         &self,
         data: *const signoff_str,
         len: usize,
         what: &'static str,
     ) -> Result<Vec<&str>, CallError> {
-        self.array(data, len, what)?.iter().map(|text| self.text(*text, what)).collect()
+        let texts = self.array(data, len, what)?;
+        if texts.is_empty() && !data.is_null() {
+            return Err(CallError::Length { what, given: 0 });
+        }
+        texts.iter().map(|text| self.text(*text, what)).collect()
     }
 
     /// A text that ends in NUL.
@@ -266,6 +332,15 @@ impl Call {
     /// A struct that says its size, and says it right.
     #[inline]
     pub(super) fn sized_in<T: Sized32>(&self, given: *const T) -> Result<&T, CallError> {
+        self.go_on()?;
+        Self::right_size(given)?;
+        // SAFETY: clauses 2 and 5, and the caller's struct is as long as ours.
+        Ok(unsafe { &*given })
+    }
+
+    /// Whether a struct says the size that it has here. Nothing else of it is read.
+    #[inline]
+    fn right_size<T: Sized32>(given: *const T) -> Result<(), CallError> {
         if given.is_null() {
             return Err(CallError::Null { what: T::WHAT });
         }
@@ -277,14 +352,13 @@ impl Call {
             let known = size_of::<T>() as u32;
             return Err(CallError::StructSize { what: T::WHAT, given: size, known });
         }
-        // SAFETY: clauses 2 and 5, and the caller's struct is as long as ours.
-        Ok(unsafe { &*given })
+        Ok(())
     }
 
     /// A struct to be filled in. Unless it is, it reads as all zero when the call ends, also by a panic.
     #[inline]
     pub(super) fn sized_out<T: Sized32>(&self, given: *mut T) -> Result<OutStruct<'_, T>, CallError> {
-        self.sized_in(given)?;
+        Self::right_size(given)?;
         Ok(OutStruct { start: given, _call: PhantomData })
     }
 
@@ -310,7 +384,7 @@ impl Call {
         len: usize,
         what: &'static str,
     ) -> Result<OutArray<'_, T>, CallError> {
-        self.array(start, len, what)?;
+        Self::right_length(start, len, what)?;
         Ok(OutArray { start, len, _call: PhantomData })
     }
 
@@ -326,18 +400,16 @@ impl Call {
         }
     }
 
-    /// Copies a text into the caller's buffer, and says how long it is also where it does not fit.
-    pub(super) fn copy_out(
+    /// Where a text is to be copied to. Its length is 0 until then.
+    pub(super) fn out_text(
         &self,
-        text: &str,
-        (out, out_size): (*mut c_char, usize),
+        out: *mut c_char,
+        out_size: usize,
         out_len: *mut usize,
-    ) -> Result<(), CallError> {
+    ) -> Result<OutText<'_>, CallError> {
         let mut len = self.out(out_len, "out_len")?;
         len.set(0);
-        let mut buffer = self.buffer(out, out_size, "out")?;
-        len.set(text.len());
-        buffer.put(text).map(|_| ())
+        Ok(OutText { buffer: self.buffer(out, out_size, "out")?, len })
     }
 
     /// The times that a call goes by: those given, or none for this machine's clocks.
@@ -360,6 +432,20 @@ impl<T: Copy> Out<'_, T> {
     pub(super) fn set(&mut self, value: T) {
         // SAFETY: clause 4; not NULL (`Call::out`).
         unsafe { self.start.write(value) }
+    }
+}
+
+/// Where a text is to be copied to.
+pub(super) struct OutText<'c> {
+    buffer: Buffer<'c>,
+    len: Out<'c, usize>,
+}
+
+impl OutText<'_> {
+    /// Copies a text, and says how long it is also where it does not fit.
+    pub(super) fn set(mut self, text: &str) -> Result<(), CallError> {
+        self.len.set(text.len());
+        self.buffer.put(text).map(|_| ())
     }
 }
 
@@ -391,7 +477,7 @@ impl<T: Sized32> OutStruct<'_, T> {
 impl<T: Sized32> Drop for OutStruct<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: clause 4; not NULL and of our size (`Call::sized_in`); all-zero is a value of every `Sized32`. The
+        // SAFETY: clause 4; not NULL and of our size (`Call::right_size`); all-zero is a value of every `Sized32`. The
         // size before it stays as it is.
         unsafe { self.start.cast::<u8>().add(4).write_bytes(0, size_of::<T>() - 4) }
     }
@@ -445,10 +531,10 @@ impl Buffer<'_> {
     #[inline]
     pub(super) fn put_bytes(&mut self, text: &[u8]) -> Result<signoff_str, CallError> {
         self.require(self.used + text.len())?;
-        if text.is_empty() {
-            return Ok(signoff_str { data: std::ptr::NonNull::<c_char>::dangling().as_ptr(), len: 0 });
+        if text.is_empty() && self.start.is_null() {
+            return Ok(signoff_str::view(""));
         }
-        // SAFETY: clause 4; there is room for the text, and so the buffer is not NULL.
+        // SAFETY: clause 4; there is room for the text, and the buffer is not NULL.
         let start = unsafe { self.start.add(self.used) };
         // SAFETY: as above. A text never lies in the caller's buffer: it is the engine's.
         unsafe { start.copy_from_nonoverlapping(text.as_ptr(), text.len()) };

@@ -162,10 +162,11 @@ pub unsafe extern "C" fn signoff_claims_copy_value(
     call.run(|| {
         let mut kind = call.out(kind, "kind")?;
         kind.set(SIGNOFF_VALUE_ABSENT);
+        let out = call.out_text(out, out_size, out_len)?;
         let name = call.text(signoff_str { data: name, len: name_len }, "name")?;
         let claims = read(&call, claims)?;
         let value = claims.get(name).copied();
-        copy_value(&call, value, &mut kind, (out, out_size), out_len)
+        copy_value(value, kind, out)
     })
 }
 
@@ -188,6 +189,7 @@ pub unsafe extern "C" fn signoff_claims_copy_audience(
     call.run(|| {
         let mut kind = call.out(kind, "kind")?;
         kind.set(SIGNOFF_VALUE_ABSENT);
+        let out = call.out_text(out, out_size, out_len)?;
         let claims = read(&call, claims)?;
         let aud = claims.get("aud").copied();
         let all: Vec<&RawValue> = match aud {
@@ -196,7 +198,7 @@ pub unsafe extern "C" fn signoff_claims_copy_audience(
             }
             one => one.into_iter().collect(),
         };
-        copy_value(&call, all.get(index).copied(), &mut kind, (out, out_size), out_len)
+        copy_value(all.get(index).copied(), kind, out)
     })
 }
 
@@ -211,13 +213,7 @@ fn read(call: &Call, claims: *const signoff_claims) -> Result<Members<'_>, super
     Ok(serde_json::from_str(payload).map_err(crate::Error::ClaimsUnreadable)?)
 }
 
-fn copy_value(
-    call: &Call,
-    value: Option<&RawValue>,
-    kind: &mut super::call::Out<'_, u32>,
-    out: (*mut c_char, usize),
-    out_len: *mut usize,
-) -> Outcome {
+fn copy_value(value: Option<&RawValue>, mut kind: super::call::Out<'_, u32>, out: super::call::OutText<'_>) -> Outcome {
     let text = value.map_or("", RawValue::get);
     let unescaped: String;
     let (found, text) = match text.as_bytes().first() {
@@ -233,5 +229,5 @@ fn copy_value(
         Some(_) => (SIGNOFF_VALUE_NUMBER, text),
     };
     kind.set(found);
-    Ok(call.copy_out(text, out, out_len)?)
+    Ok(out.set(text)?)
 }

@@ -46,8 +46,12 @@ pub const SIGNOFF_ERR_TIME: i32 = 16;
 pub const SIGNOFF_ERR_PANIC: i32 = 17;
 /// This was not verified: the call ended before it came to it.
 pub const SIGNOFF_ERR_NOT_VERIFIED: i32 = 18;
-/// The engine was opened before this process was forked, and its log is served by the parent; open one here.
+/// The engine was opened before this process was forked; open engines after the last fork, in each process its own.
 pub const SIGNOFF_ERR_FORKED: i32 = 19;
+/// The engine was closed before this call; open another one, or close it later.
+pub const SIGNOFF_ERR_CLOSED: i32 = 20;
+/// An argument has a type or value that can't be used here; the message names it.
+pub const SIGNOFF_ERR_ARGUMENT: i32 = 21;
 /// The token is longer than the limit; it was not looked at.
 pub const SIGNOFF_TOKEN_TOO_LONG: i32 = 1001;
 /// The token is not three parts with two dots between them.
@@ -66,6 +70,10 @@ pub const SIGNOFF_HEADER_MALFORMED: i32 = 1007;
 pub const SIGNOFF_HEADER_CRITICAL: i32 = 1008;
 /// The header names an algorithm that does not exist here; `none` never does.
 pub const SIGNOFF_HEADER_ALGORITHM: i32 = 1009;
+/// What was given as the token is not a text.
+pub const SIGNOFF_TOKEN_NOT_TEXT: i32 = 1010;
+/// The request brings no token where one is looked for.
+pub const SIGNOFF_TOKEN_MISSING: i32 = 1011;
 /// No key of the set has this algorithm and key id.
 pub const SIGNOFF_KEY_NOT_FOUND: i32 = 2001;
 /// The token is not signed.

@@ -1,11 +1,11 @@
 //! An engine's life: opening, rotating keys, ending.
 
 use std::cell::RefCell;
-use std::mem::ManuallyDrop;
 
 use thread_local::ThreadLocal;
 
 use super::call::{Call, CallError};
+use super::fork::OfProcess;
 use super::{fork, signoff_error, signoff_key_set, signoff_log, signoff_policy, signoff_status};
 use crate::engine::{Engine, Scratch};
 
@@ -14,26 +14,23 @@ use crate::engine::{Engine, Scratch};
 /// Owner: the caller, until signoff_engine_free(). Threads: any may use it at the same time, and one for the whole
 /// process is what you want. It keeps a little memory for each thread that has verified with it, until it ends.
 ///
-/// fork(): a child must open an engine of its own. One with a log that was opened before the fork answers
+/// fork(): open engines after the last fork, in each process its own. One with a log that was opened before answers
 /// SIGNOFF_ERR_FORKED to every call in the child, since the threads that serve the log stayed with the parent; freeing it
-/// there ends nothing, and leaves its memory. One without a log goes on working, if no other thread was in a call on
-/// it at the moment of the fork.
+/// there ends nothing, and leaves its memory. The same holds for listings and revocations on their way. A child that was
+/// forked while the parent had a log in a file open can open none itself (SIGNOFF_ERR_FORKED): SQLite's locks do not
+/// survive a fork, and log-outs would be lost. An engine without a log goes on working, if no other thread was in a call
+/// on it at the moment of the fork.
 pub struct signoff_engine {
-    engine: ManuallyDrop<Engine>,
+    engine: OfProcess<Engine>,
     /// One for each thread, so that they end with the engine.
     scratches: ThreadLocal<RefCell<Scratch>>,
-    /// How many forks there had been when it was opened. None for an engine without a log.
-    forks: Option<u32>,
 }
 
 impl signoff_engine {
     /// The engine, unless this is a child process without the threads that serve it.
     #[inline]
     pub(super) fn here(&self) -> Result<&Engine, CallError> {
-        match self.forks.is_none_or(|forks| forks == fork::count()) {
-            true => Ok(&self.engine),
-            false => Err(CallError::Forked),
-        }
+        self.engine.here()
     }
 
     /// Lends this thread's scratch.
@@ -44,16 +41,6 @@ impl signoff_engine {
             Ok(mut scratch) => work(&mut scratch),
             // A signal handler that verifies while its thread does.
             Err(_) => work(&mut Scratch::new()),
-        }
-    }
-}
-
-impl Drop for signoff_engine {
-    fn drop(&mut self) {
-        // In a child there are no threads to wait for, and SQLite must not be touched.
-        if self.here().is_ok() {
-            // SAFETY: dropped here alone, and not used again.
-            unsafe { ManuallyDrop::drop(&mut self.engine) };
         }
     }
 }
@@ -76,7 +63,7 @@ pub unsafe extern "C" fn signoff_engine_new(
         let out = call.out_handle(out, "out")?;
         let keys = call.handle(keys, "keys")?.keys.clone();
         let engine = Engine::new(keys, call.sized_in(policy)?.read(&call)?)?;
-        out.set(signoff_engine { engine: ManuallyDrop::new(engine), scratches: ThreadLocal::new(), forks: None });
+        out.set(signoff_engine { engine: OfProcess::any(engine), scratches: ThreadLocal::new() });
         Ok(())
     })
 }
@@ -105,8 +92,13 @@ pub unsafe extern "C" fn signoff_engine_open(
         if log.forks != fork::count() {
             return Err(CallError::Forked.into());
         }
-        let engine = ManuallyDrop::new(Engine::open(keys, policy, log.log.clone())?);
-        out.set(signoff_engine { engine, scratches: ThreadLocal::new(), forks: Some(fork::watch()) });
+        if log.is_file {
+            fork::refuse_files()?;
+        }
+        // Before anything is opened, so that no fork is missed.
+        fork::watch();
+        let engine = OfProcess::this(Engine::open(keys, policy, log.log.clone())?);
+        out.set(signoff_engine { engine, scratches: ThreadLocal::new() });
         Ok(())
     })
 }

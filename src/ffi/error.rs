@@ -3,7 +3,7 @@
 use std::ffi::{CStr, c_char};
 use std::fmt::Write as _;
 
-use super::call::{CallError, Fault, sized};
+use super::call::{Fault, sized};
 use super::signoff_status;
 use crate::status::Status;
 
@@ -27,27 +27,15 @@ pub struct signoff_error {
 sized!(signoff_error);
 
 impl signoff_error {
-    /// Says what a call came to.
-    #[inline]
-    pub(super) fn state(&mut self, fault: Option<&Fault>) -> signoff_status {
-        self.needed = 0;
-        self.message[0] = 0;
-        self.status = match fault {
-            None => Status::Done.number(),
-            Some(fault) => self.state_fault(fault),
-        };
-        self.status
-    }
-
+    /// What is said about a fault.
     #[cold]
-    fn state_fault(&mut self, fault: &Fault) -> signoff_status {
-        if let Fault::Call(CallError::BufferTooSmall { needed, .. }) = fault {
-            self.needed = *needed;
-        }
-        let mut message = Message { text: &mut self.message, len: 0 };
+    #[inline(never)]
+    pub(super) fn of(fault: &Fault) -> Self {
+        let needed = if let Fault::Call(error) = fault { error.needed() } else { 0 };
+        let mut message = [0; 240];
         // A message that is cut off is no failure.
-        let _whole = write!(message, "{fault}");
-        fault.status().number()
+        let _whole = write!(Message { text: &mut message, len: 0 }, "{fault}");
+        Self { struct_size: size_of::<Self>() as u32, status: fault.status().number(), needed, message }
     }
 }
 

@@ -103,9 +103,9 @@ pub unsafe extern "C" fn signoff_engine_copy_fault(
     // SAFETY: the caller keeps the contract of the header.
     let call = unsafe { Call::new(error) };
     call.run(|| {
+        let out = call.out_text(out, out_size, out_len)?;
         let fault = call.handle(engine, "engine")?.here()?.health().fault;
-        let text = fault.map_or(String::new(), |fault| fault.to_string());
-        Ok(call.copy_out(&text, (out, out_size), out_len)?)
+        Ok(out.set(&fault.map_or(String::new(), |fault| fault.to_string()))?)
     })
 }
 
@@ -217,7 +217,7 @@ pub unsafe extern "C" fn signoff_engine_count(
         let mut out = call.out(count, "count")?;
         out.set(0);
         let stats = call.handle(engine, "engine")?.here()?.stats();
-        let given = u64::from(status.unsigned_abs());
+        let given = status.into();
         let status = Status::from_number(status).ok_or(CallError::Option { what: "status", given })?;
         out.set(stats.verifications.iter().find(|(of, _)| *of == status).map_or(0, |(_, count)| *count));
         Ok(())
@@ -239,7 +239,7 @@ pub unsafe extern "C" fn signoff_engine_copy_prometheus(
     // SAFETY: the caller keeps the contract of the header.
     let call = unsafe { Call::new(error) };
     call.run(|| {
-        let text = call.handle(engine, "engine")?.here()?.stats().prometheus();
-        Ok(call.copy_out(&text, (out, out_size), out_len)?)
+        let out = call.out_text(out, out_size, out_len)?;
+        Ok(out.set(&call.handle(engine, "engine")?.here()?.stats().prometheus())?)
     })
 }

@@ -89,7 +89,7 @@ fn key(call: &Call, given: &signoff_key) -> Result<Key, Fault> {
         (None, number) if allow_short => Key::hmac_insecure_allow_short(algorithm(number)?, secret)?,
         (None, number) => Key::hmac(algorithm(number)?, secret)?,
     };
-    let key = match call.optional_text(given.key_id, "key->key_id")? {
+    let key = match call.optional_name(given.key_id, "key->key_id")? {
         Some(key_id) => key.with_key_id(key_id),
         None => key,
     };

@@ -1,6 +1,7 @@
 //! The revocations in the log, one after the other.
 
 use super::call::{Call, sized};
+use super::fork::OfProcess;
 use super::text::millis;
 use super::{
     SIGNOFF_ISSUER_ABSENT, SIGNOFF_ISSUER_ANY, SIGNOFF_ISSUER_NAMED, SIGNOFF_REVOKE_EVERYTHING, SIGNOFF_REVOKE_SESSION,
@@ -47,7 +48,7 @@ sized!(signoff_record);
 ///
 /// Owner: the caller, until signoff_listing_free(). Threads: one call at a time.
 pub struct signoff_listing {
-    records: RevocationsInLog,
+    records: OfProcess<RevocationsInLog>,
     /// What the texts of the last answer lie in.
     last: Option<Last>,
 }
@@ -73,7 +74,7 @@ pub unsafe extern "C" fn signoff_listing_new(
     call.run(|| {
         let out = call.out_handle(out, "out")?;
         let engine = call.handle(engine, "engine")?.here()?;
-        out.set(signoff_listing { records: engine.revocations()?, last: None });
+        out.set(signoff_listing { records: OfProcess::this(engine.revocations()?), last: None });
         Ok(())
     })
 }
@@ -94,7 +95,7 @@ pub unsafe extern "C" fn signoff_listing_next(
         let out = call.sized_out(record)?;
         let listing = call.own_handle(listing, "listing")?;
         listing.last = None;
-        let Some(record) = listing.records.next() else { return Ok(()) };
+        let Some(record) = listing.records.here_mut()?.next() else { return Ok(()) };
         let record = record?;
         let value = record.target.value();
         let mut last = Last { record, value, keep: Vec::new() };

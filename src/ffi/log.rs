@@ -67,9 +67,11 @@ sized!(signoff_log_options);
 /// A revocation log that engines can be opened on.
 ///
 /// Owner: the caller, until signoff_log_free(); engines keep what they need of it. Threads: immutable. Engines that are
-/// opened on the same SIGNOFF_LOG_MEMORY share its revocations; those on an SQLite file share the file.
+/// opened on the same SIGNOFF_LOG_MEMORY share its revocations; those on an SQLite file share the file. fork(): one from
+/// before is refused in the child; make it there.
 pub struct signoff_log {
     pub(super) log: Log,
+    pub(super) is_file: bool,
     pub(super) forks: u32,
 }
 
@@ -87,8 +89,9 @@ pub unsafe extern "C" fn signoff_log_new(
     let call = unsafe { Call::new(error) };
     call.run(|| {
         let out = call.out_handle(out, "out")?;
-        let log = call.sized_in(options)?.read(&call)?;
-        out.set(signoff_log { log, forks: fork::watch() });
+        let options = call.sized_in(options)?;
+        let (log, is_file) = (options.read(&call)?, options.kind == SIGNOFF_LOG_SQLITE);
+        out.set(signoff_log { log, is_file, forks: fork::watch() });
         Ok(())
     })
 }
@@ -127,7 +130,11 @@ impl signoff_log_options {
             (SIGNOFF_ON_UNKNOWN_ACCEPT_YOUNGER, Some(age)) => OnUnknown::AcceptYounger(age),
             (SIGNOFF_ON_UNKNOWN_REJECT | SIGNOFF_ON_UNKNOWN_ACCEPT | SIGNOFF_ON_UNKNOWN_ACCEPT_YOUNGER, _) => {
                 let given = self.accept_younger_ms;
-                return Err(CallError::Option { what: "options->accept_younger_ms beside on_unknown", given }.into());
+                return Err(CallError::Option {
+                    what: "options->accept_younger_ms beside on_unknown",
+                    given: given.into(),
+                }
+                .into());
             }
             (given, _) => return Err(CallError::Option { what: "options->on_unknown", given: given.into() }.into()),
         });

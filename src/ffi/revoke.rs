@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::call::{Call, CallError, Fault, sized};
-use super::text::millis;
+use super::fork::OfProcess;
+use super::text::{millis, optional_moment};
 use super::{signoff_accepted, signoff_engine, signoff_error, signoff_status, signoff_str, signoff_times};
-use crate::clock::{Times, UnixTime};
+use crate::clock::Times;
 use crate::engine::{ClockTrust, Revoking};
 use crate::revocation::{Durability, Issuer, Revocation, Revoked};
 use crate::token_id::TokenId;
@@ -54,7 +55,8 @@ pub struct signoff_revocation {
     pub reserved: u32,
     /// For SIGNOFF_ISSUER_NAMED; no text with any other.
     pub issuer: signoff_str,
-    /// The cut-off of a subject's or everything's revocation, in milliseconds since 1970. 0: now.
+    /// The cut-off of a subject's or everything's revocation, in milliseconds since 1970. 0: now. What looks like seconds is
+    /// SIGNOFF_ERR_TIME, here and below.
     pub issued_before_ms: i64,
     /// Spares tokens with one of these "jti" or "sid" from a subject's or everything's revocation.
     pub keep: *const signoff_str,
@@ -159,31 +161,24 @@ impl signoff_revocation {
             (SIGNOFF_ISSUER_NAMED, None) => return Err(CallError::Null { what: "revocation->issuer" }.into()),
             (given, _) => return wrong("revocation->issuer_kind", given),
         }
-        for (what, time) in
-            [("revocation->issued_before_ms", self.issued_before_ms), ("revocation->keep_until_ms", self.keep_until_ms)]
-        {
-            if time < 0 {
-                return Err(CallError::Option { what, given: time.unsigned_abs() }.into());
-            }
+        if let Some(cut_off) = optional_moment(self.issued_before_ms, "revocation->issued_before_ms")? {
+            revocation = revocation.issued_before(cut_off);
         }
-        if self.issued_before_ms != 0 {
-            revocation = revocation.issued_before(UnixTime::from_millis(self.issued_before_ms));
-        }
-        if self.keep_until_ms != 0 {
-            revocation = revocation.keep_until(UnixTime::from_millis(self.keep_until_ms));
+        if let Some(until) = optional_moment(self.keep_until_ms, "revocation->keep_until_ms")? {
+            revocation = revocation.keep_until(until);
         }
         for id in call.texts(self.keep, self.keep_len, "revocation->keep")? {
             revocation = revocation.keep(id);
         }
-        if let Some(reason) = call.optional_text(self.reason, "revocation->reason")? {
+        if let Some(reason) = call.optional_name(self.reason, "revocation->reason")? {
             revocation = revocation.reason(reason);
         }
         Ok(revocation)
     }
 }
 
-/// Logs tokens out. With SIGNOFF_OK the revocation outlives a crash, and binds every verification of this process that
-/// starts afterwards; other processes on the log follow within 20 ms.
+/// Logs tokens out. With SIGNOFF_OK no verification of this process that starts afterwards accepts them, and other processes
+/// on the log follow within 20 ms. What the record outlives stands in revoked: with a log in a file, a crash.
 ///
 /// times: NULL for this machine's clocks. revoked: what became of it; may be NULL. There is no undo. Cost: one commit to the
 /// log, shared with whoever revokes at the same time; waits for the disk.
@@ -221,19 +216,22 @@ pub unsafe extern "C" fn signoff_engine_revoke(
 ///
 /// Owner: the caller, until signoff_revoking_free(). May outlive the engine. Threads: one call at a time.
 pub struct signoff_revoking {
-    revoking: Revoking,
+    revoking: OfProcess<Revoking>,
 }
 
 /// Logs tokens out without waiting for the disk: for event loops.
 ///
-/// out: to be asked what became of it, if and only if the result is SIGNOFF_OK, and NULL otherwise. The revocation binds in
-/// this process, and is on its way, when this returns. Statuses: the call errors of SIGNOFF_ERR_…; all others come from
-/// signoff_revoking_wait(). With SIGNOFF_LOG_NO_THREADS this call itself waits for the disk.
+/// times: NULL for this machine's clocks. out: to be asked what became of it, if and only if the result is SIGNOFF_OK, and
+/// NULL otherwise. SIGNOFF_OK says that the revocation is on its way, and no more: it binds, in this process and in others,
+/// once signoff_revoking_wait() has said what became of it. Statuses: those of signoff_engine_revoke(), where they are known
+/// at once, as for an engine without a log; from signoff_revoking_wait() otherwise. With SIGNOFF_LOG_NO_THREADS this call
+/// itself waits for the disk.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn signoff_engine_start_revoke(
     engine: *const signoff_engine,
     revocation: *const signoff_revocation,
+    times: *const signoff_times,
     out: *mut *mut signoff_revoking,
     error: *mut signoff_error,
 ) -> signoff_status {
@@ -243,7 +241,14 @@ pub unsafe extern "C" fn signoff_engine_start_revoke(
         let out = call.out_handle(out, "out")?;
         let engine = call.handle(engine, "engine")?.here()?;
         let revocation = call.sized_in(revocation)?.read(&call)?;
-        out.set(signoff_revoking { revoking: engine.revoke_async(revocation) });
+        let mut revoking = match call.times(times)? {
+            None => engine.revoke_async(revocation),
+            Some(times) => engine.revoke_async_at(revocation, times),
+        };
+        if let Some(Err(error)) = revoking.wait(Duration::ZERO) {
+            return Err(error.into());
+        }
+        out.set(signoff_revoking { revoking: OfProcess::this(revoking) });
         Ok(())
     })
 }
@@ -265,8 +270,8 @@ pub unsafe extern "C" fn signoff_revoking_wait(
     let call = unsafe { Call::new(error) };
     call.run(|| {
         let out = call.sized_out(revoked)?;
-        let revoking = call.own_handle(revoking, "revoking")?;
-        if let Some(outcome) = revoking.revoking.wait(Duration::from_millis(timeout_ms)) {
+        let revoking = call.own_handle(revoking, "revoking")?.revoking.here_mut()?;
+        if let Some(outcome) = revoking.wait(Duration::from_millis(timeout_ms)) {
             out.set(outcome?.into());
         }
         Ok(())

@@ -61,7 +61,8 @@ sized!(signoff_signed);
 /// Signs a token that this engine's own verification would accept.
 ///
 /// times: NULL for this machine's clocks. buffer: where the texts of signed_token go, of buffer_size bytes: 4/3 of the claims
-/// and 600 bytes are enough unless key id and type are long. signed_token: filled in if and only if the result is SIGNOFF_OK.
+/// and their "jti", and 600 bytes, are enough unless key id and type are long. signed_token: filled in if and only if the
+/// result is SIGNOFF_OK.
 /// Statuses: SIGNOFF_CLAIMS_INVALID, SIGNOFF_EXPIRY_UNSTATED, SIGNOFF_SIGNING_KEY_MISSING, SIGNOFF_TOKEN_TOO_LONG_TO_SIGN,
 /// SIGNOFF_RANDOM_UNAVAILABLE; SIGNOFF_TOKEN_REVOKED for a login that has ended; the call errors of SIGNOFF_ERR_….
 #[unsafe(no_mangle)]
@@ -100,19 +101,20 @@ impl signoff_new_token {
     fn read(&self, call: &Call) -> Result<NewToken, CallError> {
         let flags = flag(self.flags, SIGNOFF_SIGN_INSECURE_NEVER_EXPIRES, "new_token->flags")?;
         let mut token = NewToken::from_json(call.text(self.claims, "new_token->claims")?);
-        if let Some(key_id) = call.optional_text(self.key_id, "new_token->key_id")? {
+        if let Some(key_id) = call.optional_name(self.key_id, "new_token->key_id")? {
             token = token.key_id(key_id);
         }
-        if let Some(token_type) = call.optional_text(self.token_type, "new_token->token_type")? {
+        if let Some(token_type) = call.optional_name(self.token_type, "new_token->token_type")? {
             token = token.token_type(token_type);
         }
         match (flags, self.expires_in_ms) {
             (0, 0) => Ok(token),
             (0, millis) => Ok(token.expires_in(Duration::from_millis(millis))),
             (_, 0) => Ok(token.insecure_never_expires()),
-            (_, given) => {
-                Err(CallError::Option { what: "new_token->expires_in_ms of a token that never expires", given })
-            }
+            (_, given) => Err(CallError::Option {
+                what: "new_token->expires_in_ms of a token that never expires",
+                given: given.into(),
+            }),
         }
     }
 }

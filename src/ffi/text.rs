@@ -27,7 +27,9 @@ impl signoff_str {
 
     /// The view of a text, for as long as the text lives.
     pub(super) fn view(text: &str) -> Self {
-        Self { data: text.as_ptr().cast(), len: text.len() }
+        // An empty text has no address of its own, and C is given one that it may copy nothing from.
+        let data = if text.is_empty() { c"".as_ptr() } else { text.as_ptr().cast() };
+        Self { data, len: text.len() }
     }
 
     pub(super) fn view_of(text: Option<&str>) -> Self {
@@ -46,7 +48,7 @@ pub struct signoff_times {
     pub struct_size: u32,
     /// 0.
     pub reserved: u32,
-    /// Milliseconds since 1970-01-01T00:00:00Z. 0 and less is an error: SIGNOFF_ERR_TIME.
+    /// Milliseconds since 1970-01-01T00:00:00Z. 0 and less, and what looks like seconds, is an error: SIGNOFF_ERR_TIME.
     pub unix_ms: i64,
     /// Milliseconds of a clock that never steps and counts suspended time, by which the age of the revocation log is
     /// told. 0: this machine's is read.
@@ -58,18 +60,33 @@ sized!(signoff_times);
 impl signoff_times {
     #[inline]
     pub(super) fn read(&self) -> Result<Times, CallError> {
-        if self.unix_ms <= 0 {
-            return Err(CallError::Time { given: self.unix_ms });
-        }
+        let wall = moment(self.unix_ms, "times->unix_ms")?;
         if self.reserved != 0 {
             return Err(CallError::Option { what: "times->reserved", given: self.reserved.into() });
         }
-        let times = Times::at(UnixTime::from_millis(self.unix_ms));
+        let times = Times::at(wall);
         Ok(match self.since_boot_ms {
             0 => times,
             millis => times.since_boot(Duration::from_millis(millis)),
         })
     }
+}
+
+/// Milliseconds below this lie before March 1973, and so are seconds by a slip: no token is so old.
+const LOOKS_LIKE_SECONDS: i64 = 100_000_000_000;
+
+/// A moment that must be one.
+#[inline]
+pub(super) fn moment(millis: i64, what: &'static str) -> Result<UnixTime, CallError> {
+    match millis < LOOKS_LIKE_SECONDS {
+        true => Err(CallError::Time { what, given: millis }),
+        false => Ok(UnixTime::from_millis(millis)),
+    }
+}
+
+/// A moment that may be left out, as 0.
+pub(super) fn optional_moment(millis: i64, what: &'static str) -> Result<Option<UnixTime>, CallError> {
+    if millis == 0 { Ok(None) } else { moment(millis, what).map(Some) }
 }
 
 /// A time that a token or record does not have.

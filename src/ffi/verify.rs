@@ -23,7 +23,8 @@ fn verify<'a>(
 }
 
 /// Whether a token may be used now: returns SIGNOFF_OK if and only if its shape, its signature and its claims hold and
-/// nobody has logged it out.
+/// nobody has logged it out, as far as the engine is to know: without a log, and with SIGNOFF_ON_UNKNOWN_ACCEPT, "cleared" of
+/// the claims says how far.
 ///
 /// token: the sender's bytes, any of them; not ended by NUL. times: NULL for this machine's clocks. buffer: where
 /// the texts of the claims go, of buffer_size bytes; SIGNOFF_BUFFER_BYTES(token_len) is always enough. claims: filled in
@@ -67,7 +68,8 @@ pub unsafe extern "C" fn signoff_engine_verify(
 /// first that is not. statuses says it of each.
 ///
 /// tokens: tokens_len of them. statuses: room for as many; each is SIGNOFF_ERR_NOT_VERIFIED until its token was verified, so
-/// that a call that fails as a whole has accepted none. times: NULL for this machine's clocks. Statuses and cost: those
+/// that a call that fails as a whole has accepted none. Only with SIGNOFF_ERR_LENGTH for tokens_len itself they are left
+/// as they were. times: NULL for this machine's clocks. Statuses and cost: those
 /// of signoff_engine_verify(), less what is done once a call.
 #[unsafe(no_mangle)]
 #[must_use]

@@ -18,7 +18,6 @@ mod segment;
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
-use parking_lot::Mutex;
 
 pub use filter::Filtering;
 pub use screening::NotRevoked;
@@ -27,6 +26,7 @@ pub(crate) use screening::{Foreseen, Probes, Screened, Traits};
 
 use crate::clock::UnixTime;
 use crate::revocation::{Issuer, Lane, RecordRef, Salt, Scope};
+use crate::sync::Mutex;
 use cut_off::CutOff;
 use issuers::Issuers;
 use lane::Records;

@@ -4,11 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use parking_lot::Mutex;
-
 use super::{Appended, Collected, Cursor, Facts, LogError, Page, Read, RevocationLog, Visit, advance};
 use crate::clock::UnixTime;
 use crate::revocation::{Durability, Record};
+use crate::sync::Mutex;
 
 /// Clones are the same log, each for a reader of its own.
 pub(crate) struct MemoryLog {

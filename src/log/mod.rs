@@ -20,7 +20,13 @@ pub use error::LogError;
 
 pub(crate) use memory::MemoryLog;
 #[cfg(any(feature = "sqlite", feature = "sqlite-system"))]
-pub(crate) use sqlite::SqliteLog;
+pub(crate) use sqlite::{SqliteLog, open_files};
+
+/// Without SQLite there are none.
+#[cfg(not(any(feature = "sqlite", feature = "sqlite-system")))]
+pub(crate) const fn open_files() -> usize {
+    0
+}
 
 use crate::clock::UnixTime;
 use crate::revocation::{Durability, Record, RecordRef};

@@ -127,6 +127,8 @@ pub(crate) enum Asked {
     Target(Target),
     /// A whole token, to be authenticated by the engine. Whoever holds it can use it.
     TokenText(String),
+    /// A whole token whose signature the caller has verified.
+    VouchedText(String),
 }
 
 impl std::fmt::Debug for Asked {
@@ -134,6 +136,7 @@ impl std::fmt::Debug for Asked {
         match self {
             Self::Target(target) => target.fmt(f),
             Self::TokenText(_) => f.write_str("TokenText(..)"),
+            Self::VouchedText(_) => f.write_str("VouchedText(..)"),
         }
     }
 }

@@ -19,35 +19,57 @@ static int child_of(void (*work)(const void *), const void *argument)
 struct inherited {
     signoff_engine *engine, *without_log;
     signoff_log *log;
+    signoff_listing *listing;
+    signoff_revoking *revoking;
     const signoff_log_options *options;
     const char *token;
 };
 
-static void child(const void *argument)
+static signoff_revocation of_token(const char *token)
+{
+    signoff_revocation revocation = SIGNOFF_REVOCATION_INIT;
+    revocation.target = SIGNOFF_REVOKE_TOKEN;
+    revocation.value = signoff_str_of(token);
+    return revocation;
+}
+
+/* A child of a process with a log in a file open. */
+static void inherits(const void *argument)
 {
     const struct inherited *from = (const struct inherited *)argument;
     signoff_error error = SIGNOFF_ERROR_INIT;
     signoff_policy policy = SIGNOFF_POLICY_INIT;
-    signoff_revocation revocation = SIGNOFF_REVOCATION_INIT;
+    signoff_revocation revocation = of_token(from->token);
     signoff_health health = SIGNOFF_HEALTH_INIT;
+    signoff_record record = SIGNOFF_RECORD_INIT;
+    signoff_revoked revoked = SIGNOFF_REVOKED_INIT;
     signoff_key_set *keys = some_keys();
     signoff_engine *engine = NULL;
-    revocation.target = SIGNOFF_REVOKE_TOKEN;
-    revocation.value = signoff_str_of(from->token);
+    signoff_log *log = NULL;
 
     /* Nobody serves the parent's log here, so that nothing is accepted, and nothing seems to be logged out. */
     EXPECT(verdict(from->engine, from->token, NULL), SIGNOFF_ERR_FORKED);
     EXPECT(signoff_engine_revoke(from->engine, &revocation, NULL, NULL, &error), SIGNOFF_ERR_FORKED);
-    CHECK(strstr(error.message, "open one in the child") != NULL);
+    CHECK(strstr(error.message, "after the last fork") != NULL);
     EXPECT(signoff_engine_health(from->engine, &health, &error), SIGNOFF_ERR_FORKED);
     EXPECT(signoff_engine_open(keys, &policy, from->log, &engine, &error), SIGNOFF_ERR_FORKED);
+    EXPECT(signoff_listing_next(from->listing, &record, &error), SIGNOFF_ERR_FORKED);
+    EXPECT(signoff_revoking_wait(from->revoking, UINT64_MAX, &revoked, &error), SIGNOFF_ERR_FORKED);
 
-    /* An engine without a log goes on. */
-    EXPECT(verdict(from->without_log, from->token, NULL), SIGNOFF_OK);
+    /* Nor can it open one of its own: SQLite's books say that this process holds locks which it does not hold. */
+    EXPECT(signoff_log_new(from->options, &log, &error), SIGNOFF_OK);
+    EXPECT(signoff_engine_open(keys, &policy, log, &engine, &error), SIGNOFF_ERR_FORKED);
+    CHECK(engine == NULL && strstr(error.message, "SQLite") != NULL);
+    signoff_log_free(log);
 
-    /* One of the child's own works, and its log-outs reach the parent. Ending the inherited one neither hangs nor crashes. */
+    /* Ending what was inherited neither hangs nor crashes. */
+    signoff_listing_free(from->listing);
+    signoff_revoking_free(from->revoking);
     signoff_engine_free(from->engine);
-    engine = engine_with(&policy, from->options);
+
+    /* Without a file there is no such trouble. */
+    EXPECT(verdict(from->without_log, from->token, NULL), SIGNOFF_OK);
+    engine = memory_engine();
     EXPECT(verdict(engine, from->token, NULL), SIGNOFF_OK);
     EXPECT(signoff_engine_revoke(engine, &revocation, NULL, NULL, &error), SIGNOFF_OK);
     EXPECT(verdict(engine, from->token, NULL), SIGNOFF_TOKEN_REVOKED);
@@ -56,11 +78,28 @@ static void child(const void *argument)
     _exit(0);
 }
 
+/* A child that opens after the last fork, as it should be done. */
+static void opens(const void *argument)
+{
+    const struct inherited *from = (const struct inherited *)argument;
+    signoff_error error = SIGNOFF_ERROR_INIT;
+    signoff_policy policy = SIGNOFF_POLICY_INIT;
+    signoff_revocation revocation = of_token(from->token);
+    signoff_engine *engine = engine_with(&policy, from->options);
+    EXPECT(verdict(engine, from->token, NULL), SIGNOFF_OK);
+    EXPECT(signoff_engine_revoke(engine, &revocation, NULL, NULL, &error), SIGNOFF_OK);
+    EXPECT(verdict(engine, from->token, NULL), SIGNOFF_TOKEN_REVOKED);
+    signoff_engine_free(engine);
+    _exit(0);
+}
+
 int main(int argc, char **argv)
 {
     signoff_policy policy = SIGNOFF_POLICY_INIT;
     signoff_log_options options = SIGNOFF_LOG_OPTIONS_INIT;
+    signoff_error error = SIGNOFF_ERROR_INIT;
     struct inherited from;
+    int times;
     CHECK(argc == 2);
     options.kind = SIGNOFF_LOG_SQLITE;
     options.flags = SIGNOFF_LOG_CREATE_IF_MISSING;
@@ -69,17 +108,32 @@ int main(int argc, char **argv)
     from.options = &options;
     from.without_log = engine_with(&policy, NULL);
     from.engine = engine_with(&policy, &options);
-    char *token = sign(from.engine, "{\"sub\":\"u\"}", NULL);
+    char *token = sign(from.engine, "{\"sub\":\"u\"}", NULL), *other = sign(from.engine, "{\"sub\":\"v\"}", NULL);
     from.token = token;
     EXPECT(verdict(from.engine, token, NULL), SIGNOFF_OK);
     EXPECT(verdict(from.without_log, token, NULL), SIGNOFF_OK);
-    CHECK(child_of(child, &from) == 0);
 
-    /* The parent is as it was, and learns of the child's log-out. */
-    EXPECT(signoff_engine_refresh(from.engine, NULL, NULL), SIGNOFF_OK);
+    /* At whatever moment of what its threads do. */
+    for (times = 0; times < 50; times++) {
+        signoff_revocation revocation = of_token(other);
+        EXPECT(signoff_listing_new(from.engine, &from.listing, &error), SIGNOFF_OK);
+        EXPECT(signoff_engine_start_revoke(from.engine, &revocation, NULL, &from.revoking, &error), SIGNOFF_OK);
+        CHECK(child_of(inherits, &from) == 0);
+        signoff_listing_free(from.listing);
+        signoff_revoking_free(from.revoking);
+    }
+    /* The parent is as it was. */
+    EXPECT(verdict(from.engine, token, NULL), SIGNOFF_OK);
+    EXPECT(verdict(from.engine, other, NULL), SIGNOFF_TOKEN_REVOKED);
+    signoff_engine_free(from.engine);
+
+    /* Once it has closed the log, a child opens it, and the parent learns of the child's log-out. */
+    CHECK(child_of(opens, &from) == 0);
+    from.engine = engine_with(&policy, &options);
     EXPECT(verdict(from.engine, token, NULL), SIGNOFF_TOKEN_REVOKED);
     EXPECT(verdict(from.without_log, token, NULL), SIGNOFF_OK);
     free(token);
+    free(other);
     signoff_engine_free(from.engine);
     signoff_engine_free(from.without_log);
     signoff_log_free(from.log);

@@ -192,7 +192,7 @@ static void every_kind_of_revocation(const char *path)
     everywhere.keep_len = 1;
     everywhere.reason = SIGNOFF_STR("password changed");
     signoff_revoking *revoking = NULL;
-    EXPECT(signoff_engine_start_revoke(engine, &everywhere, &revoking, &error), SIGNOFF_OK);
+    EXPECT(signoff_engine_start_revoke(engine, &everywhere, NULL, &revoking, &error), SIGNOFF_OK);
     EXPECT(signoff_revoking_wait(revoking, 60000, &revoked, &error), SIGNOFF_OK);
     CHECK(revoked.outcome == SIGNOFF_REVOKED_RECORDED);
     EXPECT(signoff_revoking_wait(revoking, 0, &revoked, &error), SIGNOFF_OK);

@@ -39,10 +39,10 @@ static signoff_status run(signoff_str *payload, char *buffer, size_t size)
             required[policy.required_claims_len++].len = fields[i].len;
         }
     }
-    policy.required_claims = required;
-    policy.issuers = &issuer;
+    policy.required_claims = policy.required_claims_len > 0 ? required : NULL;
+    policy.issuers = issuer.data != NULL ? &issuer : NULL;
     policy.issuers_len = issuer.data != NULL;
-    policy.audiences = &audience;
+    policy.audiences = audience.data != NULL ? &audience : NULL;
     policy.audiences_len = audience.data != NULL;
     policy.subject = field("subject");
     policy.token_type = field("token_type");

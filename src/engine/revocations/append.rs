@@ -5,8 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
-
 use super::ticket::{Revoking, Ticket};
 use super::{Revocations, Threads};
 use crate::clock::UnixTime;
@@ -15,6 +13,7 @@ use crate::index::Batch;
 use crate::limits::COMMIT_INTERVAL;
 use crate::log::{LogError, advance};
 use crate::revocation::{Record, Revoked, Target};
+use crate::sync::{Condvar, Mutex};
 
 /// How many records one commit takes at most, so that none of them waits for long.
 const COMMIT_MAX: usize = 4096;
@@ -72,7 +71,7 @@ impl Revocations {
         let is_awaited = arrivals.pending.len() == 1 || arrivals.pending.len() == arrivals.wanted;
         drop(arrivals);
         match self.options.threads {
-            Threads::Own if is_awaited => drop(self.queue.arrived.notify_one()),
+            Threads::Own if is_awaited => self.queue.arrived.notify_one(),
             Threads::Own => {}
             Threads::None => self.commit_all(),
         }
@@ -255,7 +254,7 @@ impl Queue {
     pub(super) fn wait(&self, last: Option<Committed>) -> bool {
         let mut arrivals = self.arrivals.lock();
         while arrivals.pending.is_empty() && !arrivals.stop {
-            self.arrived.wait(&mut arrivals);
+            arrivals = self.arrived.wait(arrivals);
         }
         if let Some(last) = last {
             let (callers_back_by, next) = (last.callers_back_by(), last.started + COMMIT_INTERVAL);
@@ -269,7 +268,7 @@ impl Queue {
                     arrivals.wanted = COMMIT_MAX;
                 }
                 let until = if now < callers_back_by { callers_back_by.min(next) } else { next };
-                self.arrived.wait_until(&mut arrivals, until);
+                arrivals = self.arrived.wait_for(arrivals, until.saturating_duration_since(now));
             }
             arrivals.wanted = 0;
         }

@@ -14,8 +14,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
-use parking_lot::Mutex;
-
 pub use collect::{ClockTrust, CollectionPause, Compaction};
 pub use follow::Progress;
 pub use open::{Log, OnUnknown, Threads};
@@ -33,6 +31,7 @@ use crate::log::{Cursor, Facts, LogError, RevocationLog};
 use crate::policy::Texts;
 use crate::policy::claims::{Claim, Claims};
 use crate::policy::texts::Span;
+use crate::sync::Mutex;
 use crate::token::guess::{Guess, Place};
 use crate::verdict::{ClaimName, Denied, Reject, Unknown};
 use append::Queue;
@@ -250,14 +249,15 @@ pub(super) fn traits<'a>(claims: &Claims, texts: Texts<'a>) -> Traits<'a> {
 }
 
 /// A log and its index, and the threads that serve them, which end with the last of its engines.
+#[derive(Clone)]
 pub(super) struct Served {
     pub(super) revocations: Arc<Revocations>,
-    _workers: Workers,
+    _workers: Arc<Workers>,
 }
 
 impl Served {
     pub(super) fn new(revocations: Arc<Revocations>) -> Self {
         let workers = Workers::start(&revocations);
-        Self { revocations, _workers: workers }
+        Self { revocations, _workers: Arc::new(workers) }
     }
 }

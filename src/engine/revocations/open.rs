@@ -5,8 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
 use std::time::Duration;
 
-use parking_lot::Mutex;
-
 use super::append::Queue;
 use super::collect::Observed;
 use super::follow::Progress;
@@ -19,6 +17,7 @@ use crate::keys::crypto;
 use crate::limits::{APPEND_TIMEOUT, MAX_STALENESS, OPEN_TIMEOUT};
 use crate::log::{Create, LogError, MemoryLog, Origin, RevocationLog};
 use crate::revocation::Salt;
+use crate::sync::Mutex;
 use crate::token::guess::Guess;
 
 /// What becomes of a token that is not visibly revoked while the index is older than allowed.

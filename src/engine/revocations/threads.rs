@@ -8,11 +8,10 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
-
 use super::{ClockTrust, Revocations, Threads};
 use crate::clock::Times;
 use crate::limits::{COLLECT_INTERVAL, POLL_INTERVAL};
+use crate::sync::{Condvar, Mutex};
 
 /// What the threads wait for.
 #[derive(Default)]
@@ -47,7 +46,7 @@ impl Signal {
     fn pause(&self, time: Duration) -> bool {
         let mut state = self.state.lock();
         if !state.stop {
-            self.follow.wait_for(&mut state, time);
+            state = self.follow.wait_for(state, time);
         }
         state.stop
     }
@@ -56,7 +55,7 @@ impl Signal {
     fn to_merge(&self, time: Duration) -> bool {
         let mut state = self.state.lock();
         if !state.merge && !state.stop {
-            self.merge.wait_for(&mut state, time);
+            state = self.merge.wait_for(state, time);
         }
         state.merge = false;
         state.stop

@@ -7,10 +7,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
-
 use crate::error::{Error, RevokeError};
 use crate::revocation::Revoked;
+use crate::sync::{Condvar, Mutex};
 
 /// Where one caller waits.
 #[derive(Default)]
@@ -42,11 +41,11 @@ impl Ticket {
     pub(super) fn wait(&self, deadline: Option<Instant>) -> Option<Result<Revoked, RevokeError>> {
         let mut state = self.state.lock();
         while state.outcome.is_none() {
-            match deadline {
-                None => self.done.wait(&mut state),
-                Some(deadline) if self.done.wait_until(&mut state, deadline).timed_out() => break,
-                Some(_) => {}
-            }
+            state = match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
+                None => self.done.wait(state),
+                Some(Duration::ZERO) => break,
+                Some(left) => self.done.wait_for(state, left),
+            };
         }
         state.outcome.clone()
     }

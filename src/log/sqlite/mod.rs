@@ -3,12 +3,16 @@
 //! Invariants: a commit is synchronised to the disk before `append` returns, and the path is made sure to
 //! name the file that was written. A file that is not a log of ours, or is damaged, is never changed.
 //! docs/format.md has the schema and what is promised about it.
+//!
+//! The two locks here may be of a crate with a table for the whole process, unlike those of `sync.rs`: a forked child
+//! has no use for them, since SQLite itself can't be used across a fork.
 
 mod file;
 mod row;
 mod schema;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -32,6 +36,31 @@ pub(crate) struct SqliteLog {
     salt: [u8; 16],
     writer: Mutex<Connection>,
     reader: Mutex<Reader>,
+    /// Behind the connections, so that it goes after them.
+    _counted: Counted,
+}
+
+/// How many logs this process has open, those that are just being opened among them.
+static OPEN: AtomicUsize = AtomicUsize::new(0);
+
+pub(crate) fn open_files() -> usize {
+    OPEN.load(Ordering::Relaxed)
+}
+
+/// One of [`OPEN`], for as long as it lives.
+struct Counted(());
+
+impl Counted {
+    fn new() -> Self {
+        OPEN.fetch_add(1, Ordering::Relaxed);
+        Self(())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        OPEN.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 struct Reader {
@@ -47,6 +76,7 @@ impl SqliteLog {
         create: Create,
         random: fn() -> Option<[u8; 16]>,
     ) -> Result<(Self, Origin), LogError> {
+        let counted = Counted::new();
         // So that a process which changes its directory (as daemons do) still finds it.
         let path = &std::path::absolute(path).map_err(|error| file::io(path, &error))?;
         file::refuse_network(path)?;
@@ -66,7 +96,7 @@ impl SqliteLog {
         }
         let salt = schema::salt(&writer, path)?;
         let reader = Mutex::new(Reader { connection: reader, seen: None });
-        let log = Self { path: path.to_owned(), file, salt, writer: Mutex::new(writer), reader };
+        let log = Self { path: path.to_owned(), file, salt, writer: Mutex::new(writer), reader, _counted: counted };
         Ok((log, origin))
     }
 
