@@ -20,10 +20,12 @@ pub use error::LogError;
 
 pub(crate) use memory::MemoryLog;
 #[cfg(any(feature = "sqlite", feature = "sqlite-system"))]
-pub(crate) use sqlite::{SqliteLog, open_files};
+pub(crate) use sqlite::SqliteLog;
+#[cfg(all(feature = "capi", any(feature = "sqlite", feature = "sqlite-system")))]
+pub(crate) use sqlite::open_files;
 
 /// Without SQLite there are none.
-#[cfg(not(any(feature = "sqlite", feature = "sqlite-system")))]
+#[cfg(all(feature = "capi", not(any(feature = "sqlite", feature = "sqlite-system"))))]
 pub(crate) const fn open_files() -> usize {
     0
 }

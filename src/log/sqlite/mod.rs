@@ -43,6 +43,7 @@ pub(crate) struct SqliteLog {
 /// How many logs this process has open, those that are just being opened among them.
 static OPEN: AtomicUsize = AtomicUsize::new(0);
 
+#[cfg(feature = "capi")]
 pub(crate) fn open_files() -> usize {
     OPEN.load(Ordering::Relaxed)
 }

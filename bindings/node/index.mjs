@@ -1,0 +1,4 @@
+import signoff from './index.js'
+
+export const { Engine, SignoffError } = signoff
+export default signoff

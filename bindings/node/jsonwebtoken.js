@@ -1,0 +1,11 @@
+'use strict'
+
+module.exports = {
+  decode: require('./lib/jsonwebtoken/decode.js'),
+  verify: require('./lib/jsonwebtoken/verify.js').verify,
+  sign: require('./lib/jsonwebtoken/sign.js'),
+  ...require('./lib/jsonwebtoken/errors.js'),
+  useLog: require('./lib/jsonwebtoken/log.js').useLog,
+  closeLog: require('./lib/jsonwebtoken/log.js').closeLog,
+  revoke: require('./lib/jsonwebtoken/revoke.js'),
+}

@@ -1,0 +1,96 @@
+'use strict'
+
+// Takes arguments as they come, and gives back what they must be, or throws and says which is wrong.
+
+const ms = require('ms')
+const { KeyObject } = require('node:crypto')
+const { argumentError } = require('./errors.js')
+
+const kind = (value) => (value === null ? 'null' : Array.isArray(value) ? 'an array' : typeof value)
+
+/** A text that survives the way to UTF-8. */
+function text(name, value) {
+  if (typeof value !== 'string') {
+    throw argumentError(`${name} must be a string, and is ${kind(value)}`)
+  }
+  if (!value.isWellFormed()) {
+    throw argumentError(`${name} has a lone surrogate in it, which no UTF-8 text can have`)
+  }
+  return value
+}
+
+/** One text or several. */
+function texts(name, value) {
+  if (typeof value === 'string') return [text(name, value)]
+  if (!Array.isArray(value)) {
+    throw argumentError(`${name} must be a string or an array of strings, and is ${kind(value)}`)
+  }
+  if (value.length === 0) {
+    throw argumentError(`${name} is an empty array: leave it out, or name what you expect`)
+  }
+  return Array.from(value, (each, at) => text(`${name}[${at}]`, each))
+}
+
+const HAS_UNIT = /[a-z]\s*$/i
+
+/** A span of time in milliseconds: a number of seconds, or a text with a unit, as in `'1d'`. */
+function duration(name, value) {
+  let millis
+  if (typeof value === 'number') {
+    millis = value * 1000
+  } else if (typeof value === 'string' && HAS_UNIT.test(value) && value.length <= 100) {
+    millis = ms(value)
+  }
+  if (millis === undefined || !Number.isFinite(millis) || millis < 0 || millis > Number.MAX_SAFE_INTEGER) {
+    const given = typeof value === 'string' ? JSON.stringify(value.slice(0, 40)) : typeof value === 'number' ? value : kind(value)
+    throw argumentError(`${name} must be a number of seconds or a text with a unit, such as '1d' or '15m', and is ${given}`)
+  }
+  return Math.round(millis)
+}
+
+/** Yes or no: nothing that is only like it. */
+function flag(name, value) {
+  if (typeof value !== 'boolean') {
+    throw argumentError(`${name} must be true or false, and is ${kind(value)}`)
+  }
+  return value
+}
+
+/** A point in time in milliseconds. Numbers are refused: some would mean seconds, some milliseconds. */
+function date(name, value) {
+  if (!(value instanceof Date) || Number.isNaN(value.getTime())) {
+    throw argumentError(`${name} must be a valid Date, and is ${value instanceof Date ? 'an invalid one' : kind(value)}`)
+  }
+  return value.getTime()
+}
+
+/** The bytes of an HMAC secret. */
+function secretBytes(name, value) {
+  if (typeof value === 'string') return new TextEncoder().encode(text(name, value))
+  if (value instanceof Uint8Array) return Uint8Array.from(value)
+  if (value instanceof KeyObject && value.type === 'secret') return Uint8Array.from(value.export())
+  if (value instanceof KeyObject) {
+    throw argumentError(`${name} is a ${value.type} key; HS256, HS384 and HS512 take a secret one`)
+  }
+  throw argumentError(`${name} must be a string, a Buffer or a secret KeyObject, and is ${kind(value)}`)
+}
+
+/** An object of options in which only these names stand. Each is read once. */
+function options(name, given, known) {
+  if (given === undefined) return {}
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+    throw argumentError(`${name} must be an object, and is ${kind(given)}`)
+  }
+  const read = {}
+  for (const key of Object.keys(given)) {
+    if (!known.includes(key)) {
+      const near = known.find((other) => other.toLowerCase() === key.toLowerCase())
+      const hint = near ? `; is ${near} meant?` : `; there are ${known.join(', ')}`
+      throw argumentError(`${name} has "${key}", which does not exist${hint}`)
+    }
+    read[key] = given[key]
+  }
+  return read
+}
+
+module.exports = { date, duration, flag, kind, options, secretBytes, text, texts }

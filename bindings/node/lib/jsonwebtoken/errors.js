@@ -1,0 +1,41 @@
+'use strict'
+
+// The errors of jsonwebtoken, made in its manner: functions that others may call with `call`, and inherit from.
+
+function JsonWebTokenError(message, error) {
+  Error.call(this, message)
+  if (Error.captureStackTrace) Error.captureStackTrace(this, this.constructor)
+  this.name = 'JsonWebTokenError'
+  this.message = message
+  if (error) this.inner = error
+}
+inherit(JsonWebTokenError, Error)
+
+function TokenExpiredError(message, expiredAt) {
+  JsonWebTokenError.call(this, message)
+  this.name = 'TokenExpiredError'
+  this.expiredAt = expiredAt
+}
+inherit(TokenExpiredError, JsonWebTokenError)
+
+function NotBeforeError(message, date) {
+  JsonWebTokenError.call(this, message)
+  this.name = 'NotBeforeError'
+  this.date = date
+}
+inherit(NotBeforeError, JsonWebTokenError)
+
+/** Beside the three: the token was logged out. `scope` says by what: `token`, `session`, `subject` or `everything`. */
+function TokenRevokedError(message, scope) {
+  JsonWebTokenError.call(this, message)
+  this.name = 'TokenRevokedError'
+  this.scope = scope
+}
+inherit(TokenRevokedError, JsonWebTokenError)
+
+function inherit(Child, Parent) {
+  Child.prototype = Object.create(Parent.prototype)
+  Child.prototype.constructor = Child
+}
+
+module.exports = { JsonWebTokenError, NotBeforeError, TokenExpiredError, TokenRevokedError }

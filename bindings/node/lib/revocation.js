@@ -1,0 +1,53 @@
+'use strict'
+
+// What is logged out, from what people write to what the native part takes.
+
+const { argumentError, notText } = require('./errors.js')
+const { date, options: named, text, texts } = require('./arguments.js')
+
+const FOR_ALL = ['issuer', 'keepUntil', 'reason']
+const WITH_CUT_OFF = [...FOR_ALL, 'issuedBefore', 'keep']
+
+/** One token, as it was received. It names its issuer and its end itself. */
+function ofToken(token, given, kind = 'token') {
+  if (typeof token !== 'string') throw notText(token)
+  // A token is ASCII; what is not would be altered on the way, and is refused before.
+  return asked({ [kind]: token.isWellFormed() ? token : '' }, named('options', given, ['reason']))
+}
+
+function ofTokenId(id, given) {
+  return asked({ 'token-id': text('tokenId', id) }, named('options', given, FOR_ALL))
+}
+
+function ofSession(sid, given) {
+  return asked({ session: text('sessionId', sid) }, named('options', given, FOR_ALL))
+}
+
+function ofSubject(sub, given) {
+  return asked({ subject: text('subject', sub) }, named('options', given, WITH_CUT_OFF))
+}
+
+function ofEverything(given) {
+  return asked('everything', named('options', given, WITH_CUT_OFF))
+}
+
+/** Left out, an option means "any" or "none". Undefined, it is a slip that would log out more than was meant. */
+function asked(target, options) {
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined && name !== 'reason') {
+      throw argumentError(`${name} is undefined: give it a value, or leave it out`)
+    }
+  }
+  const { issuer, issuedBefore, keep, keepUntil, reason } = options
+  return JSON.stringify({
+    target,
+    // undefined is left out, and means tokens of any issuer; null means those without one.
+    issuer: issuer === undefined || issuer === null ? issuer : text('issuer', issuer),
+    issuedBeforeMs: issuedBefore === undefined ? null : date('issuedBefore', issuedBefore),
+    keep: keep === undefined ? [] : texts('keep', keep),
+    keepUntilMs: keepUntil === undefined ? null : date('keepUntil', keepUntil),
+    reason: reason === undefined ? null : text('reason', reason),
+  })
+}
+
+module.exports = { ofEverything, ofSession, ofSubject, ofToken, ofTokenId }

@@ -1,0 +1,20 @@
+//! The native part of the npm package `signoff`: the engine as JavaScript calls it.
+//!
+//! What JavaScript programmers see is written in JavaScript, in `lib/`. This crate takes checked arguments, calls the
+//! public Rust interface, and hands back strings and plain objects. It throws nothing: a fault is an object of its own
+//! kind, from which `lib/` makes the error.
+//!
+//! Invariants: nothing here waits for a disk or a lock on the thread of the event loop; a panic becomes a fault.
+
+#![allow(missing_docs)] // What is exported is described in `lib/`, for those who see it.
+
+mod engine;
+mod fault;
+mod memo;
+mod names;
+mod options;
+mod promise;
+mod revoke;
+mod share;
+mod text;
+mod verifier;
