@@ -8,10 +8,16 @@ const { argumentError } = require('./errors.js')
 
 const kind = (value) => (value === null ? 'null' : Array.isArray(value) ? 'an array' : typeof value)
 
+/** The longest text that is taken, in UTF-16 code units. The engine's own limits are far below. */
+const TEXT_MAX = 1024 * 1024
+
 /** A text that survives the way to UTF-8. */
 function text(name, value) {
   if (typeof value !== 'string') {
     throw argumentError(`${name} must be a string, and is ${kind(value)}`)
+  }
+  if (value.length > TEXT_MAX) {
+    throw argumentError(`${name} is ${value.length} characters long, over the limit of ${TEXT_MAX}`)
   }
   if (!value.isWellFormed()) {
     throw argumentError(`${name} has a lone surrogate in it, which no UTF-8 text can have`)
@@ -93,4 +99,4 @@ function options(name, given, known) {
   return read
 }
 
-module.exports = { date, duration, flag, kind, options, secretBytes, text, texts }
+module.exports = { TEXT_MAX, date, duration, flag, kind, options, secretBytes, text, texts }

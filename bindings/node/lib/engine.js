@@ -6,7 +6,7 @@ const { clearInterval, setInterval } = require('node:timers')
 const NativeEngine = require('./native.js')
 const revocation = require('./revocation.js')
 const { SignoffError, argumentError, notText, valueOf } = require('./errors.js')
-const { duration, flag, options: named, text } = require('./arguments.js')
+const { date, duration, flag, options: named, text } = require('./arguments.js')
 const { Verifier } = require('./verifier.js')
 const { engineOptions, keyOptions, siblingOptions } = require('./options.js')
 
@@ -54,16 +54,17 @@ class Engine extends EventEmitter {
     return valueOf(this.#native.share())
   }
 
-  verify(token) {
+  verify(token, options) {
     if (typeof token !== 'string') throw notText(token)
-    const claims = this.#verifier.verify(token)
+    const claims = options === undefined ? this.#verifier.verify(token) : this.#verifier.verifyAt(token, moment(options))
     if (claims === undefined) throw new SignoffError(this.#verifier.fault)
     return claims
   }
 
-  verifyDetailed(token) {
+  verifyDetailed(token, options) {
     if (typeof token !== 'string') throw notText(token)
-    const { payload, ...details } = JSON.parse(valueOf(this.#native.verifyDetails(token, token.length)))
+    const now = options === undefined ? undefined : moment(options)
+    const { payload, ...details } = JSON.parse(valueOf(this.#native.verifyDetails(token, token.length, now)))
     return { claims: JSON.parse(payload), ...times(details) }
   }
 
@@ -181,11 +182,17 @@ class Engine extends EventEmitter {
   }
 }
 
+/** The time to go by in place of the clock's. */
+function moment(given) {
+  const { now } = named('options', given, ['now'])
+  return date('now', now)
+}
+
 /** With its times as dates. */
 function times(details) {
   const { issuedAt, expiresAt, ...rest } = details
-  const date = (millis) => (millis === null ? null : new Date(millis))
-  return { ...rest, issuedAt: date(issuedAt), expiresAt: date(expiresAt) }
+  const dated = (millis) => (millis === null ? null : new Date(millis))
+  return { ...rest, issuedAt: dated(issuedAt), expiresAt: dated(expiresAt) }
 }
 
 /** Claims as the JSON text that will be signed. */

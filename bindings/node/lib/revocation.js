@@ -3,7 +3,7 @@
 // What is logged out, from what people write to what the native part takes.
 
 const { argumentError, notText } = require('./errors.js')
-const { date, options: named, text, texts } = require('./arguments.js')
+const { TEXT_MAX, date, options: named, text, texts } = require('./arguments.js')
 
 const FOR_ALL = ['issuer', 'keepUntil', 'reason']
 const WITH_CUT_OFF = [...FOR_ALL, 'issuedBefore', 'keep']
@@ -11,8 +11,8 @@ const WITH_CUT_OFF = [...FOR_ALL, 'issuedBefore', 'keep']
 /** One token, as it was received. It names its issuer and its end itself. */
 function ofToken(token, given, kind = 'token') {
   if (typeof token !== 'string') throw notText(token)
-  // A token is ASCII; what is not would be altered on the way, and is refused before.
-  return asked({ [kind]: token.isWellFormed() ? token : '' }, named('options', given, ['reason']))
+  // A token is ASCII and not long; what is not would be altered on the way, and is refused before.
+  return asked({ [kind]: token.length <= TEXT_MAX && token.isWellFormed() ? token : '' }, named('options', given, ['reason']))
 }
 
 function ofTokenId(id, given) {

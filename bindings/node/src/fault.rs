@@ -2,7 +2,7 @@
 
 use napi::bindgen_prelude::{Object, ToNapiValue};
 use napi::{Env, Result, sys};
-use signoff::{Denied, Error, LogError, Reject, RevokeError, Status, UnixTime, Unknown};
+use signoff::{Denied, Error, KeyError, LogError, Reject, RevokeError, Status, UnixTime, Unknown};
 
 /// A row of the status table with the sentence of this case, and what a program may want to know of it.
 pub(crate) struct Fault {
@@ -71,6 +71,13 @@ impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         let fault = Self::new(error.status(), error.to_string());
         match error {
+            Error::Key(KeyError::TooShort { bytes, min, algorithm }) => Self {
+                message: format!(
+                    "the secret is {bytes} bytes long and {algorithm} wants {min} or more: make one with \
+                     `openssl rand -base64 32`, or, for one that is already in use, set insecureAllowShortSecret"
+                ),
+                ..fault
+            },
             Error::Revoke(RevokeError::Token(reject)) => describe(fault, &reject),
             _ => fault,
         }

@@ -1,0 +1,45 @@
+'use strict'
+
+const { SOURCES, engineOf, guard, headersFor, isLoggedOut, tokenSource } = require('./lib/http.js')
+const { argumentError } = require('./lib/errors.js')
+const { options: named } = require('./lib/arguments.js')
+
+/** Middleware that lets requests pass whose token is good, with its claims in `req.auth`. */
+function requireToken(options) {
+  const { admit } = guard(options, 'requireToken', 'auth')
+
+  return function signoff(req, res, next) {
+    const refuse = (error) => {
+      const headers = headersFor(error)
+      for (const [name, value] of Object.entries(headers)) res.setHeader(name, value)
+      // Express answers with the headers of an error, and takes back those that were set before.
+      if (Object.keys(headers).length > 0) error.headers = headers
+      next(error)
+    }
+    let admitted
+    try {
+      admitted = admit(req)
+    } catch (error) {
+      return refuse(error)
+    }
+    if (admitted === undefined) return next()
+    admitted.then(() => next(), refuse)
+  }
+}
+
+/** For express-jwt: `isRevoked: isRevoked({engine})`. */
+function isRevoked(given) {
+  const options = named('options', given, ['engine', ...SOURCES])
+  const engine = engineOf(options, 'isRevoked')
+  const source = tokenSource(options)
+
+  return async function isRevokedBySignoff(req, verified) {
+    const token = await source(req)
+    if (typeof token !== 'string' || token.split('.')[2] !== verified?.signature) {
+      throw argumentError('isRevoked finds another token in the request than express-jwt has verified: give both the same getToken')
+    }
+    return isLoggedOut(engine, token)
+  }
+}
+
+module.exports = { isRevoked, requireToken }

@@ -1,0 +1,4 @@
+import signoff from './express.js'
+
+export const { isRevoked, requireToken } = signoff
+export default signoff

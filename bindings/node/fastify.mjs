@@ -1,0 +1,4 @@
+import signoff from './fastify.js'
+
+export const { trusted } = signoff
+export default signoff

@@ -1,0 +1,124 @@
+'use strict'
+
+// What Express and Fastify have in common: where a request's token is, what is said when it is refused, how to log out.
+
+const { Engine } = require('./engine.js')
+const { SignoffError, argumentError, tokenMissing } = require('./errors.js')
+const { flag, kind, options: named, text } = require('./arguments.js')
+
+const SOURCES = ['cookie', 'getToken']
+
+function engineOf(options, caller) {
+  if (!(options.engine instanceof Engine)) {
+    throw argumentError(`${caller} needs {engine}, opened with Engine.open(…), and was given ${kind(options.engine)}`)
+  }
+  return options.engine
+}
+
+/** A function from a request to its token, or undefined where it brings none. There is one source, never two. */
+function tokenSource({ cookie, getToken }) {
+  if (cookie !== undefined && getToken !== undefined) {
+    throw argumentError('cookie and getToken are two sources for one token: keep one')
+  }
+  if (getToken !== undefined) {
+    if (typeof getToken !== 'function') throw argumentError(`getToken must be a function, and is ${kind(getToken)}`)
+    return getToken
+  }
+  if (cookie === undefined) return fromAuthorization
+  const name = text('cookie', cookie)
+  if (!/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(name)) throw argumentError(`cookie ${JSON.stringify(name)} can't be a cookie's name`)
+  return (request) => fromCookie(request, name)
+}
+
+/** RFC 6750 section 2.1. A request that authenticates otherwise brings no token. */
+function fromAuthorization({ headers }) {
+  const value = headers.authorization
+  return value === undefined ? undefined : /^bearer +([^ ]+) *$/i.exec(value)?.[1]
+}
+
+/** Two cookies of one name come from two places, and one of them may be an attacker's. */
+function fromCookie({ headers }, name) {
+  const found = (headers.cookie ?? '')
+    .split(';')
+    .map((pair) => pair.trim())
+    .filter((pair) => pair.startsWith(`${name}=`))
+    .map((pair) => pair.slice(name.length + 1).replace(/^"(.*)"$/, '$1'))
+  if (found.length > 1) throw tokenMissing(`the request has ${found.length} cookies ${name}, and only one can be right`)
+  return found[0]
+}
+
+/** The token of a request and what to make of it, for a framework that says where to put it. */
+function guard(given, caller, property) {
+  const options = named('options', given, ['engine', 'credentialsRequired', 'requestProperty', ...SOURCES])
+  const engine = engineOf(options, caller)
+  const source = tokenSource(options)
+  const isRequired = options.credentialsRequired === undefined || flag('credentialsRequired', options.credentialsRequired)
+  const name = options.requestProperty === undefined ? property : text('requestProperty', options.requestProperty)
+
+  /** Puts the claims into the request. Throws where it may not go on; may return a promise where getToken does. */
+  function admit(request) {
+    const token = source(request)
+    if (typeof token?.then === 'function') return token.then((token) => accept(request, token))
+    accept(request, token)
+  }
+
+  function accept(request, token) {
+    request.signoff = new Login(engine, undefined, undefined)
+    if (token === undefined || token === null || token === '') {
+      if (isRequired) throw tokenMissing('the request brings no token')
+      return
+    }
+    const claims = engine.verify(token)
+    request[name] = claims
+    request.signoff = new Login(engine, token, claims)
+  }
+
+  return { admit, property: name }
+}
+
+/** How a request is logged in. */
+class Login {
+  #engine
+  #token
+  #claims
+
+  constructor(engine, token, claims) {
+    this.#engine = engine
+    this.#token = token
+    // A copy of what is acted on: the application may change its own.
+    this.#claims = claims && { sid: claims.sid, iss: claims.iss }
+  }
+
+  get token() {
+    return this.#token
+  }
+
+  /** Ends the session if the token has a `sid`, and the token alone if not. On the disk when it resolves. */
+  async logout(options) {
+    if (this.#claims === undefined) throw tokenMissing('the request brings no token that could be logged out')
+    const { sid, iss } = this.#claims
+    if (sid === undefined || sid === '') return this.#engine.revoke(this.#token, options)
+    return this.#engine.revokeSession(String(sid), { issuer: iss ?? null, ...options })
+  }
+}
+
+/** The headers of an answer to a fault, by RFC 6750 section 3. What was wrong with the token is none of its sender's business. */
+function headersFor(error) {
+  if (!(error instanceof SignoffError)) return {}
+  if (error.statusCode === 503) return { 'Retry-After': '1' }
+  if (error.statusCode !== 401) return {}
+  return { 'WWW-Authenticate': error.code === 'SIGNOFF_TOKEN_MISSING' ? 'Bearer' : 'Bearer error="invalid_token"' }
+}
+
+/** Whether a token that another library has verified was logged out. Throws where that can't be said. */
+function isLoggedOut(engine, token) {
+  try {
+    engine.screen(token)
+    return false
+  } catch (error) {
+    if (error.code === 'SIGNOFF_TOKEN_REVOKED') return true
+    throw error
+  }
+}
+
+module.exports = { SOURCES, engineOf, guard, headersFor, isLoggedOut, tokenSource }

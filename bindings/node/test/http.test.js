@@ -1,0 +1,222 @@
+'use strict'
+
+// The middleware of Express and the plugin of Fastify, over real requests; and their use beside express-jwt and @fastify/jwt.
+
+const test = require('node:test')
+const assert = require('node:assert/strict')
+const http = require('node:http')
+const crypto = require('node:crypto')
+
+const express = require('express')
+const fastify = require('fastify')
+const { expressjwt } = require('express-jwt')
+const jsonwebtoken = require('jsonwebtoken')
+
+const { Engine } = require('../index.js')
+const { isRevoked, requireToken } = require('../express.js')
+const plugin = require('../fastify.js')
+
+const SECRET = 'a secret of at least 32 bytes, kept secret'
+const engineOf = (options) => Engine.openSync({ secret: SECRET, log: ':memory:', ...options })
+
+/** The same application by either framework: who am I, and log out. */
+const FRAMEWORKS = {
+  express: async (options) => {
+    const app = express()
+    app.use(requireToken(options))
+    app.get('/me', (req, res) => res.json({ user: req.auth ?? null, token: req.signoff.token ?? null }))
+    app.post('/logout', async (req, res) => res.json(await req.signoff.logout()))
+    app.set('env', 'test')
+    const server = http.createServer(app).listen(0, '127.0.0.1')
+    await new Promise((resolve) => server.once('listening', resolve))
+    return [server.address().port, () => new Promise((resolve) => server.close(resolve))]
+  },
+  fastify: async (options) => {
+    const app = fastify()
+    app.register(plugin, options)
+    app.get('/me', async (request) => ({ user: request.user ?? null, token: request.signoff.token ?? null }))
+    app.post('/logout', async (request) => JSON.stringify(await request.signoff.logout()))
+    await app.listen({ port: 0, host: '127.0.0.1' })
+    return [app.server.address().port, () => app.close()]
+  },
+}
+
+async function ask(port, path, headers = {}, method = 'GET') {
+  const response = await fetch(`http://127.0.0.1:${port}${path}`, { method, headers })
+  const text = await response.text()
+  return { status: response.status, text, json: () => JSON.parse(text), header: (name) => response.headers.get(name) }
+}
+
+const bearer = (token) => ({ authorization: `Bearer ${token}` })
+
+for (const [name, serve] of Object.entries(FRAMEWORKS)) {
+  const withServer = async (t, options, work) => {
+    const [port, close] = await serve(options)
+    try {
+      await work(port)
+    } finally {
+      await close()
+      options.engine.close()
+    }
+  }
+
+  test(`${name}: a good token is let in, a copy of it is refused after log out, and 401 says nothing more`, async (t) => {
+    const engine = engineOf()
+    await withServer(t, { engine }, async (port) => {
+      const token = engine.sign({ sub: 'u' }, { expiresIn: '1h' })
+      const other = engine.sign({ sub: 'u' }, { expiresIn: '1h' })
+      const me = await ask(port, '/me', bearer(token))
+      assert.equal(me.status, 200)
+      assert.equal(me.json().user.sub, 'u')
+      assert.equal(me.json().token, token)
+      assert.equal((await ask(port, '/logout', bearer(token), 'POST')).status, 200)
+      const replayed = await ask(port, '/me', bearer(token))
+      assert.equal(replayed.status, 401)
+      assert.equal(replayed.header('www-authenticate'), 'Bearer error="invalid_token"')
+      assert.equal((await ask(port, '/me', bearer(other))).status, 200)
+    })
+  })
+
+  test(`${name}: log out ends the session of a token that has one, with all its tokens`, async (t) => {
+    const engine = engineOf()
+    await withServer(t, { engine }, async (port) => {
+      const [access, refresh] = [1, 2].map(() => engine.sign({ sub: 'u', sid: 's1', iss: 'i' }, { expiresIn: '1h' }))
+      const elsewhere = engine.sign({ sub: 'u', sid: 's1', iss: 'another issuer' }, { expiresIn: '1h' })
+      await ask(port, '/logout', bearer(access), 'POST')
+      assert.equal((await ask(port, '/me', bearer(refresh))).status, 401)
+      assert.equal((await ask(port, '/me', bearer(elsewhere))).status, 200)
+    })
+  })
+
+  test(`${name}: every fault of a token is 401, whatever its sender makes of it`, async (t) => {
+    const engine = engineOf({ issuer: 'i' })
+    await withServer(t, { engine }, async (port) => {
+      const good = engine.sign({ iss: 'i' }, { expiresIn: '1h' })
+      const faults = [
+        'x', 'a.b.c', `${good}=`, `${good}A`, good.replace('.', '..'), 'A'.repeat(9000), jsonwebtoken.sign({ iss: 'i' }, 'other', { expiresIn: 60 }),
+        jsonwebtoken.sign({ iss: 'i' }, SECRET), jsonwebtoken.sign({ iss: 'i' }, SECRET, { expiresIn: -1 }), jsonwebtoken.sign({ iss: 'j' }, SECRET, { expiresIn: 60 }),
+        jsonwebtoken.sign({ iss: 'i' }, SECRET, { expiresIn: 60, header: { crit: ['x'] } }), 'é',
+      ]
+      for (const token of faults) {
+        const answer = await ask(port, '/me', { authorization: Buffer.from(`Bearer ${token}`).toString('latin1') })
+        assert.equal(answer.status, 401, token.slice(0, 40))
+        assert.equal(answer.header('www-authenticate'), 'Bearer error="invalid_token"')
+      }
+      for (const authorization of ['', 'Bearer', 'Bearer ', 'Basic dTpw', `Bearer ${good} ${good}`, good]) {
+        const answer = await ask(port, '/me', authorization === '' ? {} : { authorization })
+        assert.equal(answer.status, 401, authorization.slice(0, 40))
+        assert.equal(answer.header('www-authenticate'), 'Bearer')
+      }
+      assert.equal((await ask(port, '/me', { authorization: `bEaReR   ${good}` })).status, 200)
+    })
+  })
+
+  test(`${name}: while it is unknown who was logged out the answer is 503, and nobody is logged out by it`, async (t) => {
+    const engine = engineOf({ maxStaleness: 0.001, log: ':memory:' })
+    await withServer(t, { engine }, async (port) => {
+      const token = engine.sign({}, { expiresIn: '1h' })
+      let answer
+      do answer = await ask(port, '/me', bearer(token))
+      while (answer.status === 200)
+      assert.equal(answer.status, 503)
+      assert.equal(answer.header('retry-after'), '1')
+      assert.equal(answer.header('www-authenticate'), null)
+    })
+  })
+
+  test(`${name}: without credentials only where that is allowed, and a bad token is refused even there`, async (t) => {
+    const engine = engineOf()
+    await withServer(t, { engine, credentialsRequired: false }, async (port) => {
+      assert.deepEqual((await ask(port, '/me')).json(), { user: null, token: null })
+      assert.equal((await ask(port, '/me', bearer('a.b.c'))).status, 401)
+      assert.equal((await ask(port, '/logout', {}, 'POST')).status, 401)
+    })
+  })
+
+  test(`${name}: from a cookie, and then from nowhere else`, async (t) => {
+    const engine = engineOf()
+    await withServer(t, { engine, cookie: 'session' }, async (port) => {
+      const token = engine.sign({ sub: 'u' }, { expiresIn: '1h' })
+      assert.equal((await ask(port, '/me', { cookie: `a=b; session=${token}; c=d` })).status, 200)
+      assert.equal((await ask(port, '/me', { cookie: `session="${token}"` })).status, 200)
+      assert.equal((await ask(port, '/me', bearer(token))).status, 401)
+      assert.equal((await ask(port, '/me', { cookie: `xsession=${token}` })).status, 401)
+      assert.equal((await ask(port, '/me', { cookie: `session=${token}; session=${token}` })).status, 401)
+      assert.equal((await ask(port, '/me', { cookie: 'session=' })).status, 401)
+    })
+  })
+
+  test(`${name}: from wherever the application says, also later`, async (t) => {
+    for (const getToken of [(req) => req.headers['x-token'], async (req) => req.headers['x-token']]) {
+      const engine = engineOf()
+      await withServer(t, { engine, getToken, requestProperty: 'who' }, async (port) => {
+        const token = engine.sign({ sub: 'u' }, { expiresIn: '1h' })
+        assert.equal((await ask(port, '/me', { 'x-token': token })).json().token, token)
+        assert.equal((await ask(port, '/me', { 'x-token': 'a.b' })).status, 401)
+        assert.equal((await ask(port, '/me')).status, 401)
+      })
+    }
+    const engine = engineOf()
+    const getToken = () => ['not', 'a', 'string']
+    await withServer(t, { engine, getToken }, async (port) => assert.equal((await ask(port, '/me')).status, 401))
+  })
+}
+
+test('options that are wrong are refused when the middleware is made', async () => {
+  const engine = engineOf()
+  for (const options of [undefined, {}, { engine: {} }, { engine, cookie: 'a b' }, { engine, cookie: 'a', getToken() {} }, { engine, getToken: 'x' }, { engine, credentialsRequired: 'no' }, { engine, creditentials: true }]) {
+    assert.throws(() => requireToken(options), { code: 'SIGNOFF_ERR_ARGUMENT' })
+    await assert.rejects(async () => fastify().register(plugin, options).ready(), { code: 'SIGNOFF_ERR_ARGUMENT' })
+  }
+  engine.close()
+})
+
+test('express-jwt asks whether a token that it has verified was logged out, also by RS256', async () => {
+  const engine = engineOf()
+  const { privateKey, publicKey } = crypto.generateKeyPairSync('rsa', { modulusLength: 2048 })
+  const app = express()
+  app.use(expressjwt({ secret: publicKey, algorithms: ['RS256'], isRevoked: isRevoked({ engine }) }))
+  app.get('/me', (req, res) => res.json(req.auth))
+  app.use((error, req, res, next) => res.status(error.status ?? error.statusCode).json({ code: error.code }))
+  const server = http.createServer(app).listen(0, '127.0.0.1')
+  await new Promise((resolve) => server.once('listening', resolve))
+  const { port } = server.address()
+  const token = jsonwebtoken.sign({ sub: 'u' }, privateKey, { algorithm: 'RS256', expiresIn: '1h' })
+  assert.equal((await ask(port, '/me', bearer(token))).status, 200)
+  await engine.revokeVerifiedElsewhere(token)
+  const refused = await ask(port, '/me', bearer(token))
+  assert.deepEqual([refused.status, refused.json().code], [401, 'revoked_token'])
+  const mixed = isRevoked({ engine, getToken: () => 'a.b.c' })
+  await assert.rejects(mixed({ headers: {} }, { signature: 'd' }), { code: 'SIGNOFF_ERR_ARGUMENT' })
+  await new Promise((resolve) => server.close(resolve))
+  engine.close()
+  await assert.rejects(isRevoked({ engine })({ headers: bearer(token) }, { signature: token.split('.')[2] }), { code: 'SIGNOFF_ERR_CLOSED' })
+})
+
+test('@fastify/jwt asks whether a token that it has verified is to be trusted', async () => {
+  const engine = engineOf()
+  const app = fastify()
+  app.register(require('@fastify/jwt'), { secret: SECRET, trusted: plugin.trusted({ engine }) })
+  app.get('/me', async (request) => request.jwtVerify())
+  const token = jsonwebtoken.sign({ sub: 'u' }, SECRET, { expiresIn: '1h' })
+  const asked = () => app.inject({ url: '/me', headers: bearer(token) })
+  assert.equal((await asked()).statusCode, 200)
+  await engine.revoke(token)
+  const refused = await asked()
+  assert.deepEqual([refused.statusCode, refused.json().code], [401, 'FST_JWT_AUTHORIZATION_TOKEN_UNTRUSTED'])
+  await assert.rejects(plugin.trusted({ engine })({ headers: bearer(token) }, { sub: 'another' }), { code: 'SIGNOFF_ERR_ARGUMENT' })
+  await app.close()
+  engine.close()
+})
+
+test('fastify: only the routes that ask for it, where the plugin is told so', async () => {
+  const engine = engineOf()
+  const app = fastify()
+  await app.register(plugin, { engine, global: false })
+  app.get('/open', async () => 'open')
+  app.get('/closed', { onRequest: app.requireToken }, async () => 'closed')
+  assert.equal((await app.inject('/open')).statusCode, 200)
+  assert.equal((await app.inject('/closed')).statusCode, 401)
+  await app.close()
+  engine.close()
+})

@@ -1,0 +1,161 @@
+'use strict'
+
+// The drop-in with a log: the one more line that makes a log out real.
+
+const test = require('node:test')
+const assert = require('node:assert/strict')
+const crypto = require('node:crypto')
+const fs = require('node:fs')
+const os = require('node:os')
+const path = require('node:path')
+
+const theirs = require('jsonwebtoken')
+const jwt = require('../jsonwebtoken.js')
+const { SignoffError } = require('../index.js')
+
+const SECRET = 'a secret'
+const rsa = crypto.generateKeyPairSync('rsa', { modulusLength: 2048 })
+const ec = crypto.generateKeyPairSync('ec', { namedCurve: 'prime256v1' })
+
+function scratchFile(t) {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'signoff-'))
+  t.after(() => {
+    jwt.closeLog()
+    fs.rmSync(folder, { recursive: true, force: true })
+  })
+  return path.join(folder, 'signoff.db')
+}
+
+const revoked = (error) => {
+  assert(error instanceof jwt.TokenRevokedError && error instanceof jwt.JsonWebTokenError)
+  assert.deepEqual([error.name, error.message, error.scope], ['TokenRevokedError', 'jwt revoked', 'token'])
+  return true
+}
+
+test('a token is refused after it was logged out, by whatever algorithm it was signed, with a jti or without', async (t) => {
+  await jwt.useLog(scratchFile(t))
+  const keyOf = (key) => (header, done) => done(null, key)
+  for (const [algorithm, signKey, verifyKey] of [
+    ['HS256', SECRET, SECRET], ['HS512', SECRET, Buffer.from(SECRET)], ['RS256', rsa.privateKey, rsa.publicKey], ['PS256', rsa.privateKey, rsa.publicKey], ['ES256', ec.privateKey, ec.publicKey],
+  ]) {
+    for (const options of [{ jwtid: crypto.randomUUID() }, {}]) {
+      const sign = (sub) => theirs.sign({ sub, n: Math.random() }, signKey, { algorithm, expiresIn: '1h', ...options })
+      const token = sign('u')
+      const other = theirs.sign({ sub: 'v', n: Math.random() }, signKey, { algorithm, expiresIn: '1h' })
+      assert.equal(jwt.verify(token, verifyKey).sub, 'u')
+      assert.equal(await jwt.revoke(token, algorithm === 'RS256' ? keyOf(verifyKey) : verifyKey), 'recorded')
+      assert.throws(() => jwt.verify(token, verifyKey), revoked)
+      assert.throws(() => jwt.verify(token, verifyKey, { complete: true, ignoreExpiration: true }), revoked)
+      jwt.verify(token, keyOf(verifyKey), {}, (error) => revoked(error))
+      assert.equal(jwt.verify(other, verifyKey).sub, 'v')
+      assert.equal(await jwt.revoke(token, verifyKey), 'already-covered')
+    }
+  }
+})
+
+/** ES256 has sixteen spellings of one signature, and with every (r, s) also (r, n - s). */
+test('a token that was logged out does not come back under another spelling', async (t) => {
+  await jwt.useLog(scratchFile(t))
+  const token = theirs.sign({ sub: 'u' }, ec.privateKey, { algorithm: 'ES256', expiresIn: '1h' })
+  const [header, payload, signature] = token.split('.')
+  const bytes = Buffer.from(signature, 'base64url')
+  const n = BigInt('0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551')
+  const s = (n - BigInt(`0x${bytes.subarray(32).toString('hex')}`)).toString(16).padStart(64, '0')
+  const flipped = `${header}.${payload}.${Buffer.concat([bytes.subarray(0, 32), Buffer.from(s, 'hex')]).toString('base64url')}`
+  assert.equal(jwt.verify(flipped, ec.publicKey).sub, 'u', 'it is a valid signature')
+  await jwt.revoke(token, ec.publicKey)
+  assert.throws(() => jwt.verify(flipped, ec.publicKey), revoked)
+  const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+  for (const last of alphabet) {
+    assert.throws(() => jwt.verify(`${token.slice(0, -1)}${last}`, ec.publicKey), jwt.JsonWebTokenError)
+  }
+})
+
+test('the log\'s engine logs out users and sessions', async (t) => {
+  const engine = await jwt.useLog(scratchFile(t))
+  const token = jwt.sign({ sub: 'u' }, SECRET, { expiresIn: '1h' })
+  await engine.revokeSubject('u')
+  assert.throws(() => jwt.verify(token, SECRET), { name: 'TokenRevokedError', scope: 'subject' })
+  const session = jwt.sign({ sub: 'v', sid: 's' }, SECRET)
+  await engine.revokeSession('s')
+  assert.throws(() => jwt.verify(session, SECRET), { name: 'TokenRevokedError', scope: 'session' })
+})
+
+test('numbers as ids, as many old systems write them, are logged out too', async (t) => {
+  const engine = await jwt.useLog(scratchFile(t))
+  const token = theirs.sign({ sub: 42, jti: 7 }, SECRET)
+  assert.equal(jwt.verify(token, SECRET).sub, 42)
+  await engine.revokeSubject('42')
+  assert.throws(() => jwt.verify(token, SECRET), jwt.TokenRevokedError)
+})
+
+test('other faults come before the log out, in the order that people know', async (t) => {
+  await jwt.useLog(scratchFile(t))
+  const token = theirs.sign({ sub: 'u', exp: Math.floor(Date.now() / 1000) + 60 }, SECRET)
+  await jwt.revoke(token, SECRET)
+  assert.throws(() => jwt.verify(token, 'another secret'), { message: 'invalid signature' })
+  assert.throws(() => jwt.verify(token, SECRET, { audience: 'x' }), { message: 'jwt audience invalid. expected: x' })
+  assert.throws(() => jwt.verify(token, SECRET, { clockTimestamp: Math.floor(Date.now() / 1000) + 61 }), { message: 'jwt expired' })
+})
+
+test('what could never be found in the list is refused while there is one', async (t) => {
+  const tokens = [theirs.sign('a text', SECRET), theirs.sign({ jti: { a: 1 } }, SECRET), theirs.sign({ iat: 1 }, '', { algorithm: 'none' })]
+  const verify = (token, at) => jwt.verify(token, at === 2 ? '' : SECRET, at === 2 ? { algorithms: ['none'] } : {})
+  tokens.forEach(verify)
+  await jwt.useLog(scratchFile(t))
+  tokens.forEach((token, at) => assert.throws(() => verify(token, at), jwt.JsonWebTokenError))
+  tokens.slice(0, 2).forEach(async (token) => assert.rejects(jwt.revoke(token, SECRET), SignoffError))
+})
+
+test('only what was signed with the key is logged out', async (t) => {
+  const engine = await jwt.useLog(scratchFile(t))
+  const token = theirs.sign({ jti: 'x' }, 'another secret')
+  await assert.rejects(jwt.revoke(token, SECRET), { message: 'invalid signature' })
+  await assert.rejects(jwt.revoke('x', SECRET), { message: 'jwt malformed' })
+  await assert.rejects(jwt.revoke(undefined, SECRET), { message: 'jwt must be provided' })
+  assert.equal(engine.stats().records.token, 0)
+})
+
+test('an expired token can be logged out, as long as anybody might still accept it', async (t) => {
+  await jwt.useLog(scratchFile(t))
+  const now = Math.floor(Date.now() / 1000)
+  const token = theirs.sign({ exp: now - 5 }, SECRET)
+  assert.equal(await jwt.revoke(token, SECRET), 'recorded')
+  assert.throws(() => jwt.verify(token, SECRET, { clockTolerance: 60 }), jwt.TokenRevokedError)
+  assert.equal(await jwt.revoke(theirs.sign({ exp: now - 86400 }, SECRET), SECRET), 'already-expired')
+})
+
+test('while it is unknown who was logged out, the error is none of the token\'s', async (t) => {
+  const log = scratchFile(t)
+  const token = theirs.sign({ sub: 'u' }, SECRET)
+  const opening = jwt.useLog(log)
+  const unknown = (error) => !(error instanceof jwt.JsonWebTokenError) && error.statusCode === 503
+  assert.throws(() => jwt.verify(token, SECRET), unknown, 'while the log is being opened')
+  assert.throws(() => jwt.verify(token, 'another'), { message: 'invalid signature' })
+  await opening
+  assert.equal(jwt.verify(token, SECRET).sub, 'u')
+  // A log that could not be opened is not the same as none.
+  await assert.rejects(jwt.useLog(path.join(log, 'no', 'such', 'folder')), SignoffError)
+  assert.throws(() => jwt.verify(token, SECRET), unknown)
+  await assert.rejects(jwt.revoke(token, SECRET), unknown)
+  jwt.closeLog()
+  assert.equal(jwt.verify(token, SECRET).sub, 'u')
+  await assert.rejects(jwt.revoke(token, SECRET), /useLog/)
+})
+
+test('a call of useLog that is wrong leaves the log that is in use', async (t) => {
+  await jwt.useLog(scratchFile(t))
+  const token = theirs.sign({ sub: 'u' }, SECRET)
+  await jwt.revoke(token, SECRET)
+  for (const call of [[], [7], ['x', { nothing: 1 }], ['x', { maxStaleness: 'soon' }], ['x', null]]) await assert.rejects(async () => jwt.useLog(...call))
+  assert.throws(() => jwt.verify(token, SECRET), jwt.TokenRevokedError)
+})
+
+test('under a clock of the test\'s own, log outs bind all the same', async (t) => {
+  await jwt.useLog(scratchFile(t))
+  t.mock.timers.enable({ apis: ['Date', 'setTimeout', 'setInterval', 'setImmediate'], now: 1_600_000_000_000 })
+  const token = jwt.sign({ sub: 'u' }, SECRET, { expiresIn: '1h' })
+  assert.equal(jwt.verify(token, SECRET).sub, 'u')
+  assert.equal(await jwt.revoke(token, SECRET), 'recorded')
+  assert.throws(() => jwt.verify(token, SECRET), jwt.TokenRevokedError)
+})
