@@ -1,0 +1,3 @@
+import * as all from './express.js'
+export * from './express.js'
+export default all

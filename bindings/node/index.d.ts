@@ -1,0 +1,288 @@
+/// <reference types="node" />
+import { EventEmitter } from 'node:events'
+import { KeyObject } from 'node:crypto'
+
+/** A span of time: a number of seconds, or a text with a unit, such as `'1d'`, `'15m'` or `'30s'`. */
+export type Duration = number | string
+
+/** The bytes of an HMAC secret. A string is taken as UTF-8. At least 32 bytes for HS256, 48 for HS384, 64 for HS512. */
+export type Secret = string | Uint8Array | KeyObject
+
+export type Algorithm = 'HS256' | 'HS384' | 'HS512'
+
+/** What a token says: the claims that were signed. Each call gives a new object, which is yours. */
+export interface Claims {
+  /** Who issued the token. */
+  iss?: string
+  /** Whom it is about. A number only with `numericIds`. */
+  sub?: string | number
+  /** For whom it is meant. */
+  aud?: string | string[]
+  /** When it ends, in seconds since 1970. */
+  exp?: number
+  /** From when on it is valid, in seconds since 1970. */
+  nbf?: number
+  /** When it was issued, in seconds since 1970. */
+  iat?: number
+  /** Its id. */
+  jti?: string | number
+  /** The login that it belongs to. */
+  sid?: string | number
+  [name: string]: unknown
+}
+
+export interface Key {
+  /** Either this, */
+  secret?: Secret
+  /** or a JWK of type `oct`. */
+  jwk?: object
+  /** With a secret: `'HS256'` unless given. With a JWK: only if it names none. */
+  algorithm?: Algorithm
+  /** Compared with a token's `kid`, and written into those that are signed. */
+  keyId?: string
+  /** The issuers whose tokens it may verify. Left out: every issuer that is let in. */
+  issuers?: string | string[]
+}
+
+/** The keys: either a secret, or several keys or a JWKS. */
+export interface KeyOptions {
+  secret?: Secret
+  /** The secret's algorithm: `'HS256'` unless given. */
+  algorithm?: Algorithm
+  /** In place of `algorithm`: several for one secret. The first signs. */
+  algorithms?: Algorithm | Algorithm[]
+  /** The secret's `kid`. */
+  keyId?: string
+  /** In place of a secret. The first signs. */
+  keys?: Key[] | { keys: object[] }
+  /** Lets in secrets that are short enough to be guessed, for those that are already in use. */
+  insecureAllowShortSecret?: boolean
+}
+
+/** What a token must say. What is left out is not asked, but for `exp`, which every token must have. */
+export interface PolicyOptions {
+  issuer?: string | string[]
+  /** Our own names: one of them must be among the token's audiences. */
+  audience?: string | string[]
+  subject?: string
+  /** The header's `typ`, as in `'at+jwt'`. */
+  tokenType?: string
+  /** How far clocks may differ, at most five minutes. None unless given. */
+  leeway?: Duration
+  /** How far in the future `iat` may lie. 60 seconds unless given. */
+  issuedInFuture?: Duration
+  /** The longest that a token may live: `exp` minus `iat`. Both must then be there. */
+  maxLifetime?: Duration
+  /** The greatest age: now minus `iat`, which must then be there. */
+  maxAge?: Duration
+  requiredClaims?: string | string[]
+  /** Accepts tokens that never expire. */
+  insecureAllowMissingExp?: boolean
+  /** Accepts whole numbers as `sub`, `jti` and `sid`, as many old systems write them. */
+  numericIds?: boolean
+  /** The longest token that is looked at, in bytes. 16384 unless given. */
+  maxTokenBytes?: number
+}
+
+export interface LogOptions {
+  /** The file in which log-outs are kept. Made if it is missing. `':memory:'`: they end with the process. */
+  log?: string
+  /** Fails where the file is missing, since an empty list would log everybody in again. */
+  logMustExist?: boolean
+  /** The longest that any token on this log lives, refresh tokens included. Stored with the log. */
+  longestLifetime?: Duration
+  /** How old the list may be before tokens are answered with 503. 10 seconds unless given. */
+  maxStaleness?: Duration
+  /** What becomes of a token while the list is older than that. `'reject'` (503) unless given. */
+  onUnknown?: 'reject' | 'accept' | { acceptYounger: Duration }
+  /** How long opening may take to read the log. 30 seconds unless given. */
+  openTimeout?: Duration
+  /** How long a log-out waits for the disk. 10 seconds unless given. */
+  revokeTimeout?: Duration
+  /** Opens at once, and answers 503 until the log was read. */
+  startUnknown?: boolean
+}
+
+export type EngineOptions = KeyOptions & PolicyOptions & LogOptions
+
+/**
+ * What became of a log-out: it is on the disk; or in memory, where that was asked for; or the log has it already; or
+ * the token expired so long ago that nobody accepts it.
+ */
+export type Revoked = 'recorded' | 'recorded-in-memory' | 'already-covered' | 'already-expired'
+
+export interface RevokeTokenOptions {
+  /** A word for whoever reads the log. */
+  reason?: string
+}
+
+export interface RevokeOptions extends RevokeTokenOptions {
+  /** Only tokens of this issuer; `null`: only those without one. Left out: of any. */
+  issuer?: string | null
+  /** When the last token that is meant will have expired, where the log can't know. */
+  keepUntil?: Date
+}
+
+export interface RevokeManyOptions extends RevokeOptions {
+  /** Only tokens that were issued before. Now unless given. */
+  issuedBefore?: Date
+  /** Spares tokens with one of these `jti` or `sid`. */
+  keep?: string | string[]
+}
+
+export interface SignOptions {
+  /** How long the token lives. Needed unless the claims have an `exp`. */
+  expiresIn?: Duration
+  /** A token without an end, which only engines with `insecureAllowMissingExp` accept. */
+  insecureNeverExpires?: boolean
+  /** Signs with this key rather than the first. */
+  keyId?: string
+  /** The header's `typ`: `'JWT'` unless given. */
+  tokenType?: string
+}
+
+export interface SignedToken {
+  token: string
+  /** Its `jti`. */
+  tokenId: string
+  issuedAt: Date
+  expiresAt: Date | null
+}
+
+/** Why a token counts as not logged out. All but the first two occur only with `onUnknown` other than `'reject'`. */
+export type Cleared = 'not-revoked' | 'no-log' | 'unknown-stale' | 'unknown-unread' | 'unknown-newer'
+
+export interface VerifiedToken {
+  claims: Claims
+  /** `jti:…`, or `sha256:…` of a token without one. */
+  tokenId: string
+  issuedAt: Date | null
+  expiresAt: Date | null
+  cleared: Cleared
+}
+
+export interface Health {
+  /** Whether every token is answered. */
+  ready: boolean
+  /** What tokens are answered with, if not: `'revocations-stale'` and its kin. */
+  unknown: string | null
+  unknownMessage: string | null
+  /** How long ago the list was known to be complete, in milliseconds. */
+  freshness: number | null
+  /** The log's last error, until it works again. */
+  fault: string | null
+  faultMessage: string | null
+  /** Why expired log-outs are not deleted, if they are not. */
+  collectionPause: string | null
+  /** Tokens that expired ten minutes before this are expired whatever a clock says. */
+  watermark: Date | null
+  /** Whether the log was there when it was opened. */
+  origin: 'found' | 'created' | null
+}
+
+export interface Stats {
+  /** Verifications by outcome. */
+  verifications: Record<string, number>
+  /** Log-outs in the index. */
+  records: { token: number; session: number; subject: number; everything: number }
+  filterProbes: number
+  filterPositives: number
+  filterFalsePositives: number
+  segments: number
+  filtersMissing: number
+  merges: number
+  mergingMs: number
+  indexBytes: number
+  logHead: number
+  logApplied: number
+  logJunk: number
+  freshness: number | null
+  ready: boolean
+  collectionPaused: boolean
+}
+
+/** For tests: the time to go by. */
+export interface At {
+  now: Date
+}
+
+/** Verifies, signs and logs out. One is enough for a process. */
+export class Engine extends EventEmitter<{ degraded: [Health]; recovered: [Health] }> {
+  private constructor()
+
+  /** Opens an engine without holding up the event loop. Fails with the reason, and never opens half. */
+  static open(options: EngineOptions): Promise<Engine>
+  /** The same, and waits: for the start of a program. */
+  static openSync(options: EngineOptions): Engine
+  /** In a worker thread: the engine that another thread has shared. */
+  static attach(handle: string): Engine
+  /** A handle to give to worker threads of this process. It does not keep the engine open. */
+  share(): string
+
+  /** The claims of a token that may be used now. Throws a `SignoffError` otherwise. */
+  verify(token: string, at?: At): Claims
+  verifyDetailed(token: string, at?: At): VerifiedToken
+  /** Many tokens, each with claims or an error. */
+  verifyMany(tokens: string[]): ({ claims: Claims; error: undefined } | { claims: undefined; error: SignoffError })[]
+  /**
+   * Whether a token that *another library has verified* was logged out. Says nothing of a token that nobody has
+   * verified. Throws a `SignoffError` if it was, and where that is not known.
+   */
+  screen(token: string): Cleared
+
+  /** A signed token, with `iat` and `jti` added unless they are among the claims. */
+  sign(claims: object, options?: SignOptions): string
+  signDetailed(claims: object, options?: SignOptions): SignedToken
+
+  /** Logs this token out, which may have expired. On the disk when it resolves. */
+  revoke(token: string, options?: RevokeTokenOptions): Promise<Revoked>
+  /** The same for a token whose signature another library has verified. */
+  revokeVerifiedElsewhere(token: string, options?: RevokeTokenOptions): Promise<Revoked>
+  /** Logs out the token with this `jti`. */
+  revokeTokenId(tokenId: string, options?: RevokeOptions): Promise<Revoked>
+  /** Logs out every token with this `sid`: access and refresh tokens of one login. */
+  revokeSession(sessionId: string, options?: RevokeOptions): Promise<Revoked>
+  /** Logs out every token of this `sub` that was issued up to now. */
+  revokeSubject(subject: string, options?: RevokeManyOptions): Promise<Revoked>
+  /** Logs out everybody: for an incident. No answer to a leaked key: replace it. */
+  revokeEverything(options?: RevokeManyOptions): Promise<Revoked>
+
+  /** Takes other keys from now on, in every thread that uses this engine. */
+  replaceKeys(options: KeyOptions): void
+  /** Another engine, with keys and a policy of its own, on the log of this one. */
+  onSameLog(options: KeyOptions & PolicyOptions): Engine
+
+  health(): Health
+  stats(): Stats
+  /** The stats as Prometheus reads them. */
+  prometheus(): string
+  /** Deletes expired log-outs now. `clockIsRight` vouches for a clock that signoff doubts. */
+  compact(options?: { clockIsRight?: boolean }): Promise<{ deleted: number; watermark: Date | null }>
+  /** Lets go of the engine. What was asked for before still happens. */
+  close(): void
+}
+
+/** What is thrown, and what promises are rejected with. */
+export class SignoffError extends Error {
+  private constructor()
+  name: 'SignoffError'
+  /** `'SIGNOFF_CLAIM_EXPIRED'` and its kin: docs/status-codes.md has the list. */
+  code: string
+  /** The same as a number. */
+  number: number
+  /** 401: the token is at fault. 503: we can't tell. 500: the call or its options are wrong. */
+  statusCode: 401 | 500 | 503
+  /** With `SIGNOFF_CLAIM_EXPIRED`. */
+  expiredAt?: Date
+  /** With `SIGNOFF_CLAIM_NOT_YET_VALID`. */
+  validFrom?: Date
+  /** With `SIGNOFF_CLAIM_TOO_OLD` and `SIGNOFF_CLAIM_ISSUED_IN_FUTURE`. */
+  issuedAt?: Date
+  /** The claim that is missing, malformed or there twice. */
+  claim?: string
+  /** With `SIGNOFF_TOKEN_REVOKED`: what was logged out. */
+  scope?: 'token' | 'session' | 'subject' | 'everything'
+  /** With `SIGNOFF_REVOCATIONS_STALE`, in milliseconds. */
+  age?: number
+  maxStaleness?: number
+}

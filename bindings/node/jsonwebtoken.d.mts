@@ -1,0 +1,3 @@
+import * as all from './jsonwebtoken.js'
+export * from './jsonwebtoken.js'
+export default all

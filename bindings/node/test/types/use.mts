@@ -1,0 +1,35 @@
+// Compiled, not run: the package as TypeScript sees it from a module.
+import { Engine, SignoffError, type Claims } from 'signoff'
+import jwtOf, * as jwt from 'signoff/jsonwebtoken'
+import { requireToken, isRevoked } from 'signoff/express'
+import signoff, { trusted } from 'signoff/fastify'
+
+const engine: Engine = await Engine.open({ secret: 'x', issuer: ['a'], log: './signoff.db', onUnknown: { acceptYounger: '5m' } })
+const claims: Claims = engine.verify(engine.sign({ sub: '42' }, { expiresIn: '1d' }))
+const subject: string | number | undefined = claims.sub
+const outcome: 'recorded' | 'recorded-in-memory' | 'already-covered' | 'already-expired' = await engine.revoke('x')
+engine.on('degraded', (health) => health.faultMessage?.length)
+try {
+  engine.verify('x')
+} catch (error) {
+  if (error instanceof SignoffError) error.statusCode satisfies 401 | 500 | 503
+}
+const decoded = jwt.verify('x', 'y')
+if (typeof decoded !== 'string') decoded.sub?.length
+jwt.verify('x', (header, callback) => callback(null, header.kid), { algorithms: ['RS256'] }, (error, payload) => [error, payload])
+const whole: jwt.Jwt = jwt.verify('x', 'y', { complete: true })
+await (await jwt.useLog('./signoff.db')).revokeSubject('42', { keep: 'jti' })
+await jwt.revoke('x', 'y')
+requireToken({ engine, cookie: 'session' })
+isRevoked({ engine })
+trusted({ engine, getToken: (request) => request.headers.token })
+await signoff({}, { engine, global: false })
+
+// @ts-expect-error: there is no such option
+await Engine.open({ secret: 'x', isuer: 'y' })
+// @ts-expect-error: an engine is opened, not made
+new Engine()
+// @ts-expect-error: numbers would be seconds to some, milliseconds to others
+await engine.revokeEverything({ issuedBefore: 1700000000 })
+
+export { subject, outcome, whole, jwtOf }
