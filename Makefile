@@ -6,19 +6,19 @@ CARGO := cargo --locked
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 FUZZ_TARGETS := token json mutation revocation_story c_calls
 
-.PHONY: help deps msrv build demo test test-vendored check bench bench-100m bench-report fuzz fuzz-deps header libs install install-built
+.PHONY: help deps msrv build demo test test-node test-vendored node check bench bench-100m bench-report fuzz fuzz-deps header libs install install-built
 
 help: ## List the tasks.
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 # A command that the tests call, and the Debian package that has it.
-TOOLS := c++:g++ clang:clang cmake:cmake pkg-config:pkg-config valgrind:valgrind python3:python3 npm:npm
+TOOLS := c++:g++ clang:clang cmake:cmake pkg-config:pkg-config valgrind:valgrind python3:python3 npm:npm chromium:chromium
 
-deps: ## As root on Debian: install the system packages that some tests need. Elsewhere it says which.
+deps: ## As root on Debian: install the system packages that some tests need. Elsewhere say which.
 	@missing=; for tool in $(TOOLS); do command -v "$${tool%:*}" >/dev/null || missing="$$missing $${tool#*:}"; done; \
 	if [ -z "$$missing" ]; then exit 0; fi; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get update -q && apt-get install -y -q $$missing; \
-	else echo "deps: for the tests of the C interface, install (as Debian names them):$$missing"; fi
+	else echo "deps: for the tests of the C and Node interfaces, install (as Debian names them):$$missing"; fi
 
 msrv: ## Check that the toolchain is as new as Cargo.toml asks.
 	@want=$$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml); \
@@ -35,10 +35,11 @@ demo: build ## Sign, verify and show: the main job, in ten seconds.
 	"$(TARGET)/release/signoff" demo
 
 check: msrv ## Formatting, lints and documentation, warnings as errors.
-	cargo fmt --check
+	cargo fmt --all --check
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	$(CARGO) clippy --all-targets --all-features -- -D warnings
 	$(CARGO) clippy --no-default-features -- -D warnings
+	$(CARGO) clippy -p signoff-node -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --no-deps --all-features
 
 test: deps ## Everything that must hold: check, all tests, the demo. REQUIRE_ALL=1 makes a skip a failure.
@@ -52,12 +53,21 @@ test: deps ## Everything that must hold: check, all tests, the demo. REQUIRE_ALL
 	if command -v c++ >/dev/null; then \
 	  echo 'test: the fuzz targets compile'; $(CARGO) check --manifest-path fuzz/Cargo.toml; \
 	else skipped='SKIPPED: compiling the fuzz targets, for want of a C++ compiler (Debian: g++)'; fi; \
+	if command -v npm >/dev/null; then $(MAKE) --no-print-directory test-node; \
+	else skipped="$$skipped SKIPPED: the Node package, for want of npm (Debian: npm)"; fi; \
 	$(MAKE) --no-print-directory demo >/dev/null; echo 'test: make demo gives every verdict that it must'; \
 	if [ -n "$${REQUIRE_ALL:-}" ]; then \
 	  echo 'test: an installation from vendored sources'; $(MAKE) --no-print-directory test-vendored >/dev/null; \
 	else echo 'SKIPPED: an installation from vendored sources, two minutes: make test-vendored'; fi; \
 	echo "test: passed in $$(( $$(date +%s) - started )) s"; \
 	if [ -n "$$skipped" ]; then echo "$$skipped"; [ -z "$${REQUIRE_ALL:-}" ]; fi
+
+node: msrv ## Build the Node package in bindings/node.
+	@cd bindings/node && npm ci --no-audit --no-fund --loglevel=error && npm run --silent build -- -- --locked
+
+test-node: node ## Build the Node package, and run its tests and its example in a browser.
+	@cd examples/express-logout && npm ci --no-audit --no-fund --loglevel=error
+	@cd bindings/node && npm test --silent
 
 test-vendored: ## Install from vendored sources and without a network, as a distribution does.
 	@folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \

@@ -199,7 +199,8 @@ impl Engine {
         })
     }
 
-    #[inline]
+    /// One function for all callers, from Rust and from C, so that it is compiled once and with everything in it.
+    #[inline(never)]
     fn verify_bytes<'a>(
         &self,
         scratch: &'a mut Scratch,

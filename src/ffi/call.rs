@@ -174,53 +174,49 @@ impl Call {
     }
 
     /// Does the work of an exported function.
+    ///
+    /// An error of another size is not written to. The work then comes as far as its outputs, which no caller may find
+    /// as they were.
     #[inline]
     pub(super) fn run(&self, work: impl FnOnce() -> Outcome) -> signoff_status {
-        if self.error.is_null() {
-            return self.run_bare(work).map_or_else(|fault| fault.status().number(), |()| 0);
-        }
-        if let Err(fault) = Self::right_size(self.error) {
-            return self.refuse(work, &fault);
-        }
-        match self.run_bare(work) {
-            Ok(()) => {
-                let error = self.error;
-                // SAFETY: clause 4; not NULL, and of the size that we know. A message is empty that ends at its first byte.
-                unsafe {
-                    (&raw mut (*error).status).write(0);
-                    (&raw mut (*error).needed).write(0);
-                    (&raw mut (*error).message).cast::<c_char>().write(0);
+        let error = self.error;
+        let misfit = if error.is_null() { None } else { Self::right_size(error).err() };
+        self.refused.set(misfit.is_some());
+        // What a panic could leave half done is behind locks that do not poison, or is written only at the end. The one
+        // place where the work is done, so that it is inlined here: elsewhere a verification would be moved about.
+        let outcome = catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(Fault::Call(CallError::Panic)));
+        match (misfit, outcome) {
+            (Some(misfit), _) => misfit.status().number(),
+            (None, Err(fault)) => Self::say(error, &fault),
+            (None, Ok(())) => {
+                if !error.is_null() {
+                    // SAFETY: clause 4; of the size that we know. A message is empty that ends at its first byte.
+                    unsafe {
+                        (&raw mut (*error).status).write(0);
+                        (&raw mut (*error).needed).write(0);
+                        (&raw mut (*error).message).cast::<c_char>().write(0);
+                    }
                 }
                 0
-            }
-            Err(fault) => {
-                let said = signoff_error::of(&fault);
-                // SAFETY: clause 4; not NULL, and of the size that we know.
-                unsafe { self.error.write(said) };
-                said.status
             }
         }
     }
 
-    /// Ends a call whose error has another size, and so is not written to. The work comes as far as its outputs, which no
-    /// caller may find as they were.
     #[cold]
-    fn refuse(&self, work: impl FnOnce() -> Outcome, fault: &CallError) -> signoff_status {
-        self.refused.set(true);
-        let _refused = self.run_bare(work);
-        fault.status().number()
+    fn say(error: *mut signoff_error, fault: &Fault) -> signoff_status {
+        if error.is_null() {
+            return fault.status().number();
+        }
+        let said = signoff_error::of(fault);
+        // SAFETY: clause 4; not NULL, and of the size that we know.
+        unsafe { error.write(said) };
+        said.status
     }
 
     /// What each input asks first. Every function prepares its outputs before it reads an input.
     #[inline]
     fn go_on(&self) -> Result<(), CallError> {
         if self.refused.get() { Err(CallError::Null { what: "an error of the right size" }) } else { Ok(()) }
-    }
-
-    #[inline]
-    fn run_bare(&self, work: impl FnOnce() -> Outcome) -> Outcome {
-        // What a panic could leave half done is behind locks that do not poison, or is written only at the end.
-        catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(Fault::Call(CallError::Panic)))
     }
 
     /// A handle.

@@ -55,9 +55,11 @@ pub unsafe extern "C" fn signoff_engine_verify(
         let (engine, times) = (handle.here()?, call.times(times)?);
         let token = call.token(token, token_len)?;
         handle.with_scratch(|scratch| {
-            let accepted = verify(engine, scratch, token, times)?;
-            if let Some(out) = out {
-                out.set(signoff_claims::copied(&accepted, buffer)?);
+            // By reference: an accepted token is too large to be moved for nothing.
+            match (&verify(engine, scratch, token, times), out) {
+                (Ok(accepted), Some(out)) => out.set(signoff_claims::copied(accepted, buffer)?),
+                (Ok(_), None) => {}
+                (Err(denied), _) => return Err(denied.clone().into()),
             }
             Ok(())
         })

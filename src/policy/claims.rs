@@ -132,7 +132,7 @@ impl Claims {
     /// # Errors
     /// [`Reject::ClaimsJson`] first; then [`Reject::ClaimDuplicate`]; then [`Reject::ClaimMalformed`]
     /// and [`Reject::TimeOutOfRange`] in the order of `Registered::ALL`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn read(&mut self, payload: &str, unescaped: &mut String, policy: &Policy) -> Result<(), Reject> {
         let mut seen_custom = 0_u64;
         let mut twice: Option<ClaimName> = None;
