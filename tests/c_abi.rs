@@ -302,10 +302,15 @@ fn address_and_undefined_behaviour_sanitizers_find_nothing() {
         let folder = tempfile::tempdir().unwrap();
         for (name, arguments) in programs(folder.path()) {
             let program = folder.path().join(name);
-            let options = ["-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
+            // The allocator of AddressSanitizer does not survive the fork of a program with threads: one of them may hold
+            // its lock (GCC before 13, LLVM before 17). What the child does is looked at by the other sanitizer alone.
+            let forks = name == "fork";
+            let sanitizers = if forks { "-fsanitize=undefined" } else { "-fsanitize=address,undefined" };
+            let options = ["-O1", sanitizers, "-fno-sanitize-recover=all"];
             compile(compiler, &[&STRICT[..], &options].concat(), &root().join(format!("tests/c/{name}.c")), &program);
             let symbols = done(Command::new("nm").arg(&program));
-            assert!(symbols.contains("__asan_init") && symbols.contains("__ubsan_handle"), "built without sanitizers");
+            let has_both = symbols.contains("__ubsan_handle") && (forks || symbols.contains("__asan_init"));
+            assert!(has_both, "built without sanitizers");
             assert_eq!(done(with_prefix(&program).args(arguments)), format!("{name}: ok\n"), "{compiler}");
         }
     }

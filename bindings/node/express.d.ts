@@ -29,7 +29,8 @@ declare global {
   namespace Express {
     interface Request {
       auth?: Claims
-      signoff: Login
+      /** On routes behind the middleware. */
+      signoff?: Login
     }
   }
 }

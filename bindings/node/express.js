@@ -11,7 +11,7 @@ function requireToken(options) {
   return function signoff(req, res, next) {
     const refuse = (error) => {
       const headers = headersFor(error)
-      for (const [name, value] of Object.entries(headers)) res.setHeader(name, value)
+      if (!res.headersSent) for (const [name, value] of Object.entries(headers)) res.setHeader(name, value)
       // Express answers with the headers of an error, and takes back those that were set before.
       if (Object.keys(headers).length > 0) error.headers = headers
       next(error)
@@ -23,7 +23,7 @@ function requireToken(options) {
       return refuse(error)
     }
     if (admitted === undefined) return next()
-    admitted.then(() => next(), refuse)
+    admitted.then(() => next(), refuse).catch(next)
   }
 }
 

@@ -1,6 +1,6 @@
 /// <reference types="node" />
 import { KeyObject, PrivateKeyInput, PublicKeyInput, JsonWebKeyInput } from 'node:crypto'
-import { Engine, LogOptions, Revoked } from './index.js'
+import { Engine, LogOptions, Revoked, SignoffError } from './index.js'
 
 export class JsonWebTokenError extends Error {
   inner: Error
@@ -58,7 +58,8 @@ export type PublicKey = string | Buffer | KeyObject | PublicKeyInput | JsonWebKe
 export type PrivateKey = Secret | PrivateKeyInput | JsonWebKeyInput
 export type SigningKeyCallback = (error: Error | null, key?: PublicKey) => void
 export type GetPublicKeyOrSecret = (header: JwtHeader, callback: SigningKeyCallback) => void
-export type VerifyErrors = JsonWebTokenError | NotBeforeError | TokenExpiredError | TokenRevokedError
+/** `SignoffError` with `statusCode` 503: it is not known who logged out. */
+export type VerifyErrors = JsonWebTokenError | NotBeforeError | TokenExpiredError | TokenRevokedError | SignoffError
 export type VerifyCallback<T = JwtPayload | string> = (error: VerifyErrors | null, decoded?: T) => void
 export type SignCallback = (error: Error | null, token?: string) => void
 

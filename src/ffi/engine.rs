@@ -36,12 +36,20 @@ impl signoff_engine {
     /// Lends this thread's scratch.
     #[inline]
     pub(super) fn with_scratch<T>(&self, work: impl FnOnce(&mut Scratch) -> T) -> T {
-        let scratch = self.scratches.get_or_default();
-        match scratch.try_borrow_mut() {
-            Ok(mut scratch) => work(&mut scratch),
+        let (mut lent, mut own);
+        let scratch = match self.scratches.get_or_default().try_borrow_mut() {
+            Ok(scratch) => {
+                lent = scratch;
+                &mut *lent
+            }
             // A signal handler that verifies while its thread does.
-            Err(_) => work(&mut Scratch::new()),
-        }
+            Err(_) => {
+                own = Scratch::new();
+                &mut own
+            }
+        };
+        // In one place, so that it is inlined here.
+        work(scratch)
     }
 }
 

@@ -23,6 +23,7 @@ class Engine extends EventEmitter {
   #verifier
   #watch = null
   #isDegraded = false
+  #isClosed = false
 
   constructor(opened, native) {
     super()
@@ -158,11 +159,12 @@ class Engine extends EventEmitter {
   close() {
     if (this.#watch !== null) clearInterval(this.#watch)
     this.#watch = null
+    this.#isClosed = true
     this.#native.close()
   }
 
   #watchFor(event) {
-    if (this.#watch !== null || (event !== 'degraded' && event !== 'recovered')) return
+    if (this.#isClosed || this.#watch !== null || (event !== 'degraded' && event !== 'recovered')) return
     // An engine that is watched does not keep the process alive either.
     this.#watch = setInterval(() => this.#look(), WATCH_INTERVAL).unref()
   }

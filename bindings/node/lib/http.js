@@ -58,7 +58,7 @@ function guard(given, caller, property) {
   /** Puts the claims into the request. Throws where it may not go on; may return a promise where getToken does. */
   function admit(request) {
     const token = source(request)
-    if (typeof token?.then === 'function') return token.then((token) => accept(request, token))
+    if (typeof token?.then === 'function') return Promise.resolve(token).then((token) => accept(request, token))
     accept(request, token)
   }
 
@@ -97,7 +97,9 @@ class Login {
   async logout(options) {
     if (this.#claims === undefined) throw tokenMissing('the request brings no token that could be logged out')
     const { sid, iss } = this.#claims
-    if (sid === undefined || sid === '') return this.#engine.revoke(this.#token, options)
+    // A number that JavaScript has rounded is another session's.
+    const isExact = typeof sid !== 'number' || Number.isSafeInteger(sid)
+    if (sid === undefined || sid === '' || !isExact) return this.#engine.revoke(this.#token, options)
     return this.#engine.revokeSession(String(sid), { issuer: iss ?? null, ...options })
   }
 }

@@ -16,7 +16,11 @@ function platformName() {
 }
 
 function isMusl() {
+  // Without the names of the network's machines, which can take long to find out.
+  const before = process.report.excludeNetwork
+  process.report.excludeNetwork = true
   const report = process.report.getReport()
+  process.report.excludeNetwork = before
   return !report.header.glibcVersionRuntime
 }
 

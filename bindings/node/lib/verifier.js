@@ -4,13 +4,16 @@
 // the same payload before, the claims are copied rather than parsed again. No two callers are ever given the same
 // object.
 
-/** As `SLOTS` in src/memo.rs. */
+/** As in src/memo.rs: the slot of a number, which no other payload ever has. */
 const SLOTS = 256
+const slotOf = (number) => number & (SLOTS - 1)
 
 class Verifier {
   #verify
   #payloadOf
   #copies = new Array(SLOTS)
+  /** Of which number each copy is. */
+  #numbers = new Array(SLOTS).fill(-1)
 
   /** Why the last token was not accepted. */
   fault = undefined
@@ -39,11 +42,15 @@ class Verifier {
 
   #claims(answer) {
     if (typeof answer === 'number') {
-      if (answer < SLOTS) return this.#copies[answer]()
-      const slot = answer - SLOTS
-      const copy = copier(this.#payloadOf(slot))
-      this.#copies[slot] = copy
-      return copy()
+      const slot = slotOf(answer)
+      if (this.#numbers[slot] !== answer) {
+        const copy = copier(this.#payloadOf(answer))
+        // Whatever is thrown in between leaves a number that means nothing.
+        this.#numbers[slot] = -1
+        this.#copies[slot] = copy
+        this.#numbers[slot] = answer
+      }
+      return this.#copies[slot]()
     }
     if (typeof answer === 'string') return JSON.parse(answer)
     this.fault = answer

@@ -62,6 +62,9 @@ switch (process.argv[2]) {
   case 'unname':
     writeManifest(undefined)
     break
+  case 'publish':
+    // npm reads package.json again after packing, when the names are gone.
+    throw new Error('publish what was packed, the platforms first: npm pack && npm publish signoff-*.tgz')
   default:
     for (const [name, target, , how] of PLATFORMS) {
       const where = how.startsWith('on') ? `   # ${how}` : ''

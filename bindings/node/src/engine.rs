@@ -3,7 +3,8 @@
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use napi::bindgen_prelude::{Object, ToNapiValue, Uint8Array, Unknown};
@@ -25,10 +26,18 @@ pub struct NativeEngine {
     held: Held,
 }
 
-/// Lets go of an engine, elsewhere: the last one waits for the threads of its log.
+/// The thread on which engines end: the last one on a log waits for the log's threads.
+static CLOSER: LazyLock<Sender<Arc<Engine>>> = LazyLock::new(|| {
+    let (sender, receiver) = mpsc::channel::<Arc<Engine>>();
+    // Where no thread can be had, the receiver goes, and engines end where they are let go of.
+    let _detached =
+        std::thread::Builder::new().name("signoff-close".to_owned()).spawn(move || receiver.into_iter().for_each(drop));
+    sender
+});
+
 fn drop_elsewhere(engine: Arc<Engine>) {
-    // Where no thread can be had, it happens here.
-    let _detached = std::thread::Builder::new().name("signoff-close".to_owned()).spawn(move || drop(engine));
+    // A channel without a receiver gives the engine back, to be dropped here.
+    drop(CLOSER.send(engine));
 }
 
 impl Drop for NativeEngine {

@@ -6,8 +6,6 @@
 //!
 //! Invariants: nothing here waits for a disk or a lock on the thread of the event loop; a panic becomes a fault.
 
-#![allow(missing_docs)] // What is exported is described in `lib/`, for those who see it.
-
 mod engine;
 mod fault;
 mod memo;

@@ -5,23 +5,29 @@
 //! that fall to it, so that tokens that come once cost nothing.
 
 /// How many payloads are remembered: the number of users whose next request finds theirs. About 100 KiB.
-pub(crate) const SLOTS: u32 = 256;
+const SLOTS: u32 = 256;
+
+/// After so many, a slot keeps what it has. A number must fit into 32 bits.
+const VERSION_MAX: u32 = (1 << 24) - 1;
 
 /// Longer payloads are parsed each time.
 const PAYLOAD_BYTES_MAX: usize = 1024;
 
 pub(crate) enum Seen {
-    /// JavaScript has an object of this payload under this number.
+    /// It is remembered, under a number that no other payload of this memo ever has: the slot in the lowest eight bits, and
+    /// above them how many payloads were learned there.
     Known(u32),
-    /// It is remembered under this number from now on: make one.
-    Learned(u32),
     Not,
 }
 
+/// Which payload a slot has: told with each answer, so that an object which JavaScript made of an earlier payload is
+/// never handed out for a later one, whatever kept it from noticing the change.
 #[derive(Clone, Default)]
 struct Slot {
     /// From the signature of the token that fell here last.
     last: u64,
+    /// Counts the payloads that were learned here.
+    version: u32,
     payload: Option<Box<str>>,
 }
 
@@ -42,18 +48,20 @@ impl Memo {
         let at = (tail.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u32;
         let slot = &mut self.slots[at as usize];
         if slot.payload.as_deref() == Some(payload) {
-            return Seen::Known(at);
+            return Seen::Known(at | slot.version << 8);
         }
-        if std::mem::replace(&mut slot.last, tail) != tail || payload.len() > PAYLOAD_BYTES_MAX {
+        let is_full = slot.version == VERSION_MAX;
+        if std::mem::replace(&mut slot.last, tail) != tail || payload.len() > PAYLOAD_BYTES_MAX || is_full {
             return Seen::Not;
         }
         slot.payload = Some(payload.into());
-        Seen::Learned(at)
+        slot.version += 1;
+        Seen::Known(at | slot.version << 8)
     }
 
     /// The payload of a slot.
     pub(crate) fn payload(&self, at: u32) -> Option<&str> {
-        self.slots.get(at as usize)?.payload.as_deref()
+        self.slots.get((at % SLOTS) as usize)?.payload.as_deref()
     }
 }
 

@@ -4,9 +4,12 @@
 //! does, so that an acknowledged log-out is one.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use napi::bindgen_prelude::{Object, ToNapiValue};
 use napi::{Env, Result, sys};
+use parking_lot::Mutex;
+use signoff::Status;
 
 use crate::fault::Fault;
 
@@ -46,13 +49,21 @@ pub(crate) fn on_a_thread<'env, M: Send + 'static, T: ToNapiValue + 'static>(
     finish: impl FnOnce(M) -> T + Send + 'static,
 ) -> Result<Object<'env>> {
     let (settle, promise) = settler(env, finish)?;
+    // Shared with this thread, which settles where there is no other.
+    let settle = Arc::new(Mutex::new(Some(settle)));
+    let settled_there = Arc::clone(&settle);
     let run = move || {
         let made = catch_unwind(AssertUnwindSafe(work));
-        settle(made.unwrap_or_else(|_| Err(Fault::panicked())));
+        if let Some(settle) = settled_there.lock().take() {
+            settle(made.unwrap_or_else(|_| Err(Fault::panicked())));
+        }
     };
-    std::thread::Builder::new().name(name.to_owned()).spawn(run).map_err(|error| {
-        napi::Error::from_reason(format!("no thread could be started ({error}): the system's limit of them is reached"))
-    })?;
+    if let Err(error) = std::thread::Builder::new().name(name.to_owned()).spawn(run)
+        && let Some(settle) = settle.lock().take()
+    {
+        let message = format!("no thread could be started ({error}): the system's limit of them is reached");
+        settle(Err(Fault::new(Status::LogIo, message)));
+    }
     Ok(promise)
 }
 

@@ -15,7 +15,7 @@ use napi::{Env, Result, check_status, sys};
 use signoff::{Denied, Engine, Scratch, Times, UnixTime};
 
 use crate::fault::Fault;
-use crate::memo::{Memo, SLOTS, Seen};
+use crate::memo::{Memo, Seen};
 use crate::text;
 
 /// An engine as one JavaScript thread uses it.
@@ -59,8 +59,8 @@ impl Open {
     }
 }
 
-/// Makes the function `(token, length, now?)`. It answers with a number for a payload of which JavaScript has an object, with
-/// that number and [`SLOTS`] for one of which it should make one, with the payload as text, or with a fault.
+/// Makes the function `(token, length, now?)`. It answers with the number of a payload that is remembered, with the payload as
+/// text, or with a fault.
 pub(crate) fn verifier(env: &Env, held: &Held) -> Result<sys::napi_value> {
     function(env, held, c"verify", verify)
 }
@@ -145,7 +145,6 @@ unsafe extern "C" fn verify(env: sys::napi_env, info: sys::napi_callback_info) -
                 let payload = accepted.payload();
                 match memo.see(token, payload) {
                     Seen::Known(at) => text::number(env, at),
-                    Seen::Learned(at) => text::number(env, at + SLOTS),
                     Seen::Not => text::raw_string(env, payload),
                 }
             })?,

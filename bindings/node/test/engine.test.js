@@ -124,6 +124,28 @@ test('a token that was logged out is refused also where its claims were handed o
   }
 })
 
+/** What is remembered of a payload is told from all others, whatever is thrown where. */
+test('no caller is given another\'s claims, also when the stack ends in the middle of a call', (t) => {
+  const engine = memory(t)
+  const tokens = Array.from({ length: 2000 }, (_, at) => [at, engine.sign({ sub: `u${at}` }, { expiresIn: '1h' })])
+  const deep = (token) => {
+    try {
+      deep(token)
+    } catch {
+      try {
+        engine.verify(token)
+      } catch {
+        // The stack's end: the next frame up tries again.
+      }
+    }
+  }
+  for (const [at, token] of tokens) {
+    engine.verify(token)
+    if (at % 50 === 0) deep(token)
+    for (let count = 0; count < 3; count++) assert.equal(engine.verify(token).sub, `u${at}`)
+  }
+})
+
 test('many tokens are verified at once, each with its own verdict', (t) => {
   const engine = memory(t)
   const good = engine.sign({ sub: 'u' }, { expiresIn: '1h' })

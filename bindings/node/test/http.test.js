@@ -209,6 +209,41 @@ test('@fastify/jwt asks whether a token that it has verified is to be trusted', 
   engine.close()
 })
 
+test('a claim that is called payload does not stand in the way of trusted', async () => {
+  const engine = engineOf()
+  const trusted = plugin.trusted({ engine })
+  const token = jsonwebtoken.sign({ payload: { sub: 'u' } }, SECRET)
+  const claims = jsonwebtoken.decode(token)
+  assert.equal(await trusted({ headers: bearer(token) }, claims), true)
+  assert.equal(await trusted({ headers: bearer(token) }, { header: {}, payload: claims }), true)
+  await assert.rejects(trusted({ headers: bearer(token) }, claims.payload), { code: 'SIGNOFF_ERR_ARGUMENT' })
+  engine.close()
+})
+
+test('a number that JavaScript has rounded names no session: the token alone is logged out', async () => {
+  const engine = engineOf({ numericIds: true })
+  const input = `${Buffer.from('{"alg":"HS256"}').toString('base64url')}.${Buffer.from('{"sid":1234567890123456789,"exp":4000000000}').toString('base64url')}`
+  const token = `${input}.${crypto.createHmac('sha256', SECRET).update(input).digest('base64url')}`
+  const req = { headers: bearer(token) }
+  await new Promise((resolve, reject) => requireToken({ engine })(req, {}, (error) => (error ? reject(error) : resolve())))
+  await req.signoff.logout()
+  assert.throws(() => engine.verify(token), { code: 'SIGNOFF_TOKEN_REVOKED', scope: 'token' })
+  engine.close()
+})
+
+test('express: a request that was answered before its token came ends there', async () => {
+  const engine = engineOf()
+  const answered = { headersSent: true, setHeader() { throw new Error('headers were sent') } }
+  let asked = 0
+  const getToken = async () => (asked++, undefined)
+  const error = await new Promise((resolve) => requireToken({ engine, getToken })({ headers: {} }, answered, resolve))
+  assert.deepEqual([error.code, asked], ['SIGNOFF_TOKEN_MISSING', 1])
+  const thenable = { then(done) { done(undefined) } }
+  const refused = await new Promise((resolve) => requireToken({ engine, getToken: () => thenable })({ headers: {} }, answered, resolve))
+  assert.equal(refused.code, 'SIGNOFF_TOKEN_MISSING')
+  engine.close()
+})
+
 test('fastify: only the routes that ask for it, where the plugin is told so', async () => {
   const engine = engineOf()
   const app = fastify()

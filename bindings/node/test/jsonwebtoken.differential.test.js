@@ -182,6 +182,8 @@ test('what is unsafe is refused', () => {
     'a claim that comes twice': handMade(HS, '{"sub":"u","sub":"admin"}'),
     'a claim that comes twice, once with an escape': handMade(HS, '{"jti":"a","\\u006ati":"b"}'),
     'a header parameter that comes twice': handMade('{"alg":"HS256","alg":"HS256","typ":"JWT"}', { sub: 'u' }),
+    'a claim that comes twice, under a kid that is a number': handMade({ ...HS, kid: 5 }, '{"sub":"u","sub":"admin"}'),
+    'an array in place of claims, under a kid that is a number': handMade({ ...HS, kid: 5 }, '[{"exp":1}]'),
     'an array in place of claims': handMade(HS, '[{"exp":1}]'),
     'a text that holds an object in place of claims': handMade(HS, '"{\\"sub\\":\\"u\\"}"'),
     'null in place of claims': handMade(HS, 'null'),
@@ -285,8 +287,32 @@ test('callbacks are given the same, and verify calls them at once', async () => 
 test('a callback that throws is not called twice', () => {
   let calls = 0
   const token = theirs.sign({ sub: 'u' }, SECRET)
-  assert.throws(() => ours.verify(token, SECRET, () => { calls++; throw new Error('mine') }), /mine/)
-  assert.equal(calls, 1)
+  const throwing = () => { calls++; throw new Error('mine') }
+  assert.throws(() => ours.verify(token, SECRET, throwing), /mine/)
+  assert.throws(() => ours.verify(token, (header, done) => done(null, SECRET), throwing), /mine/)
+  assert.equal(calls, 2)
+  const fails = () => { throw new RangeError('the key function') }
+  for (const jwt of [theirs, ours]) assert.throws(() => jwt.verify(token, fails, () => assert.fail('not called')), RangeError)
+})
+
+test('options are those of the call, also when the key comes later', () => {
+  const token = theirs.sign({ nonce: 'a' }, SECRET)
+  const options = { nonce: 'a' }
+  let later
+  let seenHere
+  ours.verify(token, (header, done) => (later = done), options, (error, claims) => (seenHere = error ?? claims))
+  options.nonce = 'b'
+  later(null, SECRET)
+  assert.equal(seenHere.nonce, 'a')
+})
+
+test('many keys come and go', () => {
+  const token = theirs.sign({ sub: 'u' }, SECRET)
+  for (let count = 0; count < 2500; count++) {
+    assert.throws(() => ours.verify(token, `another secret ${count}`), { message: 'invalid signature' })
+    assert.equal(ours.verify(token, crypto.createSecretKey(Buffer.from(SECRET))).sub, 'u')
+  }
+  assert.equal(ours.verify(token, SECRET).sub, 'u')
 })
 
 test('errors are made and told apart as those of jsonwebtoken', () => {

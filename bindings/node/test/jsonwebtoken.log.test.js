@@ -143,6 +143,33 @@ test('while it is unknown who was logged out, the error is none of the token\'s'
   await assert.rejects(jwt.revoke(token, SECRET), /useLog/)
 })
 
+test('a log that was asked for in vain is not the same as none', async (t) => {
+  const token = theirs.sign({ sub: 'u' }, SECRET)
+  t.after(() => jwt.closeLog())
+  for (const call of [[undefined], ['x', { maxStaleness: 'soon' }], ['x', { nothing: 1 }]]) {
+    jwt.closeLog()
+    assert.equal(jwt.verify(token, SECRET).sub, 'u')
+    await assert.rejects(async () => jwt.useLog(...call))
+    assert.throws(() => jwt.verify(token, SECRET), { statusCode: 503 })
+  }
+})
+
+test('an engine of the log that was closed under it is no fault of the tokens', async (t) => {
+  const engine = await jwt.useLog(scratchFile(t))
+  const token = theirs.sign({ sub: 'u' }, rsa.privateKey, { algorithm: 'RS256' })
+  engine.close()
+  assert.throws(() => jwt.verify(token, rsa.publicKey), (error) => !(error instanceof jwt.JsonWebTokenError) && error.statusCode === 500)
+})
+
+test('a log is let go of when another is used', async (t) => {
+  const [one, other] = [scratchFile(t), scratchFile(t)]
+  const first = await jwt.useLog(one)
+  const token = theirs.sign({ sub: 'u' }, SECRET)
+  jwt.verify(token, SECRET)
+  await Promise.allSettled([jwt.useLog(other), jwt.useLog(other)])
+  assert.throws(() => first.health(), { code: 'SIGNOFF_ERR_CLOSED' })
+})
+
 test('a call of useLog that is wrong leaves the log that is in use', async (t) => {
   await jwt.useLog(scratchFile(t))
   const token = theirs.sign({ sub: 'u' }, SECRET)

@@ -4,7 +4,10 @@
 // is kept, so that it is found out once: trying a secret as a public key takes a hundred times as long as a
 // verification.
 
+const { isUint8Array } = require('node:util').types
 const { KeyObject, createPrivateKey, createPublicKey, createSecretKey } = require('node:crypto')
+
+const log = require('./log.js')
 
 /** How many keys are remembered that are texts or bytes, the latest of them. */
 const REMEMBERED = 1000
@@ -19,6 +22,12 @@ class Known {
     this.generation = 0
     /** Whether the engine takes it for an HMAC secret. Undefined until it was asked. */
     this.isSecret = undefined
+  }
+
+  /** Ends the engines. They are made anew if the key comes again. */
+  letGo() {
+    for (const engine of this.engines.values()) log.letGo(engine)
+    this.engines.clear()
   }
 }
 
@@ -38,11 +47,15 @@ class Keys {
     if (typeof key === 'string') return this.#remember(this.#texts, key, key)
     if (key instanceof KeyObject) {
       let known = this.#objects.get(key)
-      if (known === undefined) this.#objects.set(key, (known = new Known(key)))
+      if (known === undefined) {
+        // Secrets by their bytes: many objects may be made of one.
+        known = key.type === 'secret' ? this.#remember(this.#bytes, key.export().latin1Slice(), key) : new Known(key)
+        this.#objects.set(key, known)
+      }
       return known
     }
     // By its bytes and not by itself: they may be changed.
-    if (key instanceof Uint8Array) {
+    if (isUint8Array(key)) {
       return this.#remember(this.#bytes, Buffer.from(key.buffer, key.byteOffset, key.byteLength).latin1Slice(), key)
     }
     return new Known(this.#make(key))
@@ -51,8 +64,12 @@ class Keys {
   #remember(map, name, key) {
     let known = map.get(name)
     if (known === undefined) {
-      known = new Known(this.#make(key))
-      if (map.size >= REMEMBERED) map.delete(map.keys().next().value)
+      known = new Known(key instanceof KeyObject ? key : this.#make(key))
+      if (map.size >= REMEMBERED) {
+        const [oldest, evicted] = map.entries().next().value
+        map.delete(oldest)
+        evicted.letGo()
+      }
       map.set(name, known)
     }
     return known

@@ -8,6 +8,7 @@ const { Engine, nativeOf } = require('../engine.js')
 const { SignoffError, argumentError, valueOf } = require('../errors.js')
 const NativeEngine = require('../native.js')
 const { engineOptions, siblingOptions } = require('../options.js')
+const { options: named } = require('../arguments.js')
 const { Verifier } = require('../verifier.js')
 
 /** What jsonwebtoken asks of a token beyond its signature is asked by `verify.js`; the engine asks nothing more. */
@@ -28,41 +29,52 @@ const KEYLESS = { secret: randomBytes(32), requiredClaims: ['nonce'], ...LENIENT
 const NONE = { kind: 'none', generation: 0 }
 let current = NONE
 let generation = 0
+/** The verifiers that were made on the log that is in use. */
+const made = new Set()
 let keyless = null
 
 const LOG_OPTIONS = ['longestLifetime', 'logMustExist', 'maxStaleness', 'onUnknown', 'openTimeout', 'revokeTimeout', 'startUnknown']
 
 /** Opens a log, which `verify` goes by from then on. Until it is open, and where it can't be opened, `verify` answers 503. */
 async function useLog(path, options = {}) {
-  if (typeof path !== 'string') throw argumentError('useLog needs the path of the log, as in useLog("./signoff.db")')
-  for (const name of Object.keys(options)) {
-    if (!LOG_OPTIONS.includes(name)) throw argumentError(`options has "${name}", which does not exist; there are ${LOG_OPTIONS.join(', ')}`)
+  let wanted
+  try {
+    if (typeof path !== 'string') throw argumentError('useLog needs the path of the log, as in useLog("./signoff.db")')
+    wanted = { log: path, ...KEYLESS, ...named('options', options, LOG_OPTIONS) }
+    engineOptions(wanted)
+  } catch (error) {
+    // What is wrong with the call must not end the log that is in use; but where there is none, one was wanted.
+    if (current.kind === 'none') become({ kind: 'failed', error })
+    throw error
   }
-  const wanted = { log: path, ...KEYLESS, ...options }
-  engineOptions(wanted) // What is wrong with the call must not end the log that is in use.
-  const before = current
-  const opening = { kind: 'opening', generation: ++generation }
-  current = opening
+  const opening = become({ kind: 'opening' })
   let engine
   try {
     engine = await Engine.open(wanted)
   } catch (error) {
-    if (current === opening) current = { kind: 'failed', generation: ++generation, error }
+    if (current === opening) become({ kind: 'failed', error })
     throw error
   }
   if (current !== opening) {
     engine.close()
     throw argumentError('another call of useLog or closeLog came in between')
   }
-  if (before.kind === 'open') before.engine.close()
-  current = { kind: 'open', generation: ++generation, engine, native: nativeOf(engine) }
+  become({ kind: 'open', engine, native: nativeOf(engine) })
   return engine
+}
+
+/** Goes over to another state. What was made for the one before is let go of, so that nothing keeps its log open. */
+function become(state) {
+  for (const verifier of made) verifier.close()
+  made.clear()
+  if (current.kind === 'open') current.engine.close()
+  current = { ...state, generation: ++generation }
+  return current
 }
 
 /** Ends the use of the log: tokens that were logged out are good again in this thread. For tests, and before exit. */
 function closeLog() {
-  if (current.kind === 'open') current.engine.close()
-  current = { kind: 'none', generation: ++generation }
+  become({ kind: 'none' })
 }
 
 /** The log's engine, or undefined where none is used. Throws where it is unknown who was logged out. */
@@ -89,7 +101,9 @@ function engineFor(secret, algorithms) {
     const engine = isOnLog
       ? current.native.onSameLog(...siblingOptions(options))
       : NativeEngine.openSync(...engineOptions(options))
-    return new Verifier(valueOf(engine))
+    const verifier = new Verifier(valueOf(engine))
+    if (isOnLog) made.add(verifier)
+    return verifier
   } catch (error) {
     // A secret that looks like a public key, or is longer than any secret. Node's crypto takes it; verify.js judges.
     if (error instanceof SignoffError && error.code.startsWith('SIGNOFF_KEY_')) return null
@@ -104,6 +118,12 @@ function screen(token, now) {
   return (log?.native ?? keyless).screen(token, token.length, now)
 }
 
+/** Lets go of engines whose key nobody uses any more. */
+function letGo(verifier) {
+  made.delete(verifier)
+  verifier?.close()
+}
+
 const currentGeneration = () => current.generation
 
-module.exports = { closeLog, currentGeneration, engineFor, isReady, openLog, screen, useLog }
+module.exports = { closeLog, currentGeneration, engineFor, letGo, isReady, openLog, screen, useLog }
