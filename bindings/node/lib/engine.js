@@ -24,14 +24,15 @@ class Engine extends EventEmitter {
   #watch = null
   #isDegraded = false
   #isClosed = false
+  #onListener = (event) => this.#watchFor(event)
+  #onListenerGone = () => this.#watchNoMore()
 
   constructor(opened, native) {
     super()
     if (opened !== OPENED) throw argumentError('use Engine.open(…) or Engine.openSync(…) in place of new Engine(…)')
     this.#native = native
     this.#verifier = new Verifier(native)
-    this.on('newListener', (event) => this.#watchFor(event))
-    this.on('removeListener', () => this.#watchNoMore())
+    this.#attend()
   }
 
   static async open(options) {
@@ -161,6 +162,19 @@ class Engine extends EventEmitter {
     this.#watch = null
     this.#isClosed = true
     this.#native.close()
+  }
+
+  /** Also without any listener of the application, the engine hears of those that come. */
+  removeAllListeners(...event) {
+    super.removeAllListeners(...event)
+    this.#attend()
+    this.#watchNoMore()
+    return this
+  }
+
+  #attend() {
+    if (this.listenerCount('newListener', this.#onListener) === 0) super.on('newListener', this.#onListener)
+    if (this.listenerCount('removeListener', this.#onListenerGone) === 0) super.on('removeListener', this.#onListenerGone)
   }
 
   #watchFor(event) {

@@ -268,6 +268,7 @@ test('listeners hear when it becomes unknown who was logged out, and when it is 
   // Nothing else keeps this process alive: an engine does not.
   const alive = setInterval(() => {}, 1000)
   t.after(() => clearInterval(alive))
+  engine.removeAllListeners()
   const degraded = once(engine, 'degraded')
   fs.renameSync(log, `${log}.away`)
   const [health] = await degraded
