@@ -43,7 +43,7 @@ check: msrv ## Formatting, lints and documentation, warnings as errors.
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --no-deps --all-features
 
 test: deps ## Everything that must hold: check, all tests, the demo. REQUIRE_ALL=1 makes a skip a failure.
-	@echo 'test: formatting, lints, docs, then every test. About 6 minutes on two cores when nothing is built yet.'
+	@echo 'test: formatting, lints, docs, then every test. Up to half an hour on two cores when nothing is built yet.'
 	@started=$$(date +%s); skipped=; \
 	$(MAKE) --no-print-directory check; \
 	echo 'test: the library without features'; $(CARGO) test --no-default-features --lib; \
