@@ -10,7 +10,7 @@ use crate::clock::UnixTime;
 use crate::error::Error;
 use crate::index::{NotRevoked, Traits};
 use crate::keys::{SignatureValid, crypto};
-use crate::policy::claims::{Claim, Claims};
+use crate::policy::claims::Claims;
 use crate::policy::texts::Span;
 use crate::policy::{ClaimsAccepted, Texts};
 use crate::token_id::TokenId;
@@ -37,6 +37,17 @@ pub enum WhyUnknown {
     Unread,
     /// The log holds revocations of a kind that only a newer signoff knows.
     Newer,
+}
+
+/// What was proven of a token, beside the claims that were read on the way: those stay where the caller wants them, since
+/// to move them costs as much as to check them.
+#[derive(Clone, Copy)]
+pub(crate) struct Proven<'a> {
+    pub(crate) texts: Texts<'a>,
+    pub(super) signing_input: &'a [u8],
+    pub(super) signature: SignatureValid,
+    pub(super) proof: ClaimsAccepted,
+    pub(crate) cleared: Cleared,
 }
 
 /// A token that was accepted: its claims, with proof that all checks happened.
@@ -71,13 +82,8 @@ struct OwnedSource {
 
 impl<'a> Accepted<'a> {
     #[inline]
-    pub(super) fn new(
-        texts: Texts<'a>,
-        signing_input: &'a [u8],
-        claims: Claims,
-        (signature, proof): (SignatureValid, ClaimsAccepted),
-        cleared: Cleared,
-    ) -> Self {
+    pub(super) fn new(proven: Proven<'a>, claims: Claims) -> Self {
+        let Proven { texts, signing_input, signature, proof, cleared } = proven;
         Self { source: Source::Borrowed { texts, signing_input }, claims, signature, proof, cleared }
     }
 
@@ -110,25 +116,25 @@ impl<'a> Accepted<'a> {
 
     /// `aud`: for whom the token is meant, in order.
     pub fn audiences(&self) -> impl Iterator<Item = Cow<'_, str>> {
-        self.texts().audiences(self.claims.aud().present()).into_iter()
+        self.texts().audiences(self.claims.aud()).into_iter()
     }
 
     /// `exp`: when the token ends.
     #[must_use]
     pub fn expires_at(&self) -> Option<UnixTime> {
-        self.claims.exp().present()
+        self.claims.exp()
     }
 
     /// `iat`: when the token was issued.
     #[must_use]
     pub fn issued_at(&self) -> Option<UnixTime> {
-        self.claims.iat().present()
+        self.claims.iat()
     }
 
     /// `nbf`: from when on the token is valid.
     #[must_use]
     pub fn not_before(&self) -> Option<UnixTime> {
-        self.claims.nbf().present()
+        self.claims.nbf()
     }
 
     /// The token's id.
@@ -199,18 +205,8 @@ impl<'a> Accepted<'a> {
         }
     }
 
-    /// Payload and unescaped texts, and where `iss`, `sub`, `jti` and `sid` stand in the two as one: for whoever copies
-    /// them.
-    #[cfg(feature = "capi")]
-    #[inline]
-    pub(crate) fn places(&self) -> (&str, &str, [Option<(usize, usize)>; 4]) {
-        let Texts { payload, unescaped } = self.texts();
-        let claims = [self.claims.iss(), self.claims.sub(), self.claims.jti(), self.claims.sid()];
-        (payload, unescaped, claims.map(|claim| claim.present().map(Span::place)))
-    }
-
-    fn text(&self, claim: Claim<Span>) -> Option<&str> {
-        claim.present().map(|span| self.texts().of(span))
+    fn text(&self, claim: Option<Span>) -> Option<&str> {
+        claim.map(|span| self.texts().of(span))
     }
 }
 

@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+pub(crate) use accepted::Proven;
 pub use accepted::{Accepted, Cleared, WhyUnknown};
 pub use health::{Health, Stats};
 pub use revocations::{ClockTrust, CollectionPause, Compaction, Log, OnUnknown, Progress, Revoking, Threads};
@@ -150,7 +151,7 @@ impl Engine {
         scratch: &'a mut Scratch,
         token: &'a (impl AsRef<[u8]> + ?Sized),
     ) -> Result<Accepted<'a>, Denied> {
-        self.verify_bytes(scratch, token.as_ref(), Clock::System)
+        self.accept(scratch, token.as_ref(), Clock::System)
     }
 
     /// [`verify`](Self::verify) at the times that the caller gives.
@@ -163,7 +164,7 @@ impl Engine {
         token: &'a (impl AsRef<[u8]> + ?Sized),
         times: Times,
     ) -> Result<Accepted<'a>, Denied> {
-        self.verify_bytes(scratch, token.as_ref(), Clock::Given(times))
+        self.accept(scratch, token.as_ref(), Clock::Given(times))
     }
 
     /// Whether a token may be used now, with a result that borrows nothing: for request extensions.
@@ -174,7 +175,7 @@ impl Engine {
     /// Those of [`verify`](Self::verify).
     pub fn verify_owned(&self, token: impl AsRef<[u8]>) -> Result<Accepted<'static>, Denied> {
         let token = token.as_ref();
-        with_thread_scratch(|scratch| self.verify_bytes(scratch, token, Clock::System).map(Accepted::into_owned))
+        with_thread_scratch(|scratch| self.accept(scratch, token, Clock::System).map(Accepted::into_owned))
     }
 
     /// [`verify_owned`](Self::verify_owned) at the times that the caller gives.
@@ -183,7 +184,7 @@ impl Engine {
     /// Those of [`verify`](Self::verify).
     pub fn verify_owned_at(&self, token: impl AsRef<[u8]>, times: Times) -> Result<Accepted<'static>, Denied> {
         let token = token.as_ref();
-        with_thread_scratch(|scratch| self.verify_bytes(scratch, token, Clock::Given(times)).map(Accepted::into_owned))
+        with_thread_scratch(|scratch| self.accept(scratch, token, Clock::Given(times)).map(Accepted::into_owned))
     }
 
     /// Whether the signature of a token holds, whatever its payload is. No claim is looked at.
@@ -199,17 +200,27 @@ impl Engine {
         })
     }
 
+    #[inline]
+    fn accept<'a>(&self, scratch: &'a mut Scratch, token: &'a [u8], clock: Clock) -> Result<Accepted<'a>, Denied> {
+        let mut claims = Claims::default();
+        let proven = self.verify_bytes(scratch, token, clock, &mut claims)?;
+        Ok(Accepted::new(proven, claims))
+    }
+
+    /// Reads the claims of a token into `claims`, which say nothing unless the token is accepted.
+    ///
     /// One function for all callers, from Rust and from C, so that it is compiled once and with everything in it.
     #[inline(never)]
-    fn verify_bytes<'a>(
+    pub(crate) fn verify_bytes<'a>(
         &self,
         scratch: &'a mut Scratch,
         token: &'a [u8],
         clock: Clock,
-    ) -> Result<Accepted<'a>, Denied> {
+        claims: &mut Claims,
+    ) -> Result<Proven<'a>, Denied> {
         let Scratch { recent, buffers } = scratch;
         let (snapshot, counts) = recent.current(&self.shared.published, &self.shared.counters);
-        let verdict = self.judge_bytes(snapshot, buffers, token, clock, counts);
+        let verdict = self.judge_bytes(snapshot, buffers, token, (clock, claims), counts);
         counts.count(verdict.as_ref().err());
         verdict
     }
@@ -220,9 +231,9 @@ impl Engine {
         snapshot: &Snapshot,
         buffers: &'a mut Buffers,
         token: &'a [u8],
-        clock: Clock,
+        (clock, claims): (Clock, &mut Claims),
         counts: &mut Counts,
-    ) -> Result<Accepted<'a>, Denied> {
+    ) -> Result<Proven<'a>, Denied> {
         let policy = &self.shared.policy;
         let log = self.shared.log.as_ref().map(|log| &*log.revocations);
         let mut ahead = log.map(|log| Foresight { log, jti_place: &mut counts.jti_place, foreseen: None });
@@ -232,24 +243,25 @@ impl Engine {
         let payload = std::str::from_utf8(found.payload)
             .map_err(|error| Reject::ClaimsJson { fault: JsonFault::NotUtf8 { at: error.valid_up_to() } })?;
         found.unescaped.clear();
-        let mut claims = Claims::default();
+        *claims = Claims::default();
         claims.read(payload, found.unescaped, policy)?;
-        let now = clock.now(policy.time_limits(&claims));
+        let now = clock.now(policy.time_limits(claims));
         if now <= UnixTime::from_millis(0) {
             return Err(Unknown::ClockNotSet { now }.into());
         }
         let texts = Texts { payload, unescaped: found.unescaped };
-        let proof = policy::judge(policy, &claims, texts, found.typ, found.key, now)?;
+        let proof = policy::judge(policy, claims, texts, found.typ, found.key, now)?;
         let cleared = match log {
             None => Cleared::NoLog,
             Some(log) => {
                 // Where nothing was foreseen the screening begins here.
                 let foreseen = foreseen.unwrap_or_else(|| log.index.foresee(|| None));
                 let times = (clock, now, policy.leeway);
-                log.clear(&foreseen, &claims, texts, found.signing_input, times, &mut counts.probes)?
+                log.clear(&foreseen, claims, texts, found.signing_input, times, &mut counts.probes)?
             }
         };
-        Ok(Accepted::new(texts, found.signing_input, claims, (found.signature, proof), cleared))
+        let (signing_input, signature) = (found.signing_input, found.signature);
+        Ok(Proven { texts, signing_input, signature, proof, cleared })
     }
 }
 

@@ -280,7 +280,7 @@ impl Named {
             None => TokenId::SigningInput(crypto::sha256(signing_input)),
         };
         let (target, issuer) = (Target::Token(token_id), Issuer::of(traits.iss));
-        Self { target, issuer, expires_at: claims.exp().present() }
+        Self { target, issuer, expires_at: claims.exp() }
     }
 }
 

@@ -238,19 +238,19 @@ impl Payload {
         }
 
         let mut added = String::new();
-        let issued_at = match claims.iat().present() {
+        let issued_at = match claims.iat() {
             Some(iat) => iat,
             None => {
                 let texts = Texts { payload: text, unescaped: &unescaped };
                 engine.issue_time(&revocations::traits(&claims, texts), now)?
             }
         };
-        if claims.iat().present().is_none() {
+        if claims.iat().is_none() {
             added += &format!(",\"iat\":{issued_at}");
         }
         // Whole seconds, which every library reads, unless the caller's own start has a fraction.
-        let lives_from = claims.iat().present().unwrap_or(UnixTime::from_secs(issued_at.as_secs()));
-        let expires_at = match (claims.exp().present(), end) {
+        let lives_from = claims.iat().unwrap_or(UnixTime::from_secs(issued_at.as_secs()));
+        let expires_at = match (claims.exp(), end) {
             (Some(_), End::In(_) | End::Never) => return Err(SignError::ExpiryTwice),
             (None, End::Unstated) => return Err(SignError::ExpiryUnstated),
             (Some(exp), End::Unstated) => Some(exp),
@@ -260,10 +260,10 @@ impl Payload {
         if expires_at.is_some_and(|exp| exp > UnixTime::from_secs(NUMERIC_DATE_MAX_SECS)) {
             return Err(SignError::ExpiryTooFar);
         }
-        if let (None, Some(exp)) = (claims.exp().present(), expires_at) {
+        if let (None, Some(exp)) = (claims.exp(), expires_at) {
             added += &format!(",\"exp\":{exp}");
         }
-        let token_id = match claims.jti().present() {
+        let token_id = match claims.jti() {
             Some(jti) => Texts { payload: text, unescaped: &unescaped }.of(jti).to_owned(),
             None => {
                 let random = crypto::random_16().ok_or(SignError::NoRandom)?;

@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::error::signoff_error;
 use super::{signoff_status, signoff_str};
-use crate::clock::Times;
+use crate::clock::{Clock, Times};
 use crate::error::Error;
 use crate::status::Status;
 use crate::verdict::Denied;
@@ -180,30 +180,34 @@ impl Call {
     #[inline]
     pub(super) fn run(&self, work: impl FnOnce() -> Outcome) -> signoff_status {
         let error = self.error;
-        let misfit = if error.is_null() { None } else { Self::right_size(error).err() };
-        self.refused.set(misfit.is_some());
+        self.refused.set(!error.is_null() && !Self::is_right_size(error));
         // What a panic could leave half done is behind locks that do not poison, or is written only at the end. The one
-        // place where the work is done, so that it is inlined here: elsewhere a verification would be moved about.
-        let outcome = catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(Fault::Call(CallError::Panic)));
-        match (misfit, outcome) {
-            (Some(misfit), _) => misfit.status().number(),
-            (None, Err(fault)) => Self::say(error, &fault),
-            (None, Ok(())) => {
-                if !error.is_null() {
-                    // SAFETY: clause 4; of the size that we know. A message is empty that ends at its first byte.
-                    unsafe {
-                        (&raw mut (*error).status).write(0);
-                        (&raw mut (*error).needed).write(0);
-                        (&raw mut (*error).message).cast::<c_char>().write(0);
-                    }
-                }
-                0
+        // place where the work is done, so that it is inlined here: elsewhere a verification would be moved about. For
+        // the same reason a fault takes a way of its own.
+        let mut fault = Fault::Call(CallError::Panic);
+        let done = catch_unwind(AssertUnwindSafe(|| work().map_err(|found| fault = found).is_ok())).unwrap_or(false);
+        if !done || self.refused.get() {
+            return self.say(&fault);
+        }
+        // What stands there still holds nothing, and need not be asked.
+        std::mem::forget(fault);
+        if !error.is_null() {
+            // SAFETY: clause 4; of the size that we know. A message is empty that ends at its first byte.
+            unsafe {
+                (&raw mut (*error).status).write(0);
+                (&raw mut (*error).needed).write(0);
+                (&raw mut (*error).message).cast::<c_char>().write(0);
             }
         }
+        0
     }
 
     #[cold]
-    fn say(error: *mut signoff_error, fault: &Fault) -> signoff_status {
+    fn say(&self, fault: &Fault) -> signoff_status {
+        let error = self.error;
+        if self.refused.get() {
+            return Status::StructSize.number();
+        }
         if error.is_null() {
             return fault.status().number();
         }
@@ -334,21 +338,33 @@ impl Call {
         Ok(unsafe { &*given })
     }
 
-    /// Whether a struct says the size that it has here. Nothing else of it is read.
     #[inline]
     fn right_size<T: Sized32>(given: *const T) -> Result<(), CallError> {
-        if given.is_null() {
-            return Err(CallError::Null { what: T::WHAT });
+        match !given.is_null() && Self::is_right_size(given) {
+            true => Ok(()),
+            false => Err(Self::wrong_size(given)),
         }
+    }
+
+    /// Whether a struct, which is not NULL, says the size that it has here. Nothing else of it is read.
+    #[inline]
+    fn is_right_size<T: Sized32>(given: *const T) -> bool {
         // SAFETY: clause 2: the first member is there whatever the size.
         let size = unsafe { given.cast::<u32>().read() };
-        if size as usize != size_of::<T>() {
-            // A struct has few hundred bytes.
-            #[allow(clippy::cast_possible_truncation)]
-            let known = size_of::<T>() as u32;
-            return Err(CallError::StructSize { what: T::WHAT, given: size, known });
+        size as usize == size_of::<T>()
+    }
+
+    #[cold]
+    fn wrong_size<T: Sized32>(given: *const T) -> CallError {
+        if given.is_null() {
+            return CallError::Null { what: T::WHAT };
         }
-        Ok(())
+        // SAFETY: clause 2: the first member is there whatever the size.
+        let given = unsafe { given.cast::<u32>().read() };
+        // A struct has few hundred bytes.
+        #[allow(clippy::cast_possible_truncation)]
+        let known = size_of::<T>() as u32;
+        CallError::StructSize { what: T::WHAT, given, known }
     }
 
     /// A struct to be filled in. Unless it is, it reads as all zero when the call ends, also by a panic.
@@ -415,6 +431,11 @@ impl Call {
             true => Ok(None),
             false => self.sized_in(times)?.read().map(Some),
         }
+    }
+
+    #[inline]
+    pub(super) fn clock(&self, times: *const super::signoff_times) -> Result<Clock, CallError> {
+        Ok(self.times(times)?.map_or(Clock::System, Clock::Given))
     }
 }
 
@@ -536,6 +557,20 @@ impl Buffer<'_> {
         unsafe { start.copy_from_nonoverlapping(text.as_ptr(), text.len()) };
         self.used += text.len();
         Ok(signoff_str { data: start.cast_const().cast(), len: text.len() })
+    }
+
+    /// Appends two texts that are to stand one behind the other, or neither, and returns where the first stands now.
+    #[inline]
+    pub(super) fn put_both(&mut self, first: &str, second: &str) -> Result<signoff_str, CallError> {
+        if second.is_empty() { self.put(first) } else { self.put_both_full(first, second) }
+    }
+
+    #[cold]
+    fn put_both_full(&mut self, first: &str, second: &str) -> Result<signoff_str, CallError> {
+        self.require(self.used + first.len() + second.len())?;
+        let start = self.put(first)?;
+        self.put(second)?;
+        Ok(start)
     }
 }
 

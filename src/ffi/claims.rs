@@ -9,7 +9,9 @@ use serde_json::value::RawValue;
 use super::call::{Buffer, Call, CallError, Outcome, sized};
 use super::text::millis;
 use super::{signoff_error, signoff_status, signoff_str};
-use crate::engine::{Accepted, Cleared, WhyUnknown};
+use crate::engine::{Accepted, Cleared, Proven, WhyUnknown};
+use crate::policy::claims::Claims;
+use crate::policy::texts::Span;
 
 /// Nothing was cleared: the struct has not been filled in.
 pub const SIGNOFF_CLEARED_NOTHING: u32 = 0;
@@ -70,57 +72,54 @@ pub extern "C" fn signoff_buffer_bytes(token_len: usize) -> usize {
 }
 
 impl signoff_claims {
-    /// Copies the texts of a token into a buffer.
+    /// The claims of a token, with their texts copied into a buffer.
     #[inline]
-    pub(super) fn copied(accepted: &Accepted<'_>, mut buffer: Buffer<'_>) -> Result<Self, CallError> {
-        let (payload, unescaped, places) = accepted.places();
-        buffer.require(payload.len() + unescaped.len())?;
-        let payload = buffer.put(payload)?;
-        if !unescaped.is_empty() {
-            buffer.put(unescaped)?;
-        }
+    pub(super) fn copied(proven: &Proven<'_>, claims: &Claims, mut buffer: Buffer<'_>) -> Result<Self, CallError> {
         // One behind the other as in the scratch, so that places stay what they are.
-        let text = |place: Option<(usize, usize)>| match place {
+        let payload = buffer.put_both(proven.texts.payload, proven.texts.unescaped)?;
+        let text = |span: Option<Span>| match span.map(Span::place) {
             None => signoff_str::NONE,
             Some((start, len)) => signoff_str { data: payload.data.wrapping_add(start), len },
         };
-        let [issuer, subject, jti, session] = places.map(text);
-        Ok(Self { payload, issuer, subject, jti, session, ..Self::times(accepted) })
+        Ok(Self {
+            struct_size: size_of::<Self>() as u32,
+            cleared: cleared(proven.cleared),
+            payload,
+            issuer: text(claims.iss()),
+            subject: text(claims.sub()),
+            jti: text(claims.jti()),
+            session: text(claims.sid()),
+            expires_at_ms: millis(claims.exp()),
+            issued_at_ms: millis(claims.iat()),
+            not_before_ms: millis(claims.nbf()),
+        })
     }
 
     /// Views of a token that lives on.
     pub(super) fn viewed(accepted: &Accepted<'_>) -> Self {
         Self {
+            struct_size: size_of::<Self>() as u32,
+            cleared: cleared(accepted.cleared()),
             payload: signoff_str::view(accepted.payload()),
             issuer: signoff_str::view_of(accepted.issuer()),
             subject: signoff_str::view_of(accepted.subject()),
             jti: signoff_str::view_of(accepted.jti()),
             session: signoff_str::view_of(accepted.session()),
-            ..Self::times(accepted)
-        }
-    }
-
-    #[inline]
-    fn times(accepted: &Accepted<'_>) -> Self {
-        let none = signoff_str::NONE;
-        Self {
-            struct_size: size_of::<Self>() as u32,
-            cleared: match accepted.cleared() {
-                Cleared::NotRevoked(_) => SIGNOFF_CLEARED_NOT_REVOKED,
-                Cleared::NoLog => SIGNOFF_CLEARED_NO_LOG,
-                Cleared::UnknownAllowed(WhyUnknown::Stale) => SIGNOFF_CLEARED_UNKNOWN_STALE,
-                Cleared::UnknownAllowed(WhyUnknown::Unread) => SIGNOFF_CLEARED_UNKNOWN_UNREAD,
-                Cleared::UnknownAllowed(WhyUnknown::Newer) => SIGNOFF_CLEARED_UNKNOWN_NEWER,
-            },
-            payload: none,
-            issuer: none,
-            subject: none,
-            jti: none,
-            session: none,
             expires_at_ms: millis(accepted.expires_at()),
             issued_at_ms: millis(accepted.issued_at()),
             not_before_ms: millis(accepted.not_before()),
         }
+    }
+}
+
+#[inline]
+fn cleared(cleared: Cleared) -> u32 {
+    match cleared {
+        Cleared::NotRevoked(_) => SIGNOFF_CLEARED_NOT_REVOKED,
+        Cleared::NoLog => SIGNOFF_CLEARED_NO_LOG,
+        Cleared::UnknownAllowed(WhyUnknown::Stale) => SIGNOFF_CLEARED_UNKNOWN_STALE,
+        Cleared::UnknownAllowed(WhyUnknown::Unread) => SIGNOFF_CLEARED_UNKNOWN_UNREAD,
+        Cleared::UnknownAllowed(WhyUnknown::Newer) => SIGNOFF_CLEARED_UNKNOWN_NEWER,
     }
 }
 

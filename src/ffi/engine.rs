@@ -37,20 +37,32 @@ impl signoff_engine {
     #[inline]
     pub(super) fn with_scratch<T>(&self, work: impl FnOnce(&mut Scratch) -> T) -> T {
         let (mut lent, mut own);
-        let scratch = match self.scratches.get_or_default().try_borrow_mut() {
+        let scratch = match self.scratches.get().unwrap_or_else(|| self.first_of_thread()).try_borrow_mut() {
             Ok(scratch) => {
                 lent = scratch;
                 &mut *lent
             }
             // A signal handler that verifies while its thread does.
             Err(_) => {
-                own = Scratch::new();
-                &mut own
+                own = another_scratch();
+                &mut *own
             }
         };
         // In one place, so that it is inlined here.
         work(scratch)
     }
+
+    #[cold]
+    #[inline(never)]
+    fn first_of_thread(&self) -> &RefCell<Scratch> {
+        self.scratches.get_or_default()
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn another_scratch() -> Box<Scratch> {
+    Box::default()
 }
 
 /// Makes an engine without a revocation log: nothing can be logged out, and the claims of accepted tokens say so.

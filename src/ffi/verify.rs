@@ -4,23 +4,8 @@ use std::ffi::c_char;
 
 use super::call::{Call, Fault};
 use super::{signoff_claims, signoff_engine, signoff_error, signoff_status, signoff_str, signoff_times};
-use crate::clock::Times;
-use crate::engine::{Accepted, Engine, Scratch};
+use crate::policy::claims::Claims;
 use crate::status::Status;
-use crate::verdict::Denied;
-
-#[inline]
-fn verify<'a>(
-    engine: &Engine,
-    scratch: &'a mut Scratch,
-    token: &'a [u8],
-    times: Option<Times>,
-) -> Result<Accepted<'a>, Denied> {
-    match times {
-        None => engine.verify(scratch, token),
-        Some(times) => engine.verify_at(scratch, token, times),
-    }
-}
 
 /// Whether a token may be used now: returns SIGNOFF_OK if and only if its shape, its signature and its claims hold and
 /// nobody has logged it out, as far as the engine is to know: without a log, and with SIGNOFF_ON_UNKNOWN_ACCEPT, "cleared" of
@@ -52,14 +37,13 @@ pub unsafe extern "C" fn signoff_engine_verify(
         let out = if claims.is_null() { None } else { Some(call.sized_out(claims)?) };
         let buffer = call.buffer(buffer, buffer_size, "buffer")?;
         let handle = call.handle(engine, "engine")?;
-        let (engine, times) = (handle.here()?, call.times(times)?);
+        let (engine, clock) = (handle.here()?, call.clock(times)?);
         let token = call.token(token, token_len)?;
         handle.with_scratch(|scratch| {
-            // By reference: an accepted token is too large to be moved for nothing.
-            match (&verify(engine, scratch, token, times), out) {
-                (Ok(accepted), Some(out)) => out.set(signoff_claims::copied(accepted, buffer)?),
-                (Ok(_), None) => {}
-                (Err(denied), _) => return Err(denied.clone().into()),
+            let mut read = Claims::default();
+            let proven = engine.verify_bytes(scratch, token, clock, &mut read)?;
+            if let Some(out) = out {
+                out.set(signoff_claims::copied(&proven, &read, buffer)?);
             }
             Ok(())
         })
@@ -89,15 +73,15 @@ pub unsafe extern "C" fn signoff_engine_verify_batch(
         let mut statuses = call.out_array(statuses, tokens_len, "statuses")?;
         statuses.fill(Status::NotVerified.number());
         let handle = call.handle(engine, "engine")?;
-        let (engine, times) = (handle.here()?, call.times(times)?);
+        let (engine, clock) = (handle.here()?, call.clock(times)?);
         let tokens = call.array(tokens, tokens_len, "tokens")?;
         handle.with_scratch(|scratch| {
-            let mut first: Option<Fault> = None;
+            let (mut first, mut read): (Option<Fault>, _) = (None, Claims::default());
             for (at, token) in tokens.iter().enumerate() {
                 let verdict = call
                     .token(token.data, token.len)
                     .map_err(Fault::from)
-                    .and_then(|token| Ok(verify(engine, scratch, token, times).map(|_accepted| ())?));
+                    .and_then(|token| Ok(engine.verify_bytes(scratch, token, clock, &mut read).map(|_proven| ())?));
                 statuses.set(at, verdict.as_ref().map_or_else(|fault| fault.status().number(), |()| 0));
                 if let (None, Err(fault)) = (&first, verdict) {
                     first = Some(fault);

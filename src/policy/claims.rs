@@ -79,14 +79,6 @@ impl Registered {
     }
 }
 
-/// What a claim is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Claim<T> {
-    Present(T),
-    Missing,
-    Malformed,
-}
-
 /// A set of registered claims.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct ClaimSet(u8);
@@ -257,60 +249,56 @@ impl Claims {
 
     /// `exp`.
     #[inline]
-    pub(crate) fn exp(&self) -> Claim<UnixTime> {
+    pub(crate) fn exp(&self) -> Option<UnixTime> {
         self.claim(Registered::Exp, self.dates[0])
     }
 
     /// `nbf`.
     #[inline]
-    pub(crate) fn nbf(&self) -> Claim<UnixTime> {
+    pub(crate) fn nbf(&self) -> Option<UnixTime> {
         self.claim(Registered::Nbf, self.dates[1])
     }
 
     /// `iat`.
     #[inline]
-    pub(crate) fn iat(&self) -> Claim<UnixTime> {
+    pub(crate) fn iat(&self) -> Option<UnixTime> {
         self.claim(Registered::Iat, self.dates[2])
     }
 
     /// `iss`.
     #[inline]
-    pub(crate) fn iss(&self) -> Claim<Span> {
+    pub(crate) fn iss(&self) -> Option<Span> {
         self.claim(Registered::Iss, self.texts[0])
     }
 
     /// `sub`.
     #[inline]
-    pub(crate) fn sub(&self) -> Claim<Span> {
+    pub(crate) fn sub(&self) -> Option<Span> {
         self.claim(Registered::Sub, self.texts[1])
     }
 
     /// `aud`.
     #[inline]
-    pub(crate) fn aud(&self) -> Claim<Audience> {
+    pub(crate) fn aud(&self) -> Option<Audience> {
         let span = self.texts[2];
         self.claim(Registered::Aud, if self.audience_is_array { Audience::Array(span) } else { Audience::One(span) })
     }
 
     /// `jti`.
     #[inline]
-    pub(crate) fn jti(&self) -> Claim<Span> {
+    pub(crate) fn jti(&self) -> Option<Span> {
         self.claim(Registered::Jti, self.texts[3])
     }
 
     /// `sid`.
     #[inline]
-    pub(crate) fn sid(&self) -> Claim<Span> {
+    pub(crate) fn sid(&self) -> Option<Span> {
         self.claim(Registered::Sid, self.texts[4])
     }
 
     #[inline]
-    fn claim<T>(&self, claim: Registered, value: T) -> Claim<T> {
-        match (self.present.has(claim), self.malformed.has(claim)) {
-            (_, true) => Claim::Malformed,
-            (true, false) => Claim::Present(value),
-            (false, false) => Claim::Missing,
-        }
+    fn claim<T>(&self, claim: Registered, value: T) -> Option<T> {
+        self.present.has(claim).then_some(value)
     }
 
     /// Whether an id is there, but empty, and so counts as missing.
@@ -333,17 +321,6 @@ impl Claims {
 #[cold]
 fn note_twice(twice: &mut Option<ClaimName>, claim: Registered) {
     twice.get_or_insert(ClaimName::registered(claim.name()));
-}
-
-impl<T> Claim<T> {
-    /// The value, where it is known that no claim is malformed.
-    #[inline]
-    pub(crate) fn present(self) -> Option<T> {
-        match self {
-            Self::Present(value) => Some(value),
-            Self::Missing | Self::Malformed => None,
-        }
-    }
 }
 
 /// Whether a number is written as digits alone.

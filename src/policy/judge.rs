@@ -30,24 +30,24 @@ pub(crate) fn judge(
     now: UnixTime,
 ) -> Result<ClaimsAccepted, Reject> {
     let leeway = policy.leeway;
-    match claims.exp().present() {
+    match claims.exp() {
         Some(exp) if now >= exp.plus(leeway) => return Err(Reject::Expired { exp, now, leeway }),
         None if policy.expiry == Expiry::Required => return Err(missing(Registered::Exp)),
         Some(_) | None => {}
     }
-    if let Some(nbf) = claims.nbf().present()
+    if let Some(nbf) = claims.nbf()
         && now < nbf.minus(leeway)
     {
         return Err(Reject::NotYetValid { nbf, now, leeway });
     }
     let allowed = policy.issued_in_future_max;
-    if let Some(iat) = claims.iat().present()
+    if let Some(iat) = claims.iat()
         && iat > now.plus(allowed)
     {
         return Err(Reject::IssuedInFuture { iat, now, allowed });
     }
 
-    let issuer = claims.iss().present().map(|span| texts.of(span));
+    let issuer = claims.iss().map(|span| texts.of(span));
     if !policy.issuers.is_empty() {
         let issuer = issuer.ok_or_else(|| missing(Registered::Iss))?;
         if !policy.issuers.iter().any(|ours| **ours == *issuer) {
@@ -58,13 +58,13 @@ pub(crate) fn judge(
         return Err(Reject::IssuerNotOfKey);
     }
     if !policy.audiences.is_empty() {
-        let audience = claims.aud().present().ok_or_else(|| missing(Registered::Aud))?;
+        let audience = claims.aud().ok_or_else(|| missing(Registered::Aud))?;
         if !audience_meets(policy, audience, texts) {
             return Err(Reject::AudienceMismatch);
         }
     }
     if let Some(ours) = &policy.subject {
-        let subject = claims.sub().present().ok_or_else(|| missing(Registered::Sub))?;
+        let subject = claims.sub().ok_or_else(|| missing(Registered::Sub))?;
         if **ours != *texts.of(subject) {
             return Err(Reject::SubjectMismatch);
         }
@@ -79,7 +79,7 @@ impl Policy {
     /// The times at which the verdict on these claims changes.
     #[inline]
     pub(crate) fn time_limits(&self, claims: &Claims) -> [Option<UnixTime>; 4] {
-        let (exp, nbf, iat) = (claims.exp().present(), claims.nbf().present(), claims.iat().present());
+        let (exp, nbf, iat) = (claims.exp(), claims.nbf(), claims.iat());
         [
             exp.map(|exp| exp.plus(self.leeway)),
             nbf.map(|nbf| nbf.minus(self.leeway)),
@@ -93,14 +93,14 @@ impl Policy {
 #[inline]
 fn judge_spans(policy: &Policy, claims: &Claims, now: UnixTime) -> Result<(), Reject> {
     if let Some(max) = policy.lifetime_max {
-        let exp = claims.exp().present().ok_or_else(|| missing(Registered::Exp))?;
-        let iat = claims.iat().present().ok_or_else(|| missing(Registered::Iat))?;
+        let exp = claims.exp().ok_or_else(|| missing(Registered::Exp))?;
+        let iat = claims.iat().ok_or_else(|| missing(Registered::Iat))?;
         if exp > iat.plus(max) {
             return Err(Reject::LifetimeTooLong { exp, iat, max });
         }
     }
     if let Some(max) = policy.age_max {
-        let iat = claims.iat().present().ok_or_else(|| missing(Registered::Iat))?;
+        let iat = claims.iat().ok_or_else(|| missing(Registered::Iat))?;
         if now >= iat.plus(max).plus(policy.leeway) {
             return Err(Reject::TooOld { iat, now, max });
         }

@@ -29,7 +29,7 @@ use crate::keys::crypto;
 use crate::limits::KEEP_AFTER_EXPIRY;
 use crate::log::{Cursor, Facts, LogError, RevocationLog};
 use crate::policy::Texts;
-use crate::policy::claims::{Claim, Claims};
+use crate::policy::claims::Claims;
 use crate::policy::texts::Span;
 use crate::sync::Mutex;
 use crate::token::guess::{Guess, Place};
@@ -137,7 +137,7 @@ impl Revocations {
     /// expired.
     #[inline]
     pub(super) fn judge(&self, claims: &Claims, leeway: Duration) -> Result<(), Reject> {
-        let exp = claims.exp().present();
+        let exp = claims.exp();
         let watermark = UnixTime::from_millis(self.watermark.load(Ordering::Acquire));
         if let Some(exp) = exp
             && exp.plus(KEEP_AFTER_EXPIRY) <= watermark
@@ -188,7 +188,7 @@ impl Revocations {
         let is_allowed = match self.options.on_unknown {
             OnUnknown::Reject => false,
             OnUnknown::Accept => true,
-            OnUnknown::AcceptYounger(age) => claims.iat().present().is_some_and(|iat| now < iat.plus(age)),
+            OnUnknown::AcceptYounger(age) => claims.iat().is_some_and(|iat| now < iat.plus(age)),
         };
         match (is_allowed, &unknown) {
             (true, Unknown::Stale { .. }) => Ok(Cleared::UnknownAllowed(WhyUnknown::Stale)),
@@ -227,8 +227,8 @@ impl Revocations {
 #[cold]
 fn judge_lifetime(claims: &Claims, max: Duration) -> Result<(), Reject> {
     let missing = |name| Reject::ClaimMissing { name: ClaimName::registered(name) };
-    let exp = claims.exp().present().ok_or_else(|| missing("exp"))?;
-    let iat = claims.iat().present().ok_or_else(|| missing("iat"))?;
+    let exp = claims.exp().ok_or_else(|| missing("exp"))?;
+    let iat = claims.iat().ok_or_else(|| missing("iat"))?;
     if exp > iat.plus(max) {
         return Err(Reject::LifetimeTooLong { exp, iat, max });
     }
@@ -238,13 +238,13 @@ fn judge_lifetime(claims: &Claims, max: Duration) -> Result<(), Reject> {
 /// What of a token is screened.
 #[inline]
 pub(super) fn traits<'a>(claims: &Claims, texts: Texts<'a>) -> Traits<'a> {
-    let text = |claim: Claim<Span>| claim.present().map(|span| texts.of(span));
+    let text = |claim: Option<Span>| claim.map(|span| texts.of(span));
     Traits {
         jti: text(claims.jti()),
         sid: text(claims.sid()),
         sub: text(claims.sub()),
         iss: text(claims.iss()),
-        iat: claims.iat().present(),
+        iat: claims.iat(),
     }
 }
 
