@@ -9,7 +9,7 @@ use std::time::Duration;
 use signoff::ffi::*;
 use signoff::{
     Accepted, Algorithm, Engine, Issuer, Key, KeySet, Log, NewToken, Policy, Revocation, RevocationStatus, Revoked,
-    Status, Threads, Times, UnixTime,
+    Status, Threads, Times, UnixTime, VouchedToken,
 };
 
 const SECRET: &[u8; 64] = b"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
@@ -103,7 +103,7 @@ pub fn run(data: &[u8]) -> usize {
 
 impl World {
     fn step(&mut self, bytes: &mut Bytes<'_>) -> signoff_status {
-        match bytes.below(12) {
+        match bytes.below(14) {
             0 | 1 => self.open(bytes),
             2 | 3 => self.sign(bytes),
             4 | 5 => self.verify(bytes),
@@ -111,7 +111,9 @@ impl World {
             7 | 8 => self.revoke(bytes),
             9 => self.accept(bytes),
             10 => self.is_revoked(),
-            _ => self.end(bytes),
+            11 => self.end(bytes),
+            12 => self.screen(bytes),
+            _ => self.move_to_another_engine(bytes),
         }
     }
 
@@ -290,8 +292,9 @@ impl World {
     }
 
     fn revoke(&mut self, bytes: &mut Bytes<'_>) -> signoff_status {
-        let target = u32::from(bytes.below(9));
-        let value = if target == SIGNOFF_REVOKE_TOKEN { self.token(bytes) } else { bytes.text().to_vec() };
+        let target = u32::from(bytes.below(10));
+        let whole = matches!(target, SIGNOFF_REVOKE_TOKEN | SIGNOFF_REVOKE_INSECURE_VOUCHED);
+        let value = if whole { self.token(bytes) } else { bytes.text().to_vec() };
         let (kept, has_kept) = (bytes.text(), bytes.below(3) == 0);
         let issuer_kind = u32::from(bytes.below(3));
         let keep = [view(kept)];
@@ -355,9 +358,14 @@ impl World {
             SIGNOFF_REVOKE_SESSION => Revocation::session(value),
             SIGNOFF_REVOKE_SUBJECT => Revocation::subject(value),
             SIGNOFF_REVOKE_EVERYTHING => Revocation::everything(),
+            SIGNOFF_REVOKE_INSECURE_VOUCHED => {
+                Revocation::vouched_token(VouchedToken::insecure_verified_elsewhere(&value))
+            }
             _ => return Err(Status::OptionUnknown),
         };
-        if issuer_kind != SIGNOFF_ISSUER_ANY && matches!(target, SIGNOFF_REVOKE_TOKEN | SIGNOFF_REVOKE_ACCEPTED) {
+        let names_itself =
+            matches!(target, SIGNOFF_REVOKE_TOKEN | SIGNOFF_REVOKE_ACCEPTED | SIGNOFF_REVOKE_INSECURE_VOUCHED);
+        if issuer_kind != SIGNOFF_ISSUER_ANY && names_itself {
             return Err(Status::OptionUnknown);
         }
         revocation = match issuer_kind {
@@ -404,6 +412,47 @@ impl World {
                 let revoked = matches!(answer, RevocationStatus::Revoked { .. });
                 assert_eq!(verdict == SIGNOFF_TOKEN_REVOKED, revoked);
                 self.same(status, Status::Done)
+            }
+        }
+    }
+
+    fn screen(&mut self, bytes: &mut Bytes<'_>) -> signoff_status {
+        let (token, (now, now_rust), mut cleared) = (self.token(bytes), times(NOW_MS), 99);
+        // SAFETY: every pointer is to a value that outlives the call.
+        let status = unsafe {
+            let data = token.as_ptr().cast();
+            signoff_engine_insecure_screen(self.engine, data, token.len(), &now, &mut cleared, &mut self.error)
+        };
+        assert_eq!(cleared == SIGNOFF_CLEARED_NOTHING, status != SIGNOFF_OK);
+        let Some(engine) = &self.mirror else { return self.same(status, self.status_without_engine()) };
+        let screened = engine.screen_at(VouchedToken::insecure_verified_elsewhere(&token), now_rust);
+        self.same(status, screened.map_or_else(|denied| denied.status(), |_| Status::Done))
+    }
+
+    /// Goes on with another engine on the same log, and ends the first.
+    fn move_to_another_engine(&mut self, bytes: &mut Bytes<'_>) -> signoff_status {
+        let leeway = u64::from(bytes.next()) * 1500;
+        let policy = signoff_policy { leeway_ms: leeway, ..sized() };
+        let (mut keys, mut second) = (null_mut(), null_mut());
+        // SAFETY: every pointer is to a value that outlives the call; the first engine is replaced where it is freed.
+        let status = unsafe {
+            let secret = SECRET.as_ptr().cast();
+            assert_eq!(signoff_key_set_from_secret(1, secret, 64, 0, &mut keys, null_mut()), SIGNOFF_OK);
+            let status = signoff_engine_on_same_log(self.engine, keys, &policy, &mut second, &mut self.error);
+            signoff_key_set_free(keys);
+            status
+        };
+        assert_eq!(second.is_null(), status != SIGNOFF_OK);
+        let Some(engine) = &self.mirror else { return self.same(status, self.status_without_engine()) };
+        let keys = KeySet::new([Key::hmac(Algorithm::Hs256, SECRET).unwrap()]).unwrap();
+        match engine.on_same_log(keys, Policy::new().leeway(Duration::from_millis(leeway))) {
+            Err(error) => self.same(status, error.status()),
+            Ok(other) => {
+                self.same(status, Status::Done);
+                // SAFETY: made by the library, and replaced at once.
+                unsafe { signoff_engine_free(self.engine) };
+                (self.engine, self.mirror) = (second, Some(other));
+                status
             }
         }
     }

@@ -732,6 +732,12 @@
 #define SIGNOFF_REVOKE_EVERYTHING 7
 
 /**
+ * One token, given whole, whose signature the caller has verified by other means: for algorithms that this library does
+ * not have. See signoff_engine_insecure_screen(). Insecure in that who signed it is not checked.
+ */
+#define SIGNOFF_REVOKE_INSECURE_VOUCHED 8
+
+/**
  * Tokens of every issuer, and those without "iss".
  */
 #define SIGNOFF_ISSUER_ANY 0
@@ -1639,6 +1645,22 @@ signoff_status signoff_engine_open(const struct signoff_key_set *keys,
                                    struct signoff_error *error);
 
 /**
+ * Makes an engine with keys and a policy of its own on the log of another: they share what is kept of it and its threads,
+ * and what one revokes binds the other at once. For a program that takes several kinds of tokens. Without a log they share
+ * nothing.
+ *
+ * engine: may be freed first. policy: what a token must say to the new one. out: the engine if and only if the result is
+ * SIGNOFF_OK, and NULL otherwise. Statuses: SIGNOFF_POLICY_INVALID for an option out of bounds; the call
+ * errors of SIGNOFF_ERR_….
+ */
+SIGNOFF_MUST_USE
+signoff_status signoff_engine_on_same_log(const struct signoff_engine *engine,
+                                          const struct signoff_key_set *keys,
+                                          const struct signoff_policy *policy,
+                                          struct signoff_engine **out,
+                                          struct signoff_error *error);
+
+/**
  * Replaces the key set while other threads verify: each verification uses the old set or the new one as a whole, and
  * those that start after this returns use the new one.
  */
@@ -1746,6 +1768,26 @@ signoff_status signoff_engine_authenticate(const struct signoff_engine *engine,
                                            size_t buffer_size,
                                            struct signoff_str *payload,
                                            struct signoff_error *error);
+
+/**
+ * Whether a token has been logged out whose signature the caller has verified by other means, over these very bytes: for
+ * algorithms that this library does not have. Returns SIGNOFF_OK if and only if nothing means it, as far as the engine is
+ * to know. Insecure in that it takes the caller's word: of a token that nobody has verified it says nothing.
+ *
+ * The token's shape, its header and the types of its claims are held to the rules of signoff_engine_verify(), but for the
+ * algorithm. Its times, issuer, audience and type are not looked at; one that expired so long ago that its revocation may
+ * have been deleted is refused as expired.
+ *
+ * token: not ended by NUL. times: NULL for this machine's clocks. cleared: SIGNOFF_CLEARED_… with SIGNOFF_OK, and
+ * SIGNOFF_CLEARED_NOTHING otherwise; may be NULL. Statuses and cost: those of signoff_engine_verify(), less the signature.
+ */
+SIGNOFF_MUST_USE
+signoff_status signoff_engine_insecure_screen(const struct signoff_engine *engine,
+                                              const char *token,
+                                              size_t token_len,
+                                              const struct signoff_times *times,
+                                              uint32_t *cleared,
+                                              struct signoff_error *error);
 
 /**
  * Verifies a token as signoff_engine_verify() does, and keeps what was accepted.

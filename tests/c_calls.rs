@@ -14,9 +14,22 @@ fn a_story_told_in_bytes_agrees_with_rust() {
     let verify = [4, 1, 1, 1, 1, 0];
     let revoke = [7, 3, 1, 1, 1, 0];
     let accept = [9, 1, 1, 10];
-    let story = [&open[..], &sign, &verify, &accept, &revoke, &verify, &[10], &[6, 2, 0, 1, 1, 1], &[11, 0]].concat();
-    // Open, sign, verify, accept, is_revoked, revoke; then three verdicts that say "revoked"; refresh and end.
-    assert_eq!(c_calls::run(&story), 8);
+    let story = [
+        &open[..],
+        &sign,
+        &verify,
+        &accept,
+        &revoke,
+        &verify,
+        &[10],
+        &[6, 2, 0, 1, 1, 1],
+        &[13, 1],
+        &[12, 1, 1],
+        &[11, 0],
+    ]
+    .concat();
+    // Open, sign, verify, accept, is_revoked, revoke, another engine; four verdicts that say "revoked"; the end.
+    assert_eq!(c_calls::run(&story), 9);
 }
 
 #[test]

@@ -83,7 +83,7 @@ impl signoff_claims {
         };
         Ok(Self {
             struct_size: size_of::<Self>() as u32,
-            cleared: cleared(proven.cleared),
+            cleared: cleared_number(proven.cleared),
             payload,
             issuer: text(claims.iss()),
             subject: text(claims.sub()),
@@ -99,7 +99,7 @@ impl signoff_claims {
     pub(super) fn viewed(accepted: &Accepted<'_>) -> Self {
         Self {
             struct_size: size_of::<Self>() as u32,
-            cleared: cleared(accepted.cleared()),
+            cleared: cleared_number(accepted.cleared()),
             payload: signoff_str::view(accepted.payload()),
             issuer: signoff_str::view_of(accepted.issuer()),
             subject: signoff_str::view_of(accepted.subject()),
@@ -113,7 +113,7 @@ impl signoff_claims {
 }
 
 #[inline]
-fn cleared(cleared: Cleared) -> u32 {
+pub(super) fn cleared_number(cleared: Cleared) -> u32 {
     match cleared {
         Cleared::NotRevoked(_) => SIGNOFF_CLEARED_NOT_REVOKED,
         Cleared::NoLog => SIGNOFF_CLEARED_NO_LOG,

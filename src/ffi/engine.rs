@@ -123,6 +123,34 @@ pub unsafe extern "C" fn signoff_engine_open(
     })
 }
 
+/// Makes an engine with keys and a policy of its own on the log of another: they share what is kept of it and its threads,
+/// and what one revokes binds the other at once. For a program that takes several kinds of tokens. Without a log they share
+/// nothing.
+///
+/// engine: may be freed first. policy: what a token must say to the new one. out: the engine if and only if the result is
+/// SIGNOFF_OK, and NULL otherwise. Statuses: SIGNOFF_POLICY_INVALID for an option out of bounds; the call
+/// errors of SIGNOFF_ERR_….
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn signoff_engine_on_same_log(
+    engine: *const signoff_engine,
+    keys: *const signoff_key_set,
+    policy: *const signoff_policy,
+    out: *mut *mut signoff_engine,
+    error: *mut signoff_error,
+) -> signoff_status {
+    // SAFETY: the caller keeps the contract of the header.
+    let call = unsafe { Call::new(error) };
+    call.run(|| {
+        let out = call.out_handle(out, "out")?;
+        let first = call.handle(engine, "engine")?;
+        let keys = call.handle(keys, "keys")?.keys.clone();
+        let second = first.here()?.on_same_log(keys, call.sized_in(policy)?.read(&call)?)?;
+        out.set(signoff_engine { engine: first.engine.beside(second), scratches: ThreadLocal::new() });
+        Ok(())
+    })
+}
+
 /// Replaces the key set while other threads verify: each verification uses the old set or the new one as a whole, and
 /// those that start after this returns use the new one.
 #[unsafe(no_mangle)]

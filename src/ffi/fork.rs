@@ -63,6 +63,11 @@ impl<T> OfProcess<T> {
         Self { value: ManuallyDrop::new(value), forks: None }
     }
 
+    /// What works where this does.
+    pub(super) fn beside<U>(&self, value: U) -> OfProcess<U> {
+        OfProcess { value: ManuallyDrop::new(value), forks: self.forks }
+    }
+
     #[inline]
     fn is_here(&self) -> bool {
         self.forks.is_none_or(|forks| forks == count())

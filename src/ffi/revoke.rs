@@ -7,7 +7,7 @@ use super::fork::OfProcess;
 use super::text::{millis, optional_moment};
 use super::{signoff_accepted, signoff_engine, signoff_error, signoff_status, signoff_str, signoff_times};
 use crate::clock::Times;
-use crate::engine::{ClockTrust, Revoking};
+use crate::engine::{ClockTrust, Revoking, VouchedToken};
 use crate::revocation::{Durability, Issuer, Revocation, Revoked};
 use crate::token_id::TokenId;
 
@@ -27,6 +27,9 @@ pub const SIGNOFF_REVOKE_SUBJECT: u32 = 6;
 /// Every token that was issued before the cut-off: for an incident. No answer to a leaked key, whose holder writes any
 /// "iat": remove the key.
 pub const SIGNOFF_REVOKE_EVERYTHING: u32 = 7;
+/// One token, given whole, whose signature the caller has verified by other means: for algorithms that this library does
+/// not have. See signoff_engine_insecure_screen(). Insecure in that who signed it is not checked.
+pub const SIGNOFF_REVOKE_INSECURE_VOUCHED: u32 = 8;
 
 /// Tokens of every issuer, and those without "iss".
 pub const SIGNOFF_ISSUER_ANY: u32 = 0;
@@ -147,9 +150,13 @@ impl signoff_revocation {
             }
             SIGNOFF_REVOKE_ACCEPTED => Revocation::token(&call.handle(self.accepted, "revocation->accepted")?.accepted),
             SIGNOFF_REVOKE_EVERYTHING => Revocation::everything(),
+            SIGNOFF_REVOKE_INSECURE_VOUCHED => {
+                Revocation::vouched_token(VouchedToken::insecure_verified_elsewhere(&text()?))
+            }
             given => return wrong("revocation->target", given),
         };
-        let names_itself = matches!(self.target, SIGNOFF_REVOKE_TOKEN | SIGNOFF_REVOKE_ACCEPTED);
+        let names_itself =
+            matches!(self.target, SIGNOFF_REVOKE_TOKEN | SIGNOFF_REVOKE_ACCEPTED | SIGNOFF_REVOKE_INSECURE_VOUCHED);
         let issuer = call.optional_text(self.issuer, "revocation->issuer")?;
         match (self.issuer_kind, issuer) {
             (SIGNOFF_ISSUER_ANY, None) => {}

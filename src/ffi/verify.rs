@@ -3,7 +3,9 @@
 use std::ffi::c_char;
 
 use super::call::{Call, Fault};
+use super::claims::{SIGNOFF_CLEARED_NOTHING, cleared_number};
 use super::{signoff_claims, signoff_engine, signoff_error, signoff_status, signoff_str, signoff_times};
+use crate::engine::VouchedToken;
 use crate::policy::claims::Claims;
 use crate::status::Status;
 
@@ -117,6 +119,47 @@ pub unsafe extern "C" fn signoff_engine_authenticate(
         let engine = call.handle(engine, "engine")?.here()?;
         let authentic = engine.authenticate(call.token(token, token_len)?)?;
         out.set(buffer.put_bytes(authentic.payload())?);
+        Ok(())
+    })
+}
+
+/// Whether a token has been logged out whose signature the caller has verified by other means, over these very bytes: for
+/// algorithms that this library does not have. Returns SIGNOFF_OK if and only if nothing means it, as far as the engine is
+/// to know. Insecure in that it takes the caller's word: of a token that nobody has verified it says nothing.
+///
+/// The token's shape, its header and the types of its claims are held to the rules of signoff_engine_verify(), but for the
+/// algorithm. Its times, issuer, audience and type are not looked at; one that expired so long ago that its revocation may
+/// have been deleted is refused as expired.
+///
+/// token: not ended by NUL. times: NULL for this machine's clocks. cleared: SIGNOFF_CLEARED_… with SIGNOFF_OK, and
+/// SIGNOFF_CLEARED_NOTHING otherwise; may be NULL. Statuses and cost: those of signoff_engine_verify(), less the signature.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn signoff_engine_insecure_screen(
+    engine: *const signoff_engine,
+    token: *const c_char,
+    token_len: usize,
+    times: *const signoff_times,
+    cleared: *mut u32,
+    error: *mut signoff_error,
+) -> signoff_status {
+    // SAFETY: the caller keeps the contract of the header.
+    let call = unsafe { Call::new(error) };
+    call.run(|| {
+        let mut out = if cleared.is_null() { None } else { Some(call.out(cleared, "cleared")?) };
+        if let Some(out) = &mut out {
+            out.set(SIGNOFF_CLEARED_NOTHING);
+        }
+        let engine = call.handle(engine, "engine")?.here()?;
+        let times = call.times(times)?;
+        let token = VouchedToken::insecure_verified_elsewhere(call.token(token, token_len)?);
+        let found = match times {
+            None => engine.screen(token)?,
+            Some(times) => engine.screen_at(token, times)?,
+        };
+        if let Some(out) = &mut out {
+            out.set(cleared_number(found));
+        }
         Ok(())
     })
 }

@@ -23,7 +23,7 @@ static void null_everywhere(void)
     signoff_status status = SIGNOFF_OK;
     char buffer[64];
     size_t len;
-    uint32_t kind;
+    uint32_t kind = 99;
     uint64_t count;
 
     /* What a failed call was to make is NULL, whatever was there. */
@@ -41,6 +41,15 @@ static void null_everywhere(void)
     EXPECT(signoff_engine_open(keys, &policy, NULL, &made, &error), SIGNOFF_ERR_NULL);
     EXPECT(signoff_log_new(NULL, &log, &error), SIGNOFF_ERR_NULL);
     CHECK(log == NULL);
+    EXPECT(signoff_engine_on_same_log(NULL, keys, &policy, &made, &error), SIGNOFF_ERR_NULL);
+    CHECK(made == NULL);
+    EXPECT(signoff_engine_on_same_log(engine, NULL, &policy, &made, &error), SIGNOFF_ERR_NULL);
+    EXPECT(signoff_engine_on_same_log(engine, keys, NULL, &made, &error), SIGNOFF_ERR_NULL);
+    EXPECT(signoff_engine_on_same_log(engine, keys, &policy, NULL, &error), SIGNOFF_ERR_NULL);
+    EXPECT(signoff_engine_insecure_screen(NULL, "a", 1, NULL, &kind, &error), SIGNOFF_ERR_NULL);
+    CHECK(kind == SIGNOFF_CLEARED_NOTHING);
+    EXPECT(signoff_engine_insecure_screen(engine, NULL, 1, NULL, &kind, &error), SIGNOFF_ERR_NULL);
+    EXPECT(signoff_engine_insecure_screen(engine, NULL, 0, NULL, NULL, NULL), SIGNOFF_TOKEN_PARTS);
     EXPECT(signoff_engine_replace_keys(engine, NULL, &error), SIGNOFF_ERR_NULL);
     EXPECT(signoff_engine_replace_keys(NULL, keys, &error), SIGNOFF_ERR_NULL);
     EXPECT(signoff_engine_verify(NULL, "a", 1, NULL, buffer, sizeof buffer, &claims, &error), SIGNOFF_ERR_NULL);
@@ -219,7 +228,7 @@ static void options_that_do_not_exist_or_do_not_fit(void)
     signoff_revocation revocation = SIGNOFF_REVOCATION_INIT;
     for (uint32_t target = 0; target < 10; target++) {
         if (target == SIGNOFF_REVOKE_EVERYTHING) continue;
-        signoff_status expected = target == 0 || target > 7 ? SIGNOFF_ERR_OPTION : SIGNOFF_ERR_NULL;
+        signoff_status expected = target == 0 || target > 8 ? SIGNOFF_ERR_OPTION : SIGNOFF_ERR_NULL;
         revocation.target = target;
         EXPECT(signoff_engine_revoke(engine, &revocation, NULL, NULL, &error), expected);
     }
@@ -411,7 +420,7 @@ static void random_calls(unsigned long calls)
     enum { TEXTS = sizeof texts / sizeof *texts };
     signoff_key_set *keys = NULL;
     signoff_log *log = NULL;
-    signoff_engine *engine = NULL;
+    signoff_engine *engine = NULL, *second;
     signoff_accepted *accepted = NULL;
     signoff_revoking *revoking = NULL;
     signoff_listing *listing = NULL;
@@ -465,7 +474,11 @@ static void random_calls(unsigned long calls)
         case 5:
             if (roll(20) == 0) { signoff_engine_free(engine); engine = NULL; }
             break;
-        case 6: status = signoff_engine_replace_keys(engine, keys, err); break;
+        case 6:
+            if (roll(2)) { status = signoff_engine_replace_keys(engine, keys, err); break; }
+            status = signoff_engine_on_same_log(engine, keys, &policy, &second, err);
+            signoff_engine_free(second);
+            break;
         case 7: case 8:
             new_token.claims = roll(3) ? signoff_str_of("{\"sub\":\"u\",\"jti\":\"x\"}") : text;
             new_token.expires_in_ms = roll(4) ? 3600000 : 0;
@@ -477,7 +490,10 @@ static void random_calls(unsigned long calls)
             if (status == SIGNOFF_OK && claims.cleared != 0)
                 status = signoff_claims_copy_value(&claims, "sub", roll(4), &kind, token + 1024, roll(64), &len, err);
             break;
-        case 11: status = signoff_engine_verify(engine, text.data, text.len, times, buffer, size, &claims, err); break;
+        case 11:
+            if (roll(2)) { status = signoff_engine_insecure_screen(engine, token, token_len, times, roll(2) ? &kind : NULL, err); break; }
+            status = signoff_engine_verify(engine, text.data, text.len, times, buffer, size, &claims, err);
+            break;
         case 12: status = signoff_engine_verify_batch(engine, pair, roll(3), times, statuses, err); break;
         case 13: status = signoff_engine_authenticate(engine, token, token_len, buffer, size, &text, err); break;
         case 14:
@@ -490,7 +506,7 @@ static void random_calls(unsigned long calls)
             break;
         case 17: status = signoff_engine_is_revoked(engine, accepted, &statuses[0], err); break;
         case 18: case 19:
-            revocation.target = roll(9);
+            revocation.target = roll(10);
             revocation.accepted = revocation.target == SIGNOFF_REVOKE_ACCEPTED ? accepted : NULL;
             revocation.value = roll(2) ? text : pair[1];
             revocation.issuer_kind = roll(10) ? 0 : roll(4);

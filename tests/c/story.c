@@ -349,6 +349,76 @@ static void a_stale_log_is_unavailable_unless_it_is_allowed(void)
     }
 }
 
+/* Of an algorithm that is not here. The caller vouches for its signature. */
+static void tokens_that_another_library_has_verified(void)
+{
+    static const char token[] = "eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9.eyJqdGkiOiJ2Iiwic3ViIjoidSJ9.dGhlaXJz";
+    static const char twice[] = "eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9.eyJqdGkiOiJ2IiwiXHUwMDZhdGkiOiJ3In0.dGhlaXJz"; /* "jti" again, spelled with an escape. */
+    signoff_policy policy = SIGNOFF_POLICY_INIT;
+    signoff_log_options options = SIGNOFF_LOG_OPTIONS_INIT;
+    signoff_error error = SIGNOFF_ERROR_INIT;
+    signoff_times now = at(NOW_MS);
+    options.kind = SIGNOFF_LOG_MEMORY;
+    signoff_engine *engine = engine_with(&policy, &options);
+    uint32_t cleared = 99;
+    EXPECT(verdict(engine, token, &now), SIGNOFF_HEADER_ALGORITHM);
+    EXPECT(signoff_engine_insecure_screen(engine, token, sizeof token - 1, &now, &cleared, &error), SIGNOFF_OK);
+    CHECK(cleared == SIGNOFF_CLEARED_NOT_REVOKED);
+    EXPECT(signoff_engine_insecure_screen(engine, twice, sizeof twice - 1, &now, &cleared, &error), SIGNOFF_CLAIM_DUPLICATE);
+    CHECK(cleared == SIGNOFF_CLEARED_NOTHING);
+
+    signoff_revocation revocation = SIGNOFF_REVOCATION_INIT;
+    revocation.target = SIGNOFF_REVOKE_TOKEN;
+    revocation.value = signoff_str_of(token);
+    EXPECT(signoff_engine_revoke(engine, &revocation, &now, NULL, &error), SIGNOFF_HEADER_ALGORITHM);
+    revocation.target = SIGNOFF_REVOKE_INSECURE_VOUCHED;
+    EXPECT(signoff_engine_revoke(engine, &revocation, &now, NULL, &error), SIGNOFF_OK);
+    EXPECT(signoff_engine_insecure_screen(engine, token, sizeof token - 1, &now, NULL, NULL), SIGNOFF_TOKEN_REVOKED);
+    signoff_engine_free(engine);
+
+    signoff_key_set *keys = some_keys();
+    EXPECT(signoff_engine_new(keys, &policy, &engine, &error), SIGNOFF_OK);
+    EXPECT(signoff_engine_insecure_screen(engine, token, sizeof token - 1, &now, &cleared, &error), SIGNOFF_OK);
+    CHECK(cleared == SIGNOFF_CLEARED_NO_LOG);
+    EXPECT(signoff_engine_revoke(engine, &revocation, &now, NULL, &error), SIGNOFF_NO_LOG);
+    signoff_key_set_free(keys);
+    signoff_engine_free(engine);
+}
+
+static void engines_on_one_log_have_keys_and_policies_of_their_own(void)
+{
+    static const char other_secret[] = "another secret of thirty-two byt";
+    signoff_policy policy = SIGNOFF_POLICY_INIT;
+    signoff_log_options options = SIGNOFF_LOG_OPTIONS_INIT;
+    signoff_error error = SIGNOFF_ERROR_INIT;
+    options.kind = SIGNOFF_LOG_MEMORY;
+    signoff_engine *one = engine_with(&policy, &options), *other = NULL;
+    signoff_key_set *keys = NULL;
+    EXPECT(signoff_key_set_from_secret(SIGNOFF_ALGORITHM_HS256, other_secret, sizeof other_secret - 1, 0, &keys, &error),
+           SIGNOFF_OK);
+    policy.leeway_ms = UINT64_MAX;
+    EXPECT(signoff_engine_on_same_log(one, keys, &policy, &other, &error), SIGNOFF_POLICY_INVALID);
+    CHECK(other == NULL);
+    policy.leeway_ms = 0;
+    EXPECT(signoff_engine_on_same_log(one, keys, &policy, &other, &error), SIGNOFF_OK);
+    char *ours = sign(one, "{\"jti\":\"a\"}", NULL), *theirs = sign(other, "{\"jti\":\"a\"}", NULL);
+    EXPECT(verdict(one, ours, NULL), SIGNOFF_OK);
+    EXPECT(verdict(one, theirs, NULL), SIGNOFF_SIGNATURE_INVALID);
+    EXPECT(verdict(other, theirs, NULL), SIGNOFF_OK);
+
+    signoff_revocation revocation = SIGNOFF_REVOCATION_INIT;
+    revocation.target = SIGNOFF_REVOKE_JTI;
+    revocation.value = SIGNOFF_STR("a");
+    EXPECT(signoff_engine_revoke(other, &revocation, NULL, NULL, &error), SIGNOFF_OK);
+    EXPECT(verdict(one, ours, NULL), SIGNOFF_TOKEN_REVOKED);
+    signoff_engine_free(one);
+    EXPECT(verdict(other, theirs, NULL), SIGNOFF_TOKEN_REVOKED);
+    signoff_key_set_free(keys);
+    signoff_engine_free(other);
+    free(ours);
+    free(theirs);
+}
+
 int main(int argc, char **argv)
 {
     CHECK(argc == 2);
@@ -358,6 +428,8 @@ int main(int argc, char **argv)
     every_kind_of_revocation(argv[1]);
     a_batch_says_it_of_each();
     a_stale_log_is_unavailable_unless_it_is_allowed();
+    tokens_that_another_library_has_verified();
+    engines_on_one_log_have_keys_and_policies_of_their_own();
     puts("story: ok");
     return 0;
 }
