@@ -2,6 +2,8 @@
 import { Engine, SignoffError, type Claims } from 'signoff'
 import jwtOf, * as jwt from 'signoff/jsonwebtoken'
 import { requireToken, isRevoked } from 'signoff/express'
+import Fastify from 'fastify'
+import fastifyJwt from '@fastify/jwt'
 import signoff, { trusted } from 'signoff/fastify'
 
 const engine: Engine = await Engine.open({ secret: 'x', issuer: ['a'], log: './signoff.db', onUnknown: { acceptYounger: '5m' } })
@@ -22,8 +24,10 @@ await (await jwt.useLog('./signoff.db')).revokeSubject('42', { keep: 'jti' })
 await jwt.revoke('x', 'y')
 requireToken({ engine, cookie: 'session' })
 isRevoked({ engine })
-trusted({ engine, getToken: (request) => request.headers.token })
-await signoff({}, { engine, global: false })
+const fastify = Fastify()
+await fastify.register(signoff, { engine, global: false, getToken: (request) => request.headers.authorization?.slice(7) })
+fastify.post('/logout', { onRequest: fastify.requireToken }, async (request) => request.signoff?.logout())
+await fastify.register(fastifyJwt, { secret: 'x', trusted: trusted({ engine, cookie: 'token' }) })
 
 // @ts-expect-error: there is no such option
 await Engine.open({ secret: 'x', isuer: 'y' })
