@@ -1775,8 +1775,9 @@ signoff_status signoff_engine_authenticate(const struct signoff_engine *engine,
  * to know. Insecure in that it takes the caller's word: of a token that nobody has verified it says nothing.
  *
  * The token's shape, its header and the types of its claims are held to the rules of signoff_engine_verify(), but for the
- * algorithm. Its times, issuer, audience and type are not looked at; one that expired so long ago that its revocation may
- * have been deleted is refused as expired.
+ * algorithm. Its times, issuer, audience and type are not looked at, but for what the log needs: one that expired so long
+ * ago that its revocation may have been deleted is refused as expired, and on a log with a longest lifetime it must have
+ * "exp" and "iat" and keep to that.
  *
  * token: not ended by NUL. times: NULL for this machine's clocks. cleared: SIGNOFF_CLEARED_… with SIGNOFF_OK, and
  * SIGNOFF_CLEARED_NOTHING otherwise; may be NULL. Statuses and cost: those of signoff_engine_verify(), less the signature.

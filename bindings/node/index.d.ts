@@ -154,7 +154,7 @@ export type Cleared = 'not-revoked' | 'no-log' | 'unknown-stale' | 'unknown-unre
 
 export interface VerifiedToken {
   claims: Claims
-  /** `jti:…`, or `sha256:…` of a token without one. */
+  /** As it is printed: `jti:…`, or `sha256:…` of a token without one. For `revokeTokenId({ printed })`. */
   tokenId: string
   issuedAt: Date | null
   expiresAt: Date | null
@@ -238,8 +238,8 @@ export class Engine extends EventEmitter<{ degraded: [Health]; recovered: [Healt
   revoke(token: string, options?: RevokeTokenOptions): Promise<Revoked>
   /** The same for a token whose signature another library has verified. */
   revokeVerifiedElsewhere(token: string, options?: RevokeTokenOptions): Promise<Revoked>
-  /** Logs out the token with this `jti`. */
-  revokeTokenId(tokenId: string, options?: RevokeOptions): Promise<Revoked>
+  /** Logs out the token with this `jti`; or, as `{printed}`, with an id as `verifyDetailed` and the log print it. */
+  revokeTokenId(tokenId: string | { printed: string }, options?: RevokeOptions): Promise<Revoked>
   /** Logs out every token with this `sid`: access and refresh tokens of one login. */
   revokeSession(sessionId: string, options?: RevokeOptions): Promise<Revoked>
   /** Logs out every token of this `sub` that was issued up to now. */

@@ -101,6 +101,7 @@ export interface DecodeOptions {
 }
 
 export function sign(payload: string | Buffer | object, key: PrivateKey, options?: SignOptions): string
+export function sign(payload: string | Buffer | object, key: null, options: SignOptions & { algorithm: 'none' }): string
 export function sign(payload: string | Buffer | object, key: PrivateKey, callback: SignCallback): void
 export function sign(payload: string | Buffer | object, key: PrivateKey, options: SignOptions, callback: SignCallback): void
 
@@ -124,7 +125,8 @@ export function decode(token: string, options: DecodeOptions & { complete: true 
 export function decode(token: string, options?: DecodeOptions): JwtPayload | string | null
 
 /**
- * Makes log-outs real: from then on `verify` refuses the tokens that are in this log, in every process that uses it.
+ * Makes log-outs real: from then on `verify` refuses the tokens that are in this log, in every process that uses it, in this
+ * thread and in worker threads that it starts afterwards. A worker that was started before calls it for itself.
  * Gives the log's engine, with which sessions and users are logged out too.
  */
 export function useLog(path: string, options?: Omit<LogOptions, 'log'>): Promise<Engine>

@@ -50,7 +50,8 @@ impl Engine {
     /// Whether a token that was verified elsewhere has been logged out: the last two steps of a verification.
     ///
     /// Its shape, its header and the types of its claims are held to the same rules as in
-    /// [`verify`](Self::verify), but for the algorithm; its times, issuer, audience and type are not looked at. An
+    /// [`verify`](Self::verify), but for the algorithm; its times, issuer, audience and type are not looked at, but for
+    /// what the log needs: with a longest lifetime a token must have `exp` and `iat` and keep to it, and an
     /// expired token whose revocations may have been collected is refused as expired. An engine without a log answers
     /// [`Cleared::NoLog`].
     ///

@@ -18,6 +18,9 @@ const SIGN_OPTIONS = ['expiresIn', 'insecureNeverExpires', 'keyId', 'tokenType']
 /** Kept from everybody else, so that an engine is only made by opening one. */
 const OPENED = Symbol('opened')
 
+/** Engines that were shared, so that they last until they are closed, or until this thread ends. */
+const SHARED = new Set()
+
 class Engine extends EventEmitter {
   #native
   #verifier
@@ -53,7 +56,9 @@ class Engine extends EventEmitter {
   }
 
   share() {
-    return valueOf(this.#native.share())
+    const handle = valueOf(this.#native.share())
+    SHARED.add(this)
+    return handle
   }
 
   verify(token, options) {
@@ -161,6 +166,7 @@ class Engine extends EventEmitter {
     if (this.#watch !== null) clearInterval(this.#watch)
     this.#watch = null
     this.#isClosed = true
+    SHARED.delete(this)
     this.#native.close()
   }
 

@@ -22,7 +22,14 @@ function tokenSource({ cookie, getToken }) {
   }
   if (getToken !== undefined) {
     if (typeof getToken !== 'function') throw argumentError(`getToken must be a function, and is ${kind(getToken)}`)
-    return getToken
+    return (request) => {
+      try {
+        const token = getToken(request)
+        return typeof token?.then === 'function' ? Promise.resolve(token).catch(rethrow) : token
+      } catch (thrown) {
+        rethrow(thrown)
+      }
+    }
   }
   if (cookie === undefined) return fromAuthorization
   const name = text('cookie', cookie)
@@ -30,12 +37,23 @@ function tokenSource({ cookie, getToken }) {
   return (request) => fromCookie(request, name)
 }
 
+/** What is no Error would count as none: Express takes `next(undefined)` and `next('route')` for leave to go on. */
+function rethrow(thrown) {
+  if (thrown instanceof Error) throw thrown
+  const error = argumentError(`getToken threw ${kind(thrown)}, which is no Error`)
+  error.cause = thrown
+  throw error
+}
+
 /** RFC 6750 section 2.1. A request that authenticates otherwise brings no token. */
 function fromAuthorization({ headers }) {
   const value = headers.authorization
   // As nearly every client spells it.
   if (value?.startsWith('Bearer ') && !value.includes(' ', 7) && value.length > 7) return value.slice(7)
-  return value === undefined ? undefined : /^bearer +([^ ]+) *$/i.exec(value)?.[1]
+  if (value === undefined || !/^bearer(?: |$)/i.test(value)) return undefined
+  const token = /^bearer +([^ ]+) *$/i.exec(value)?.[1]
+  if (token === undefined) throw tokenMissing('the Authorization header has no token, or more than one word, after Bearer')
+  return token
 }
 
 /** Two cookies of one name come from two places, and one of them may be an attacker's. */
@@ -76,6 +94,8 @@ function guard(given, caller, property) {
   function accept(request, token) {
     if (token === undefined || token === null || token === '') {
       request.signoff = new Login(engine)
+      // What another guard has found is not this one's.
+      if (request[name] !== undefined && request[name] !== null) put(request, undefined)
       if (isRequired) throw tokenMissing('the request brings no token')
       return
     }
@@ -83,8 +103,8 @@ function guard(given, caller, property) {
     try {
       claims = engine.verify(token)
     } catch (error) {
-      // What another guard may have found is not this one's.
       request.signoff = new Login(engine)
+      if (request[name] !== undefined && request[name] !== null) put(request, undefined)
       throw error
     }
     put(request, claims)

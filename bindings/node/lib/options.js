@@ -91,6 +91,9 @@ function keysOf({ secret, algorithm, algorithms, keyId, keys, insecureAllowShort
 function keyOf(name, given, short, secrets) {
   if (given === undefined) throw argumentError(`${name} is undefined`)
   const { secret, jwk, algorithm, keyId, issuers } = named(name, given, ONE_KEY)
+  if ('issuers' in given && issuers === undefined) {
+    throw argumentError(`${name}.issuers is undefined, and the key would do for every issuer: give it a value, or leave it out`)
+  }
   if ((secret === undefined) === (jwk === undefined)) {
     throw argumentError(`${name} needs either secret or jwk`)
   }

@@ -15,8 +15,13 @@ function ofToken(token, given, kind = 'token') {
   return asked({ [kind]: token.length <= TEXT_MAX && token.isWellFormed() ? token : '' }, named('options', given, ['reason']))
 }
 
+/** A `jti`, or `{printed}`: as `verifyDetailed` and the log print ids, also of tokens without one. */
 function ofTokenId(id, given) {
-  return asked({ 'token-id': text('tokenId', id) }, named('options', given, FOR_ALL))
+  const target =
+    typeof id === 'object' && id !== null
+      ? { 'printed-token-id': text('printed', named('tokenId', id, ['printed']).printed) }
+      : { 'token-id': text('tokenId', id) }
+  return asked(target, named('options', given, FOR_ALL))
 }
 
 function ofSession(sid, given) {

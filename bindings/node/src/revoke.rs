@@ -34,7 +34,10 @@ enum Target {
     Token(String),
     /// A token whose signature JavaScript has verified.
     Vouched(String),
+    /// A `jti`.
     TokenId(String),
+    /// An id as `verifyDetailed` and the log print it: `jti:…` or `sha256:…`.
+    PrintedTokenId(String),
     Session(String),
     Subject(String),
     Everything,
@@ -51,9 +54,10 @@ impl Asked {
         let mut revocation = match asked.target {
             Target::Token(token) => Revocation::token_text(token),
             Target::Vouched(token) => Revocation::vouched_token(VouchedToken::insecure_verified_elsewhere(&token)),
-            Target::TokenId(id) => match TokenId::from_printed(&id) {
+            Target::TokenId(jti) => Revocation::token_id(jti),
+            Target::PrintedTokenId(id) => match TokenId::from_printed(&id) {
                 Some(token_id) => Revocation::token_id(token_id),
-                None => Revocation::token_id(id.as_str()),
+                None => return Err(Fault::new(Status::Argument, "printed is no \"jti:…\" or \"sha256:…\"")),
             },
             Target::Session(sid) => Revocation::session(sid),
             Target::Subject(sub) => Revocation::subject(sub),

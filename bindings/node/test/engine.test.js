@@ -72,6 +72,50 @@ test('sessions, subjects and everything can be logged out, and what is to be kep
   assert.match(engine.prometheus(), /signoff_revocations\{scope="token"\} 1/)
 })
 
+test('an id is taken for what it is called: a jti, or one as it is printed', async (t) => {
+  const engine = memory(t)
+  const hex = 'ab'.repeat(32)
+  for (const jti of ['jti:abc', `sha256:${hex}`]) {
+    const { token, tokenId } = engine.signDetailed({ jti }, { expiresIn: 60 })
+    await engine.revokeTokenId(tokenId)
+    assert.throws(() => engine.verify(token), code('SIGNOFF_TOKEN_REVOKED'), jti)
+  }
+  const withJti = engine.sign({ jti: 'abc' }, { expiresIn: 60 })
+  assert.equal(engine.verify(withJti).jti, 'abc')
+  await engine.revokeTokenId({ printed: engine.verifyDetailed(withJti).tokenId })
+  assert.throws(() => engine.verify(withJti), code('SIGNOFF_TOKEN_REVOKED'))
+  const [header, payload] = [{ alg: 'HS256' }, { exp: Math.floor(Date.now() / 1000) + 60 }].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
+  const signature = crypto.createHmac('sha256', SECRET).update(`${header}.${payload}`).digest('base64url')
+  const without = `${header}.${payload}.${signature}`
+  const { tokenId } = engine.verifyDetailed(without)
+  assert.match(tokenId, /^sha256:/)
+  await engine.revokeTokenId({ printed: tokenId })
+  assert.throws(() => engine.verify(without), code('SIGNOFF_TOKEN_REVOKED'))
+  await assert.rejects(engine.revokeTokenId({ printed: 'abc' }), code('SIGNOFF_ERR_ARGUMENT'))
+  await assert.rejects(engine.revokeTokenId({}), code('SIGNOFF_ERR_ARGUMENT'))
+})
+
+test('a shared engine lasts until it is closed, also where nobody holds it', () => {
+  const program = `
+    const { Engine } = require(${JSON.stringify(ROOT)})
+    const handle = (() => Engine.openSync({ secret: ${JSON.stringify(SECRET)}, log: ':memory:' }).share())()
+    let turns = 0
+    const turn = () => {
+      gc()
+      if (++turns < 20) return setImmediate(turn)
+      const engine = Engine.attach(handle)
+      if (engine.verify(engine.sign({ sub: '42' }, { expiresIn: 60 })).sub !== '42') process.exit(1)
+    }
+    turn()`
+  const { status, stderr } = spawnSync(process.execPath, ['--expose-gc', '-e', program], { encoding: 'utf8' })
+  assert.equal(status, 0, stderr)
+})
+
+test('a key that is bound to issuers does not lose them by a slip', () => {
+  assert.throws(() => Engine.openSync({ keys: [{ secret: SECRET, issuers: undefined }] }), code('SIGNOFF_ERR_ARGUMENT'))
+  assert.throws(() => Engine.openSync({ keys: [{ secret: SECRET, issuers: [] }] }), code('SIGNOFF_ERR_ARGUMENT'))
+})
+
 test('faults say what a program may want to know', (t) => {
   const engine = memory(t)
   const token = engine.sign({ exp: 1_700_000_000.5, iat: 1_600_000_000, jti: 'a' }, {})

@@ -171,6 +171,42 @@ test('options that are wrong are refused when the middleware is made', async () 
   engine.close()
 })
 
+test('whatever getToken throws, the request does not pass', async () => {
+  const engine = engineOf()
+  for (const serve of Object.values(FRAMEWORKS)) {
+    for (const thrown of [undefined, null, '', 0, false, 'route', 'router']) {
+      for (const getToken of [() => { throw thrown }, () => Promise.reject(thrown)]) {
+        const [port, close] = await serve({ engine, getToken, credentialsRequired: false })
+        assert.equal((await ask(port, '/me')).status, 500, String(thrown))
+        await close()
+      }
+    }
+  }
+  await assert.rejects(isRevoked({ engine, getToken: () => Promise.reject() })({ headers: {} }, {}), { code: 'SIGNOFF_ERR_ARGUMENT' })
+  await assert.rejects(plugin.trusted({ engine, getToken: () => { throw '' } })({ headers: {} }, {}), { code: 'SIGNOFF_ERR_ARGUMENT' })
+  engine.close()
+})
+
+test('where a token is optional, a bad one is refused, and no other guard\'s claims are taken for this one\'s', async () => {
+  const [users, admins] = [engineOf(), engineOf({ secret: `another: ${SECRET}` })]
+  for (const serve of Object.values(FRAMEWORKS)) {
+    const [port, close] = await serve({ engine: users, credentialsRequired: false })
+    assert.deepEqual((await ask(port, '/me')).json(), { user: null, token: null })
+    assert.deepEqual((await ask(port, '/me', { authorization: 'Basic eDp5' })).json(), { user: null, token: null })
+    for (const authorization of ['Bearer', 'bearer a b', 'Bearer a.b.c']) {
+      assert.equal((await ask(port, '/me', { authorization })).status, 401, authorization)
+    }
+    await close()
+  }
+  const request = { headers: bearer(users.sign({ sub: 'u' }, { expiresIn: '1h' })) }
+  const pass = (middleware) => middleware(request, {}, (error) => assert.equal(error, undefined))
+  pass(requireToken({ engine: users }))
+  assert.equal(request.auth.sub, 'u')
+  pass(requireToken({ engine: admins, cookie: 'admin', credentialsRequired: false }))
+  assert.equal(request.auth, undefined)
+  for (const engine of [users, admins]) engine.close()
+})
+
 test('express-jwt asks whether a token that it has verified was logged out, also by RS256', async () => {
   const engine = engineOf()
   const { privateKey, publicKey } = crypto.generateKeyPairSync('rsa', { modulusLength: 2048 })
@@ -188,9 +224,15 @@ test('express-jwt asks whether a token that it has verified was logged out, also
   assert.deepEqual([refused.status, refused.json().code], [401, 'revoked_token'])
   const mixed = isRevoked({ engine, getToken: () => 'a.b.c' })
   await assert.rejects(mixed({ headers: {} }, { signature: 'd' }), { code: 'SIGNOFF_ERR_ARGUMENT' })
+  // The signature of the one that was verified, behind claims that nobody signed.
+  const [header, , signature] = token.split('.')
+  const forged = [header, Buffer.from('{"sub":"u","jti":"x"}').toString('base64url'), signature].join('.')
+  const asked = isRevoked({ engine })({ headers: bearer(forged) }, jsonwebtoken.decode(token, { complete: true }))
+  await assert.rejects(asked, { code: 'SIGNOFF_ERR_ARGUMENT' })
   await new Promise((resolve) => server.close(resolve))
   engine.close()
-  await assert.rejects(isRevoked({ engine })({ headers: bearer(token) }, { signature: token.split('.')[2] }), { code: 'SIGNOFF_ERR_CLOSED' })
+  const verified = jsonwebtoken.decode(token, { complete: true })
+  await assert.rejects(isRevoked({ engine })({ headers: bearer(token) }, verified), { code: 'SIGNOFF_ERR_CLOSED' })
 })
 
 test('@fastify/jwt asks whether a token that it has verified is to be trusted', async () => {

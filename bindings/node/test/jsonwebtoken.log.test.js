@@ -8,9 +8,12 @@ const crypto = require('node:crypto')
 const fs = require('node:fs')
 const os = require('node:os')
 const path = require('node:path')
+const { once } = require('node:events')
+const { Worker } = require('node:worker_threads')
 
 const theirs = require('jsonwebtoken')
 const jwt = require('../jsonwebtoken.js')
+const log = require('../lib/jsonwebtoken/log.js')
 const { SignoffError } = require('../index.js')
 
 const SECRET = 'a secret'
@@ -87,6 +90,51 @@ test('numbers as ids, as many old systems write them, are logged out too', async
   assert.equal(jwt.verify(token, SECRET).sub, 42)
   await engine.revokeSubject('42')
   assert.throws(() => jwt.verify(token, SECRET), jwt.TokenRevokedError)
+})
+
+test('worker threads go by the log of the thread that started them', async (t) => {
+  const file = scratchFile(t)
+  const token = jwt.sign({ sub: '42' }, SECRET, { expiresIn: 60 })
+  const script = `
+    const { parentPort, workerData } = require('node:worker_threads')
+    const jwt = require(${JSON.stringify(path.join(__dirname, '../jsonwebtoken.js'))})
+    const verdict = () => { try { return jwt.verify(workerData.token, workerData.secret).sub } catch (error) { return [error.name, error.statusCode ?? null] } }
+    parentPort.on('message', () => parentPort.postMessage(verdict()))
+    parentPort.postMessage(verdict())`
+  const start = () => new Worker(script, { eval: true, workerData: { token, secret: SECRET } })
+  const first = async (worker) => (await once(worker, 'message'))[0]
+  const opening = jwt.useLog(file)
+  const tooEarly = start()
+  assert.deepEqual(await first(tooEarly), ['SignoffError', 503])
+  await opening
+  const worker = start()
+  assert.equal(await first(worker), '42')
+  await jwt.revoke(token, SECRET)
+  worker.postMessage('again')
+  assert.deepEqual(await first(worker), ['TokenRevokedError', null])
+  jwt.closeLog()
+  const without = start()
+  assert.equal(await first(without), '42')
+  await Promise.all([tooEarly, worker, without].map((each) => each.terminate()))
+})
+
+test('keys that come and go leave nothing behind', async (t) => {
+  await jwt.useLog(scratchFile(t))
+  const token = jwt.sign({ sub: '42' }, SECRET)
+  const bytes = Buffer.from(SECRET)
+  const inMemory = new Uint8Array(bytes).buffer
+  const before = log.engines()
+  for (let round = 0; round < 50; round++) {
+    for (const key of [inMemory, new DataView(inMemory), new Uint8Array(inMemory)]) assert.equal(jwt.verify(token, key).sub, '42')
+  }
+  assert(log.engines() - before <= 1, `${log.engines() - before} engines for one key`)
+  const objects = Array.from({ length: 1500 }, (_, at) => crypto.createSecretKey(Buffer.from(`secret ${at}`)))
+  for (let round = 0; round < 2; round++) {
+    for (const [at, key] of objects.entries()) {
+      assert.throws(() => jwt.verify(token, key), { message: 'invalid signature' }, `key ${at}`)
+    }
+  }
+  assert(log.engines() <= 1000, `${log.engines()} engines`)
 })
 
 test('other faults come before the log out, in the order that people know', async (t) => {

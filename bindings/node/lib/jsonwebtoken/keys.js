@@ -4,7 +4,7 @@
 // is kept, so that it is found out once: trying a secret as a public key takes a hundred times as long as a
 // verification.
 
-const { isUint8Array } = require('node:util').types
+const { isAnyArrayBuffer } = require('node:util').types
 const { KeyObject, createPrivateKey, createPublicKey, createSecretKey } = require('node:crypto')
 
 const log = require('./log.js')
@@ -22,6 +22,8 @@ class Known {
     this.generation = 0
     /** Whether the engine takes it for an HMAC secret. Undefined until it was asked. */
     this.isSecret = undefined
+    /** Whether it was let go, and is to be remembered anew if it comes again. */
+    this.isForgotten = false
   }
 
   /** Ends the engines. They are made anew if the key comes again. */
@@ -47,7 +49,7 @@ class Keys {
     if (typeof key === 'string') return this.#remember(this.#texts, key, key)
     if (key instanceof KeyObject) {
       let known = this.#objects.get(key)
-      if (known === undefined) {
+      if (known === undefined || known.isForgotten) {
         // Secrets by their bytes: many objects may be made of one.
         known = key.type === 'secret' ? this.#remember(this.#bytes, key.export().latin1Slice(), key) : new Known(key)
         this.#objects.set(key, known)
@@ -55,9 +57,10 @@ class Keys {
       return known
     }
     // By its bytes and not by itself: they may be changed.
-    if (isUint8Array(key)) {
+    if (ArrayBuffer.isView(key)) {
       return this.#remember(this.#bytes, Buffer.from(key.buffer, key.byteOffset, key.byteLength).latin1Slice(), key)
     }
+    if (isAnyArrayBuffer(key)) return this.#remember(this.#bytes, Buffer.from(key).latin1Slice(), key)
     return new Known(this.#make(key))
   }
 
@@ -68,8 +71,13 @@ class Keys {
       if (map.size >= REMEMBERED) {
         const [oldest, evicted] = map.entries().next().value
         map.delete(oldest)
+        evicted.isForgotten = true
         evicted.letGo()
       }
+      map.set(name, known)
+    } else if (map.size >= REMEMBERED) {
+      // To the end of the row: the one that was not asked for the longest goes first.
+      map.delete(name)
       map.set(name, known)
     }
     return known

@@ -3,6 +3,7 @@
 // The revocation log that this thread's `verify` goes by, and the engines on it.
 
 const { randomBytes } = require('node:crypto')
+const { getEnvironmentData, isMainThread, setEnvironmentData } = require('node:worker_threads')
 
 const { Engine, nativeOf } = require('../engine.js')
 const { SignoffError, argumentError, valueOf } = require('../errors.js')
@@ -29,6 +30,9 @@ const KEYLESS = { secret: randomBytes(32), requiredClaims: ['nonce'], ...LENIENT
 const NONE = { kind: 'none', generation: 0 }
 let current = NONE
 let generation = 0
+
+/** What worker threads that are started from here on find: the handle of the log's engine, or why there is none. */
+const INHERITED = 'signoff/jsonwebtoken'
 /** The verifiers that were made on the log that is in use. */
 const made = new Set()
 let keyless = null
@@ -69,7 +73,29 @@ function become(state) {
   made.clear()
   if (current.kind === 'open') current.engine.close()
   current = { ...state, generation: ++generation }
+  setEnvironmentData(INHERITED, heirloom(state))
   return current
+}
+
+function heirloom({ kind, engine }) {
+  if (kind === 'none') return undefined
+  return kind === 'open' ? { handle: engine.share() } : { missing: kind }
+}
+
+/** A worker goes by the log of the thread that started it, as it was then. */
+function inherit() {
+  const { handle, missing } = getEnvironmentData(INHERITED) ?? {}
+  if (missing !== undefined) {
+    const error = argumentError(`it was ${missing === 'opening' ? 'being opened' : 'not to be had'} when this thread was started`)
+    become({ kind: 'failed', error })
+  } else if (handle !== undefined) {
+    try {
+      const engine = Engine.attach(handle)
+      become({ kind: 'open', engine, native: nativeOf(engine) })
+    } catch (error) {
+      become({ kind: 'failed', error })
+    }
+  }
 }
 
 /** Ends the use of the log: tokens that were logged out are good again in this thread. For tests, and before exit. */
@@ -124,6 +150,11 @@ function letGo(verifier) {
   verifier?.close()
 }
 
+/** How many there are on the log, for tests. */
+const engines = () => made.size
+
 const currentGeneration = () => current.generation
 
-module.exports = { closeLog, currentGeneration, engineFor, letGo, isReady, openLog, screen, useLog }
+if (!isMainThread) inherit()
+
+module.exports = { closeLog, currentGeneration, engineFor, engines, letGo, isReady, openLog, screen, useLog }

@@ -195,7 +195,7 @@ function isSecret(known) {
   if (known.isSecret === undefined) {
     const engine = log.engineFor(known.object, HMAC)
     known.isSecret = engine !== null
-    engine?.close()
+    if (engine !== null) log.letGo(engine)
   }
   return known.isSecret
 }
