@@ -1742,7 +1742,7 @@ signoff_status signoff_engine_verify(const struct signoff_engine *engine,
  *
  * tokens: tokens_len of them. statuses: room for as many; each is SIGNOFF_ERR_NOT_VERIFIED until its token was verified, so
  * that a call that fails as a whole has accepted none. Only with SIGNOFF_ERR_LENGTH for tokens_len itself they are left
- * as they were. times: NULL for this machine's clocks. Statuses and cost: those
+ * as they were. times: NULL for this machine's clocks, which are read once. Statuses and cost: those
  * of signoff_engine_verify(), less what is done once a call.
  */
 SIGNOFF_MUST_USE

@@ -5,6 +5,7 @@ use std::ffi::c_char;
 use super::call::{Call, Fault};
 use super::claims::{SIGNOFF_CLEARED_NOTHING, cleared_number};
 use super::{signoff_claims, signoff_engine, signoff_error, signoff_status, signoff_str, signoff_times};
+use crate::clock::{Clock, Times};
 use crate::engine::VouchedToken;
 use crate::policy::claims::Claims;
 use crate::status::Status;
@@ -57,7 +58,7 @@ pub unsafe extern "C" fn signoff_engine_verify(
 ///
 /// tokens: tokens_len of them. statuses: room for as many; each is SIGNOFF_ERR_NOT_VERIFIED until its token was verified, so
 /// that a call that fails as a whole has accepted none. Only with SIGNOFF_ERR_LENGTH for tokens_len itself they are left
-/// as they were. times: NULL for this machine's clocks. Statuses and cost: those
+/// as they were. times: NULL for this machine's clocks, which are read once. Statuses and cost: those
 /// of signoff_engine_verify(), less what is done once a call.
 #[unsafe(no_mangle)]
 #[must_use]
@@ -75,7 +76,9 @@ pub unsafe extern "C" fn signoff_engine_verify_batch(
         let mut statuses = call.out_array(statuses, tokens_len, "statuses")?;
         statuses.fill(Status::NotVerified.number());
         let handle = call.handle(engine, "engine")?;
-        let (engine, clock) = (handle.here()?, call.clock(times)?);
+        // One reading of each clock for all of them.
+        let (engine, now) = (handle.here()?, call.times(times)?.unwrap_or_else(Times::now));
+        let clock = Clock::Given(now.since_boot(now.boot()));
         let tokens = call.array(tokens, tokens_len, "tokens")?;
         handle.with_scratch(|scratch| {
             let (mut first, mut read): (Option<Fault>, _) = (None, Claims::default());
