@@ -67,12 +67,6 @@ function fromCookie({ headers }, name) {
   return found[0]
 }
 
-const PUT = {
-  __proto__: null,
-  auth: (request, claims) => void (request.auth = claims),
-  user: (request, claims) => void (request.user = claims),
-}
-
 /** The token of a request and what to make of it, for a framework that says where to put it. */
 function guard(given, caller, property) {
   const options = named('options', given, ['engine', 'credentialsRequired', 'requestProperty', ...SOURCES])
@@ -81,21 +75,22 @@ function guard(given, caller, property) {
   const isRequired = options.credentialsRequired === undefined || flag('credentialsRequired', options.credentialsRequired)
   const name = options.requestProperty === undefined ? property : text('requestProperty', options.requestProperty)
 
-  // Requests have so many properties that one by a computed name takes longer than the verification.
-  const put = PUT[name] ?? ((request, claims) => void (request[name] = claims))
-
   /** Puts the claims into the request. Throws where it may not go on; may return a promise where getToken does. */
   function admit(request) {
     const token = source(request)
-    if (typeof token?.then === 'function') return Promise.resolve(token).then((token) => accept(request, token))
+    if (typeof token?.then === 'function') return token.then((token) => accept(request, token))
     accept(request, token)
+  }
+
+  /** What another guard has found is not this one's. */
+  function admitNobody(request) {
+    request.signoff = new Login(engine)
+    if (request[name]) request[name] = undefined
   }
 
   function accept(request, token) {
     if (token === undefined || token === null || token === '') {
-      request.signoff = new Login(engine)
-      // What another guard has found is not this one's.
-      if (request[name] !== undefined && request[name] !== null) put(request, undefined)
+      admitNobody(request)
       if (isRequired) throw tokenMissing('the request brings no token')
       return
     }
@@ -103,11 +98,10 @@ function guard(given, caller, property) {
     try {
       claims = engine.verify(token)
     } catch (error) {
-      request.signoff = new Login(engine)
-      if (request[name] !== undefined && request[name] !== null) put(request, undefined)
+      admitNobody(request)
       throw error
     }
-    put(request, claims)
+    request[name] = claims
     request.signoff = new Login(engine, token, claims)
   }
 
