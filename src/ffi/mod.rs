@@ -1,8 +1,8 @@
 //! The C ABI: `include/signoff.h` is generated from this folder by cbindgen (`make header`).
 //!
 //! Job: turns what a C caller passes into calls of the Rust interface, and their results into what a C caller
-//! reads. The functions called are public but for `Engine::verify_bytes`, which leaves the claims in place to be copied from. Decides
-//! nothing about a token. The comments of exported items are the header's, written for C programmers.
+//! reads. The functions called are public but for `Engine::verify_bytes`, which leaves the claims in place to be copied
+//! from. Decides nothing about a token. The comments of exported items are the header's, written for C programmers.
 //!
 //! # The contract
 //!
