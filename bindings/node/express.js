@@ -2,6 +2,7 @@
 
 const { isDeepStrictEqual } = require('node:util')
 
+const { beside } = require('./lib/beside.js')
 const decode = require('./lib/jsonwebtoken/decode.js')
 const { SOURCES, engineOf, guard, headersFor, isLoggedOut, tokenSource } = require('./lib/http.js')
 const { argumentError } = require('./lib/errors.js')
@@ -9,7 +10,7 @@ const { options: named } = require('./lib/arguments.js')
 
 /** Middleware that lets requests pass whose token is good, with its claims in `req.auth`. */
 function requireToken(options) {
-  const { admit } = guard(options, 'requireToken', 'auth')
+  const { admit } = guard(options, 'requireToken', 'auth', beside)
 
   return function signoff(req, res, next) {
     const refuse = (error) => {

@@ -2,6 +2,7 @@
 
 const { isDeepStrictEqual } = require('node:util')
 
+const { inside } = require('./lib/beside.js')
 const { SOURCES, engineOf, guard, headersFor, isLoggedOut, tokenSource } = require('./lib/http.js')
 const { argumentError } = require('./lib/errors.js')
 const { flag, options: named } = require('./lib/arguments.js')
@@ -12,7 +13,7 @@ const { flag, options: named } = require('./lib/arguments.js')
  */
 async function signoff(fastify, given) {
   const { global: everywhere = true, prefix: _, ...options } = given
-  const { admit, property } = guard(options, 'the plugin', 'user')
+  const { admit, property } = guard(options, 'the plugin', 'user', inside)
   const requireToken = async (request, reply) => {
     try {
       await admit(request)

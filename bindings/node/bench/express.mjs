@@ -11,8 +11,8 @@ import { requireToken } from 'signoff/express'
 
 const SECRET = 'a secret of at least 32 bytes, kept secret'
 const ROUNDS = Number(process.env.ROUNDS ?? 5)
-const TURNS = 3
-const SECONDS = Number(process.env.SECONDS ?? 2)
+const TURNS = 8
+const SECONDS = Number(process.env.SECONDS ?? 1)
 
 if (process.argv[2] === '--serve') {
   const app = express()
@@ -22,7 +22,10 @@ if (process.argv[2] === '--serve') {
 } else {
   const token = Engine.openSync({ secret: SECRET }).sign({ sub: '42' }, { expiresIn: '1d' })
   const serve = async (which) => {
-    const program = spawn(process.execPath, [fileURLToPath(import.meta.url), '--serve', which], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+    const program = spawn(process.execPath, [fileURLToPath(import.meta.url), '--serve', which], {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      env: { ...process.env, NODE_ENV: 'production' },
+    })
     const [port] = await once(program, 'message')
     return { program, url: `http://127.0.0.1:${port}/me` }
   }

@@ -67,13 +67,17 @@ function fromCookie({ headers }, name) {
   return found[0]
 }
 
-/** The token of a request and what to make of it, for a framework that says where to put it. */
-function guard(given, caller, property) {
+/**
+ * The token of a request and what to make of it, for a framework that says under which name the claims are kept, and how:
+ * a function that makes of that name the one of beside.js.
+ */
+function guard(given, caller, property, keeper) {
   const options = named('options', given, ['engine', 'credentialsRequired', 'requestProperty', ...SOURCES])
   const engine = engineOf(options, caller)
   const source = tokenSource(options)
   const isRequired = options.credentialsRequired === undefined || flag('credentialsRequired', options.credentialsRequired)
   const name = options.requestProperty === undefined ? property : text('requestProperty', options.requestProperty)
+  const keep = keeper(name)
 
   /** Puts the claims into the request. Throws where it may not go on; may return a promise where getToken does. */
   function admit(request) {
@@ -84,8 +88,7 @@ function guard(given, caller, property) {
 
   /** What another guard has found is not this one's. */
   function admitNobody(request) {
-    request.signoff = new Login(engine)
-    if (request[name]) request[name] = undefined
+    keep(request, undefined, new Login(engine))
   }
 
   function accept(request, token) {
@@ -101,8 +104,7 @@ function guard(given, caller, property) {
       admitNobody(request)
       throw error
     }
-    request[name] = claims
-    request.signoff = new Login(engine, token, claims)
+    keep(request, claims, new Login(engine, token, claims))
   }
 
   return { admit, property: name }

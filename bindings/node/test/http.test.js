@@ -207,6 +207,37 @@ test('where a token is optional, a bad one is refused, and no other guard\'s cla
   for (const engine of [users, admins]) engine.close()
 })
 
+test('express: what a guard puts into a request is read, replaced and shadowed as properties are', async () => {
+  const [users, admins] = [engineOf(), engineOf({ secret: `another: ${SECRET}` })]
+  const [user, admin] = [users.sign({ sub: 'user' }, { expiresIn: '1h' }), admins.sign({ sub: 'admin' }, { expiresIn: '1h' })]
+  const guard = requireToken({ engine: users })
+  const app = express()
+  const within = express()
+  within.get('/', (req, res) => res.json([req.auth.sub, req.signoff.token === user]))
+  app.use('/mounted', guard, within)
+  app.get('/outside', (req, res) => res.json([req.auth === undefined, req.signoff === undefined]))
+  app.get('/replaced', guard, (req, res, next) => { req.auth = { name: req.auth.sub }; next() }, (req, res) => res.json(req.auth))
+  app.get('/forgotten', guard, (req, res) => { req.auth = undefined; res.json([req.auth === undefined, req.signoff.token === user]) })
+  app.get('/another', (req, res, next) => { req.auth = { sub: 'nobody' }; req.signoff = null; next() }, guard, (req, res) => res.json([req.auth.sub, req.signoff.token === user]))
+  app.get('/both', guard, requireToken({ engine: admins, requestProperty: 'admin', getToken: (req) => req.headers.admin }), (req, res) => {
+    res.json([req.auth.sub, req.admin.sub, req.signoff.token === admin])
+  })
+  const server = http.createServer(app).listen(0, '127.0.0.1')
+  await new Promise((resolve) => server.once('listening', resolve))
+  const answer = async (path) => (await ask(server.address().port, path, { ...bearer(user), admin })).json()
+  for (let turn = 0; turn < 2; turn++) {
+    assert.deepEqual(await answer('/mounted'), ['user', true])
+    assert.deepEqual(await answer('/outside'), [true, true])
+    assert.deepEqual(await answer('/replaced'), { name: 'user' })
+    assert.deepEqual(await answer('/forgotten'), [true, true])
+    assert.deepEqual(await answer('/another'), ['user', true])
+    assert.deepEqual(await answer('/both'), ['user', 'admin', true])
+  }
+  await new Promise((resolve) => server.close(resolve))
+  assert(!('signoff' in http.IncomingMessage.prototype), 'requests of others are left as they are')
+  for (const engine of [users, admins]) engine.close()
+})
+
 test('express-jwt asks whether a token that it has verified was logged out, also by RS256', async () => {
   const engine = engineOf()
   const { privateKey, publicKey } = crypto.generateKeyPairSync('rsa', { modulusLength: 2048 })

@@ -1,0 +1,92 @@
+'use strict'
+
+// Where Express's requests keep what a guard has found out about them: beside themselves. Express gives each request its
+// prototype by hand, after which V8 makes a hidden class of its own for every request, and one more for every property that
+// it is given: two cost half as much as verifying the token. So there are accessors instead, on the prototype that Express
+// has for extending requests, and what they read is kept here. Assigning to such a property makes an ordinary one.
+
+const { IncomingMessage } = require('node:http')
+
+/** By request, what was found last. */
+const FOUND = new WeakMap()
+
+/** By the name of a property, the prototypes of requests that have its accessor. */
+const EXTENDED = new Map()
+
+/** The getters of this module, to tell them from others. */
+const GETTERS = new WeakSet()
+
+class Found {
+  constructor(property, claims, login, earlier) {
+    this.property = property
+    this.claims = claims
+    this.login = login
+    /** By a guard with another property. */
+    this.earlier = earlier
+  }
+}
+
+/**
+ * A function `(request, claims, login)` that makes them `request[property]` and `request.signoff`. What was there before,
+ * whoever put it there, is there no more.
+ */
+function beside(property) {
+  if (!EXTENDED.has(property)) EXTENDED.set(property, new WeakSet())
+  const extended = EXTENDED.get(property)
+
+  return function keep(request, claims, login) {
+    const prototype = Object.getPrototypeOf(request)
+    const isExtended = extended.has(prototype) || (extend(prototype, property) && extended.add(prototype))
+    if (!isExtended || Object.hasOwn(request, property) || Object.hasOwn(request, 'signoff')) {
+      inside(property)(request, claims, login)
+    } else {
+      FOUND.set(request, new Found(property, claims, login, EXTENDED.size > 1 ? FOUND.get(request) : undefined))
+    }
+  }
+}
+
+/** The same with ordinary properties. */
+function inside(property) {
+  return function keep(request, claims, login) {
+    request.signoff = login
+    if (claims !== undefined || request[property]) request[property] = claims
+  }
+}
+
+/** Whether requests of this prototype have our accessors, once it is through. Those of plain `node:http` shall not have any. */
+function extend(prototype, property) {
+  let base = prototype
+  while (base !== null && Object.getPrototypeOf(base) !== IncomingMessage.prototype) base = Object.getPrototypeOf(base)
+  if (base === null) return false
+
+  const accessors = [
+    [property, (request) => claimsOf(request, property)],
+    ['signoff', (request) => FOUND.get(request)?.login],
+  ]
+  const isOurs = (name) => GETTERS.has(Object.getOwnPropertyDescriptor(base, name)?.get)
+  if (accessors.some(([name]) => name in prototype && !isOurs(name))) return false
+  for (const [name, read] of accessors) if (!isOurs(name)) define(base, name, read)
+  return true
+}
+
+function define(base, name, read) {
+  const accessor = {
+    configurable: true,
+    get() {
+      return read(this)
+    },
+    set(value) {
+      Object.defineProperty(this, name, { value, configurable: true, enumerable: true, writable: true })
+    },
+  }
+  GETTERS.add(accessor.get)
+  Object.defineProperty(base, name, accessor)
+}
+
+function claimsOf(request, property) {
+  let found = FOUND.get(request)
+  while (found !== undefined && found.property !== property) found = found.earlier
+  return found?.claims
+}
+
+module.exports = { beside, inside }
