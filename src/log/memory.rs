@@ -54,6 +54,12 @@ impl RevocationLog for MemoryLog {
         Durability::Memory
     }
 
+    /// Whoever writes is this process, which learns of its own revocations as it appends them. What is left to find out is
+    /// that the log can still be read.
+    fn poll_interval(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+
     fn append(&self, records: &[Record]) -> Result<Appended, LogError> {
         let mut state = self.state.lock();
         state.change();

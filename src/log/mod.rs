@@ -31,6 +31,7 @@ pub(crate) const fn open_files() -> usize {
 }
 
 use crate::clock::UnixTime;
+use crate::limits::POLL_INTERVAL;
 use crate::revocation::{Durability, Record, RecordRef};
 
 /// What is handed each record that is read, and may end the reading.
@@ -43,6 +44,11 @@ pub(crate) trait RevocationLog: Send + Sync {
 
     /// What a record outlives once `append` has returned.
     fn durability(&self) -> Durability;
+
+    /// After how long what others write is looked for again.
+    fn poll_interval(&self) -> Duration {
+        POLL_INTERVAL
+    }
 
     /// Appends records in order, all or none.
     ///

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::{ClockTrust, Revocations, Threads};
 use crate::clock::Times;
-use crate::limits::{COLLECT_INTERVAL, POLL_INTERVAL};
+use crate::limits::COLLECT_INTERVAL;
 use crate::sync::{Condvar, Mutex};
 
 /// What the threads wait for.
@@ -114,11 +114,14 @@ fn supervise(name: &str, work: impl Fn()) {
 }
 
 fn follow(revocations: &Revocations) {
+    // Often enough that freshness never runs out by waiting.
+    let pause =
+        (revocations.options.max_staleness / 4).clamp(Duration::from_millis(1), revocations.log.poll_interval());
     loop {
         // What went wrong is kept for `health`, and tried again at the next turn.
         let _kept = revocations.follow(Times::now());
         revocations.give_up(Instant::now());
-        if revocations.signal.pause(POLL_INTERVAL) {
+        if revocations.signal.pause(pause) {
             return;
         }
     }
