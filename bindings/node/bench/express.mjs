@@ -18,6 +18,7 @@ if (process.argv[2] === '--serve') {
   const app = express()
   const guards = process.argv[3] === 'with' ? [requireToken({ engine: Engine.openSync({ secret: SECRET, log: ':memory:' }) })] : []
   app.get('/me', ...guards, (req, res) => res.json({ ok: true }))
+  app.use((error, req, res, next) => res.sendStatus(error.statusCode ?? 500))
   const server = app.listen(0, '127.0.0.1', () => process.send(server.address().port))
 } else {
   const token = Engine.openSync({ secret: SECRET }).sign({ sub: '42' }, { expiresIn: '1d' })
