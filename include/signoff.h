@@ -541,6 +541,26 @@
 #define SIGNOFF_LOG_IO 5016
 
 /**
+ * The URL of the log names no server, or has an option that there is not.
+ */
+#define SIGNOFF_LOG_URL 5017
+
+/**
+ * The server that has the log can't be reached, or gives no answer.
+ */
+#define SIGNOFF_LOG_UNREACHABLE 5018
+
+/**
+ * The server may drop the log when its memory is full; set maxmemory-policy noeviction.
+ */
+#define SIGNOFF_LOG_EVICTION 5019
+
+/**
+ * Fewer replicas or disks have confirmed the log than were asked for.
+ */
+#define SIGNOFF_LOG_UNCONFIRMED 5020
+
+/**
  * A time that a token or record does not have.
  */
 #define SIGNOFF_TIME_ABSENT INT64_MIN
@@ -585,6 +605,11 @@
  * A log in an SQLite file, which several processes of this machine may share.
  */
 #define SIGNOFF_LOG_SQLITE 2
+
+/**
+ * A log on a Redis server (6.2 or later) or Valkey, for many machines.
+ */
+#define SIGNOFF_LOG_REDIS 3
 
 /**
  * Makes an empty log where there is none. Without, a missing file is SIGNOFF_LOG_MISSING, since a path that is wrong
@@ -788,6 +813,21 @@
 #define SIGNOFF_DURABILITY_FILE 2
 
 /**
+ * A crash of the process: the Redis primary has it, in its memory.
+ */
+#define SIGNOFF_DURABILITY_PRIMARY 3
+
+/**
+ * The loss of the Redis primary too: "replicas" of its replicas have confirmed that they have it.
+ */
+#define SIGNOFF_DURABILITY_REPLICAS 4
+
+/**
+ * A crash of the Redis primary: it was synchronised to the primary's disk, and to those of "replicas" replicas.
+ */
+#define SIGNOFF_DURABILITY_FSYNCED 5
+
+/**
  * Pauses while the clock is implausible: a clock that is ahead would end every revocation.
  */
 #define SIGNOFF_CLOCK_DOUBTED 0
@@ -873,8 +913,8 @@ typedef struct signoff_listing signoff_listing;
  * A revocation log that engines can be opened on.
  *
  * Owner: the caller, until signoff_log_free(); engines keep what they need of it. Threads: immutable. Engines that are
- * opened on the same SIGNOFF_LOG_MEMORY share its revocations; those on an SQLite file share the file. fork(): one from
- * before is refused in the child; make it there.
+ * opened on the same SIGNOFF_LOG_MEMORY share its revocations; those on an SQLite file share the file, and those on
+ * Redis the server. fork(): one from before is refused in the child; make it there.
  */
 typedef struct signoff_log signoff_log;
 
@@ -998,7 +1038,7 @@ typedef struct signoff_log_options {
      */
     uint32_t struct_size;
     /**
-     * SIGNOFF_LOG_MEMORY or SIGNOFF_LOG_SQLITE.
+     * SIGNOFF_LOG_MEMORY, SIGNOFF_LOG_SQLITE or SIGNOFF_LOG_REDIS.
      */
     uint32_t kind;
     /**
@@ -1010,7 +1050,9 @@ typedef struct signoff_log_options {
      */
     uint32_t on_unknown;
     /**
-     * The file, for SIGNOFF_LOG_SQLITE. No text for SIGNOFF_LOG_MEMORY.
+     * The file, for SIGNOFF_LOG_SQLITE. The URL, for SIGNOFF_LOG_REDIS: "redis://user:password@host:6379/0?namespace=shop",
+     * with the options that docs/operations.md has. With SIGNOFF_LOG_SQLITE such a URL is understood too, so that a program
+     * with a setting for the path can be given either. No text for SIGNOFF_LOG_MEMORY.
      */
     struct signoff_str path;
     /**
@@ -1024,7 +1066,7 @@ typedef struct signoff_log_options {
      */
     uint64_t longest_lifetime_ms;
     /**
-     * How long ago the log may have been read to its end, in milliseconds. 0: 10000.
+     * How long ago the log may have been read to its end, in milliseconds. 0: 10000, and 30000 on Redis.
      */
     uint64_t max_staleness_ms;
     /**
@@ -1324,9 +1366,9 @@ typedef struct signoff_revoked {
      */
     uint32_t durability;
     /**
-     * 0.
+     * For SIGNOFF_DURABILITY_REPLICAS and SIGNOFF_DURABILITY_FSYNCED, how many; 0 with any other.
      */
-    uint32_t reserved;
+    uint32_t replicas;
 } signoff_revoked;
 
 /**

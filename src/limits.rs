@@ -86,6 +86,9 @@ pub const KEEP_MAX: usize = 1000;
 /// How old the index may be before its silence counts as unknown, for the embedded log, unless set: 10 s.
 pub const MAX_STALENESS: Duration = Duration::from_secs(10);
 
+/// The same for a log on a server, which a network and a failover lie between: 30 s.
+pub const MAX_STALENESS_REMOTE: Duration = Duration::from_secs(30);
+
 /// How long opening may take to read a log to its end unless set: 30 s.
 pub const OPEN_TIMEOUT: Duration = Duration::from_secs(30);
 

@@ -269,6 +269,14 @@ statuses! {
         "The log was not read to its end within the time that was allowed.";
     LogIo = 5016, "log-io", 503,
         "The system reports an error about the log; the message says which.";
+    LogUrl = 5017, "log-url", 500,
+        "The URL of the log names no server, or has an option that there is not.";
+    LogUnreachable = 5018, "log-unreachable", 503,
+        "The server that has the log can't be reached, or gives no answer.";
+    LogEviction = 5019, "log-eviction", 500,
+        "The server may drop the log when its memory is full; set maxmemory-policy noeviction.";
+    LogUnconfirmed = 5020, "log-unconfirmed", 503,
+        "Fewer replicas or disks have confirmed the log than were asked for.";
 }
 
 #[cfg(test)]

@@ -226,7 +226,7 @@ fn structs_have_the_same_layout_on_both_sides() {
         signoff_new_token { struct_size, flags, claims, expires_in_ms, key_id, token_type }
         signoff_signed { struct_size, reserved, token, jti, issued_at_ms, expires_at_ms }
         signoff_revocation { struct_size, target, value, accepted, issuer_kind, reserved, issuer, issued_before_ms, keep, keep_len, keep_until_ms, reason }
-        signoff_revoked { struct_size, outcome, durability, reserved }
+        signoff_revoked { struct_size, outcome, durability, replicas }
         signoff_record { struct_size, target, value, issuer_kind, reserved, issuer, issued_before_ms, keep_until_ms, recorded_at_ms, keep, keep_len, reason }
         signoff_health { struct_size, ready, unknown, fault, origin, collection_pause, freshness_ms, watermark_ms }
         signoff_stats { struct_size, ready, verifications, accepted, filter_probes, filter_positives, filter_false_positives, token_records, session_records, subject_records, everything_records, segments, filters_missing, merges, merging_ms, index_bytes, log_head, log_applied, log_junk, freshness_ms }

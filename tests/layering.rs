@@ -139,6 +139,8 @@ fn the_table_itself_has_no_circle() {
 #[test]
 fn only_one_file_names_the_cryptography_crates() {
     for (path, code) in library() {
+        // Whose cryptography TLS uses is no cryptography of ours.
+        let code = code.replace("rustls::crypto::ring::", "");
         for name in CRYPTOGRAPHY {
             assert!(path == "keys/crypto.rs" || !names_crate(&code, name), "{path} names {name}");
         }
@@ -169,9 +171,13 @@ fn the_hot_plane_does_no_io_takes_no_lock_and_writes_no_unsafe_code() {
         for name in ["Mutex", "RwLock", "Condvar"] {
             assert!(LOCKS.iter().any(|place| path.starts_with(place)) || !code.contains(name), "{path} names {name}");
         }
-        for name in ["std::thread", "rusqlite"] {
-            let place = if name == "rusqlite" { "log/sqlite/" } else { "engine/revocations/" };
-            assert!(path.starts_with(place) || !code.contains(name), "{path} names {name}");
+        for (name, places) in [
+            // The one waits for a server that can't be reached.
+            ("std::thread", &["engine/revocations/", "log/redis/mod.rs"][..]),
+            ("rusqlite", &["log/sqlite/"]),
+            ("redis::", &["log/redis/", "log/mod.rs"]),
+        ] {
+            assert!(places.iter().any(|place| path.starts_with(place)) || !code.contains(name), "{path} names {name}");
         }
         assert!(path.starts_with("ffi/") || !code.contains("unsafe "), "{path} has unsafe code");
         assert!(path == "clock.rs" || !code.contains("SystemTime"), "{path} reads a clock");

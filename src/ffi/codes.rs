@@ -172,3 +172,11 @@ pub const SIGNOFF_LOG_LIFETIME: i32 = 5014;
 pub const SIGNOFF_LOG_CATCH_UP: i32 = 5015;
 /// The system reports an error about the log; the message says which.
 pub const SIGNOFF_LOG_IO: i32 = 5016;
+/// The URL of the log names no server, or has an option that there is not.
+pub const SIGNOFF_LOG_URL: i32 = 5017;
+/// The server that has the log can't be reached, or gives no answer.
+pub const SIGNOFF_LOG_UNREACHABLE: i32 = 5018;
+/// The server may drop the log when its memory is full; set maxmemory-policy noeviction.
+pub const SIGNOFF_LOG_EVICTION: i32 = 5019;
+/// Fewer replicas or disks have confirmed the log than were asked for.
+pub const SIGNOFF_LOG_UNCONFIRMED: i32 = 5020;

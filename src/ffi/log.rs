@@ -12,6 +12,8 @@ use crate::index::Filtering;
 pub const SIGNOFF_LOG_MEMORY: u32 = 1;
 /// A log in an SQLite file, which several processes of this machine may share.
 pub const SIGNOFF_LOG_SQLITE: u32 = 2;
+/// A log on a Redis server (6.2 or later) or Valkey, for many machines.
+pub const SIGNOFF_LOG_REDIS: u32 = 3;
 
 /// Makes an empty log where there is none. Without, a missing file is SIGNOFF_LOG_MISSING, since a path that is wrong
 /// by a slip would else be an empty list.
@@ -40,13 +42,15 @@ pub const SIGNOFF_ON_UNKNOWN_ACCEPT_YOUNGER: u32 = 2;
 pub struct signoff_log_options {
     /// sizeof(signoff_log_options).
     pub struct_size: u32,
-    /// SIGNOFF_LOG_MEMORY or SIGNOFF_LOG_SQLITE.
+    /// SIGNOFF_LOG_MEMORY, SIGNOFF_LOG_SQLITE or SIGNOFF_LOG_REDIS.
     pub kind: u32,
     /// SIGNOFF_LOG_CREATE_IF_MISSING and its kin, or 0.
     pub flags: u32,
     /// SIGNOFF_ON_UNKNOWN_….
     pub on_unknown: u32,
-    /// The file, for SIGNOFF_LOG_SQLITE. No text for SIGNOFF_LOG_MEMORY.
+    /// The file, for SIGNOFF_LOG_SQLITE. The URL, for SIGNOFF_LOG_REDIS: "redis://user:password@host:6379/0?namespace=shop",
+    /// with the options that docs/operations.md has. With SIGNOFF_LOG_SQLITE such a URL is understood too, so that a program
+    /// with a setting for the path can be given either. No text for SIGNOFF_LOG_MEMORY.
     pub path: signoff_str,
     /// For SIGNOFF_ON_UNKNOWN_ACCEPT_YOUNGER, in milliseconds; 0 with any other.
     pub accept_younger_ms: u64,
@@ -54,7 +58,7 @@ pub struct signoff_log_options {
     /// enforced by every engine on it; it can be lowered, never raised. 0: what the log says, and for a new log none:
     /// revocations of subjects and sessions are then kept for ever.
     pub longest_lifetime_ms: u64,
-    /// How long ago the log may have been read to its end, in milliseconds. 0: 10000.
+    /// How long ago the log may have been read to its end, in milliseconds. 0: 10000, and 30000 on Redis.
     pub max_staleness_ms: u64,
     /// How long opening may take to read the log to its end, in milliseconds. 0: 30000.
     pub open_timeout_ms: u64,
@@ -67,8 +71,8 @@ sized!(signoff_log_options);
 /// A revocation log that engines can be opened on.
 ///
 /// Owner: the caller, until signoff_log_free(); engines keep what they need of it. Threads: immutable. Engines that are
-/// opened on the same SIGNOFF_LOG_MEMORY share its revocations; those on an SQLite file share the file. fork(): one from
-/// before is refused in the child; make it there.
+/// opened on the same SIGNOFF_LOG_MEMORY share its revocations; those on an SQLite file share the file, and those on
+/// Redis the server. fork(): one from before is refused in the child; make it there.
 pub struct signoff_log {
     pub(super) log: Log,
     pub(super) is_file: bool,
@@ -90,8 +94,8 @@ pub unsafe extern "C" fn signoff_log_new(
     call.run(|| {
         let out = call.out_handle(out, "out")?;
         let options = call.sized_in(options)?;
-        let (log, is_file) = (options.read(&call)?, options.kind == SIGNOFF_LOG_SQLITE);
-        out.set(signoff_log { log, is_file, forks: fork::watch() });
+        let log = options.read(&call)?;
+        out.set(signoff_log { is_file: log.is_file(), log, forks: fork::watch() });
         Ok(())
     })
 }
@@ -115,9 +119,14 @@ impl signoff_log_options {
         let path = call.optional_text(self.path, "options->path")?;
         let mut log = match (self.kind, path) {
             (SIGNOFF_LOG_MEMORY, None) => Log::memory(),
-            (SIGNOFF_LOG_SQLITE, Some(path)) if !path.is_empty() => Log::sqlite(path),
-            (SIGNOFF_LOG_SQLITE, Some(_)) => return Err(CallError::Length { what: "options->path", given: 0 }.into()),
-            (SIGNOFF_LOG_SQLITE, None) => return Err(CallError::Null { what: "options->path" }.into()),
+            (SIGNOFF_LOG_SQLITE, Some(path)) if !path.is_empty() => Log::at(path),
+            (SIGNOFF_LOG_REDIS, Some(url)) if !url.is_empty() => Log::redis(url),
+            (SIGNOFF_LOG_SQLITE | SIGNOFF_LOG_REDIS, Some(_)) => {
+                return Err(CallError::Length { what: "options->path", given: 0 }.into());
+            }
+            (SIGNOFF_LOG_SQLITE | SIGNOFF_LOG_REDIS, None) => {
+                return Err(CallError::Null { what: "options->path" }.into());
+            }
             (SIGNOFF_LOG_MEMORY, Some(_)) => {
                 return Err(CallError::Option { what: "options->path of a log in memory", given: 1 }.into());
             }

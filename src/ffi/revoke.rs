@@ -89,6 +89,12 @@ pub const SIGNOFF_DURABILITY_NONE: u32 = 0;
 pub const SIGNOFF_DURABILITY_MEMORY: u32 = 1;
 /// It outlives a crash of the process or the machine: it was synchronised to a local file.
 pub const SIGNOFF_DURABILITY_FILE: u32 = 2;
+/// A crash of the process: the Redis primary has it, in its memory.
+pub const SIGNOFF_DURABILITY_PRIMARY: u32 = 3;
+/// The loss of the Redis primary too: "replicas" of its replicas have confirmed that they have it.
+pub const SIGNOFF_DURABILITY_REPLICAS: u32 = 4;
+/// A crash of the Redis primary: it was synchronised to the primary's disk, and to those of "replicas" replicas.
+pub const SIGNOFF_DURABILITY_FSYNCED: u32 = 5;
 
 /// What became of a revocation.
 ///
@@ -102,23 +108,31 @@ pub struct signoff_revoked {
     pub outcome: u32,
     /// SIGNOFF_DURABILITY_…: what a record outlives.
     pub durability: u32,
-    /// 0.
-    pub reserved: u32,
+    /// For SIGNOFF_DURABILITY_REPLICAS and SIGNOFF_DURABILITY_FSYNCED, how many; 0 with any other.
+    pub replicas: u32,
 }
 
 sized!(signoff_revoked);
 
 impl From<Revoked> for signoff_revoked {
     fn from(revoked: Revoked) -> Self {
-        let (outcome, durability) = match revoked {
-            Revoked::Recorded { durability: Durability::Memory } => {
-                (SIGNOFF_REVOKED_RECORDED, SIGNOFF_DURABILITY_MEMORY)
-            }
-            Revoked::Recorded { durability: Durability::File } => (SIGNOFF_REVOKED_RECORDED, SIGNOFF_DURABILITY_FILE),
-            Revoked::AlreadyCovered => (SIGNOFF_REVOKED_ALREADY_COVERED, SIGNOFF_DURABILITY_NONE),
-            Revoked::AlreadyExpired => (SIGNOFF_REVOKED_ALREADY_EXPIRED, SIGNOFF_DURABILITY_NONE),
+        let (outcome, (durability, replicas)) = match revoked {
+            Revoked::Recorded { durability } => (SIGNOFF_REVOKED_RECORDED, level(durability)),
+            Revoked::AlreadyCovered => (SIGNOFF_REVOKED_ALREADY_COVERED, (SIGNOFF_DURABILITY_NONE, 0)),
+            Revoked::AlreadyExpired => (SIGNOFF_REVOKED_ALREADY_EXPIRED, (SIGNOFF_DURABILITY_NONE, 0)),
         };
-        Self { struct_size: size_of::<Self>() as u32, outcome, durability, reserved: 0 }
+        Self { struct_size: size_of::<Self>() as u32, outcome, durability, replicas }
+    }
+}
+
+/// SIGNOFF_DURABILITY_…, and how many replicas.
+fn level(durability: Durability) -> (u32, u32) {
+    match durability {
+        Durability::Memory => (SIGNOFF_DURABILITY_MEMORY, 0),
+        Durability::File => (SIGNOFF_DURABILITY_FILE, 0),
+        Durability::Primary => (SIGNOFF_DURABILITY_PRIMARY, 0),
+        Durability::Replicas { replicas } => (SIGNOFF_DURABILITY_REPLICAS, replicas),
+        Durability::Fsynced { replicas } => (SIGNOFF_DURABILITY_FSYNCED, replicas),
     }
 }
 

@@ -9,16 +9,28 @@ use crate::revocation::{Issuer, Record, Target, Value};
 
 const NOW: UnixTime = UnixTime::from_secs(1_700_000_000);
 
+#[cfg(feature = "redis")]
+#[path = "../../tests/redis_server/mod.rs"]
+mod redis_server;
+
 /// A log, and as many further readers of it as are asked for.
 struct Bench {
     open: Box<dyn Fn() -> Box<dyn RevocationLog>>,
-    _folder: Option<tempfile::TempDir>,
+    /// What it lies on, which ends with it.
+    _place: Option<Box<dyn std::any::Any>>,
+}
+
+/// Some bytes that are others each time: the standard library's hash keys, which the system seeds.
+#[cfg(feature = "redis")]
+fn random() -> Option<[u8; 16]> {
+    use std::hash::{BuildHasher as _, RandomState};
+    Some(std::array::from_fn(|_| RandomState::new().hash_one(0_u8).to_le_bytes()[0]))
 }
 
 fn all() -> Vec<(&'static str, Bench)> {
     let memory = MemoryLog::new([7; 16]);
     #[allow(unused_mut)]
-    let mut logs = vec![("memory", Bench { open: Box::new(move || Box::new(memory.clone())), _folder: None })];
+    let mut logs = vec![("memory", Bench { open: Box::new(move || Box::new(memory.clone())), _place: None })];
     #[cfg(any(feature = "sqlite", feature = "sqlite-system"))]
     {
         let folder = tempfile::tempdir().unwrap();
@@ -32,7 +44,17 @@ fn all() -> Vec<(&'static str, Bench)> {
             }
             Box::new(log)
         };
-        logs.push(("sqlite", Bench { open: Box::new(open), _folder: Some(folder) }));
+        logs.push(("sqlite", Bench { open: Box::new(open), _place: Some(Box::new(folder)) }));
+    }
+    #[cfg(feature = "redis")]
+    if redis_server::is_there() {
+        let server = redis_server::RedisServer::start(&[]);
+        let url = server.url("namespace=conformance");
+        let open = move || -> Box<dyn RevocationLog> {
+            let (random, staleness) = (random, Duration::from_secs(30));
+            Box::new(super::RedisLog::open(&url, super::Create::IfMissing, staleness, random).unwrap().0)
+        };
+        logs.push(("redis", Bench { open: Box::new(open), _place: Some(Box::new(server)) }));
     }
     logs
 }

@@ -110,6 +110,89 @@ pub enum LogError {
         /// The time that was allowed.
         waited: Duration,
     },
+    /// A URL that names no log.
+    #[error("the URL of the log: {fault}; docs/operations.md has its parts")]
+    Url {
+        /// What is wrong with it.
+        fault: String,
+    },
+    /// There is no log on the server, and none was to be created.
+    #[error("{server}: there is no log here; to start one, open it with `create`, or `signoff revoke` into it")]
+    ServerEmpty {
+        /// The server and the namespace.
+        server: String,
+    },
+    /// The keys of the log hold something else.
+    #[error("{server}: {fault}; nothing was changed in it, name another namespace")]
+    ServerForeign {
+        /// The server and the namespace.
+        server: String,
+        /// What they hold.
+        fault: String,
+    },
+    /// The server can't be reached, or turns us away.
+    #[error("{server}: {fault}; see that the server runs and can be reached from here")]
+    Unreachable {
+        /// The server and the namespace.
+        server: String,
+        /// What was reported.
+        fault: String,
+    },
+    /// The connection broke off, or there was no answer.
+    #[error("{server}: {fault}; what was asked may have been done, try again")]
+    Interrupted {
+        /// The server and the namespace.
+        server: String,
+        /// What was reported.
+        fault: String,
+    },
+    /// The server refuses this user.
+    #[error(
+        "{server}: {fault}; give the URL a user and password that may use the keys of the log: see docs/operations.md"
+    )]
+    ServerDenied {
+        /// The server and the namespace.
+        server: String,
+        /// What the server says.
+        fault: String,
+    },
+    /// The server is a replica, which takes no revocations.
+    #[error("{server}: this is a read-only replica; name the primary, or the sentinels that know it")]
+    Replica {
+        /// The server and the namespace.
+        server: String,
+    },
+    /// The server has no memory left.
+    #[error("{server}: the server is out of memory; the revocation was not recorded, raise maxmemory and try again")]
+    ServerFull {
+        /// The server and the namespace.
+        server: String,
+    },
+    /// The server drops keys when its memory is full, and the log with them.
+    #[error(
+        "{server}: with maxmemory-policy {policy} the server may drop the log when its memory is full; set maxmemory-policy noeviction"
+    )]
+    Eviction {
+        /// The server and the namespace.
+        server: String,
+        /// The policy.
+        policy: String,
+    },
+    /// Fewer copies were confirmed than were asked for.
+    #[error(
+        "{server}: confirmed by {confirmed} of {wanted} within {}; it is on the primary, see that replicas and disk keep up, and try again",
+        Words(*waited)
+    )]
+    Unconfirmed {
+        /// The server and the namespace.
+        server: String,
+        /// What was asked for.
+        wanted: String,
+        /// What was confirmed.
+        confirmed: u32,
+        /// How long was waited.
+        waited: Duration,
+    },
     /// Anything else that the system or SQLite reports.
     #[error("{path}: {fault}")]
     Io {
@@ -138,12 +221,28 @@ impl LogError {
             Self::Moved { .. } => Status::LogMoved,
             Self::LifetimeRaised { .. } => Status::LogLifetime,
             Self::CatchUp { .. } => Status::LogCatchUp,
+            Self::Url { .. } => Status::LogUrl,
+            Self::ServerEmpty { .. } => Status::LogMissing,
+            Self::ServerForeign { .. } => Status::LogForeign,
+            Self::Unreachable { .. } | Self::Interrupted { .. } => Status::LogUnreachable,
+            Self::ServerDenied { .. } => Status::LogDenied,
+            Self::Replica { .. } => Status::LogReadOnly,
+            Self::ServerFull { .. } => Status::LogFull,
+            Self::Eviction { .. } => Status::LogEviction,
+            Self::Unconfirmed { .. } => Status::LogUnconfirmed,
             Self::Io { .. } => Status::LogIo,
         }
     }
 
     /// Whether it is certain that an append that failed so has appended nothing.
     pub(crate) fn is_certain(&self) -> bool {
-        !matches!(self, Self::Io { .. } | Self::Corrupt { .. } | Self::CatchUp { .. })
+        !matches!(
+            self,
+            Self::Io { .. }
+                | Self::Corrupt { .. }
+                | Self::CatchUp { .. }
+                | Self::Interrupted { .. }
+                | Self::Unconfirmed { .. }
+        )
     }
 }

@@ -10,8 +10,12 @@
 mod conformance;
 mod error;
 mod memory;
+#[cfg(feature = "redis")]
+mod redis;
 #[cfg(any(feature = "sqlite", feature = "sqlite-system"))]
 mod sqlite;
+#[cfg(any(feature = "sqlite", feature = "sqlite-system", feature = "redis"))]
+mod written;
 
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -19,6 +23,8 @@ use std::time::Duration;
 pub use error::LogError;
 
 pub(crate) use memory::MemoryLog;
+#[cfg(feature = "redis")]
+pub(crate) use redis::RedisLog;
 #[cfg(any(feature = "sqlite", feature = "sqlite-system"))]
 pub(crate) use sqlite::SqliteLog;
 #[cfg(all(feature = "capi", any(feature = "sqlite", feature = "sqlite-system")))]
@@ -48,6 +54,17 @@ pub(crate) trait RevocationLog: Send + Sync {
     /// After how long what others write is looked for again.
     fn poll_interval(&self) -> Duration {
         POLL_INTERVAL
+    }
+
+    /// Waits for others to write behind a position, and says whether they have. False at once where that can't be
+    /// waited for, and after some time where nobody did.
+    fn wait_for_news(&self, _after: Cursor) -> bool {
+        false
+    }
+
+    /// Whether the last read to the head came behind a proof that it is the log others write to.
+    fn standing(&self) -> Standing {
+        Standing::Proven
     }
 
     /// Appends records in order, all or none.
@@ -163,6 +180,19 @@ pub(crate) enum Read {
     Stopped,
     /// What the reader stands on is not there, or is something else: it must start anew.
     Rewound,
+}
+
+/// What is known of the log that was read: whether it is the one that others write to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It is: what the reader has is all that there was when the read began.
+    Proven,
+    /// This was not looked into at this read; what was found out before still holds.
+    #[default]
+    Pending,
+    /// It may be cut off from them.
+    #[cfg_attr(not(feature = "redis"), allow(dead_code))]
+    Unproven(LogError),
 }
 
 /// What a collection did.

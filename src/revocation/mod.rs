@@ -236,6 +236,18 @@ pub enum Durability {
     Memory,
     /// A crash of the process or the machine: it was synchronised to a local file.
     File,
+    /// A crash of the process: the Redis primary has it, in its memory.
+    Primary,
+    /// The loss of the Redis primary too: so many of its replicas have confirmed that they have it.
+    Replicas {
+        /// How many.
+        replicas: u32,
+    },
+    /// A crash of the Redis primary: it was synchronised to the primary's disk, and to those of so many replicas.
+    Fsynced {
+        /// How many replicas.
+        replicas: u32,
+    },
 }
 
 /// Whether a `iat` lies before a cut-off.

@@ -131,7 +131,7 @@ impl Arguments {
     }
 
     fn open(&self, threads: Threads) -> Result<Engine, Failure> {
-        let log = Log::sqlite(&self.log).create_if_missing().threads(threads);
+        let log = Log::at(self.log.as_str()).create_if_missing().threads(threads);
         let engine = match self.token.is_some() || self.tokens.is_some() {
             true => log::open(self.keys.key_set(Algorithm::ALL)?, Policy::new(), log)?,
             false => log::open_without_keys(log)?,

@@ -38,7 +38,7 @@ pub(crate) struct CompactArguments {
 }
 
 fn existing(path: &str) -> Log {
-    Log::sqlite(path).threads(Threads::None)
+    Log::at(path).threads(Threads::None)
 }
 
 pub(crate) fn list(arguments: &ListArguments) -> Result<Outcome, Failure> {

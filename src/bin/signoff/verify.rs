@@ -83,7 +83,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<Outcome, Failure> {
     let algorithms = if arguments.alg.is_empty() { Algorithm::ALL } else { &arguments.alg };
     let keys = arguments.keys.key_set(algorithms)?;
     let engine = match &arguments.log {
-        Some(path) => log::open(keys, arguments.policy(), Log::sqlite(path))?,
+        Some(path) => log::open(keys, arguments.policy(), Log::at(path.as_str()))?,
         None => Engine::new(keys, arguments.policy()).map_err(|error| Failure::Usage(error.to_string()))?,
     };
     let judge = Judge {

@@ -9,7 +9,7 @@ use super::freshness::Moment;
 use super::{Follower, Revocations};
 use crate::clock::Times;
 use crate::index::{Batch, Merge};
-use crate::log::{Cursor, LogError, Read};
+use crate::log::{Cursor, LogError, Read, Standing};
 
 /// How far the opening of a log has come.
 #[non_exhaustive]
@@ -64,14 +64,8 @@ impl Revocations {
         tell: &mut dyn FnMut(u64) -> ControlFlow<()>,
     ) -> Result<Followed, LogError> {
         match self.read_on(follower, tell)? {
-            Read::Unchanged => {
-                self.freshness.renew(moment);
-                Ok(Followed::Nothing)
-            }
-            Read::ToHead { .. } => {
-                self.freshness.renew(moment);
-                Ok(Followed::Records(0))
-            }
+            Read::Unchanged => self.renew(moment).map(|()| Followed::Nothing),
+            Read::ToHead { .. } => self.renew(moment).map(|()| Followed::Records(0)),
             Read::Stopped => Err(LogError::CatchUp { waited: self.options.open_timeout }),
             Read::Rewound => {
                 // Nothing that is held is dropped; what the log has is read beside it.
@@ -83,14 +77,29 @@ impl Revocations {
                 self.unknown_kinds.store(0, Ordering::Relaxed);
                 self.head.store(0, Ordering::Relaxed);
                 match self.read_on(follower, tell)? {
-                    Read::ToHead { .. } | Read::Unchanged => {
-                        self.freshness.renew(moment);
-                        Ok(Followed::Anew)
-                    }
+                    Read::ToHead { .. } | Read::Unchanged => self.renew(moment).map(|()| Followed::Anew),
                     Read::Stopped | Read::Rewound => Err(LogError::CatchUp { waited: self.options.open_timeout }),
                 }
             }
         }
+    }
+
+    /// The log was read to its head: that is as fresh as the log is known to be the one that others write to.
+    fn renew(&self, moment: Moment) -> Result<(), LogError> {
+        match self.log.standing() {
+            Standing::Proven => {
+                self.freshness.renew(moment);
+                Ok(())
+            }
+            Standing::Pending => Ok(()),
+            Standing::Unproven(error) => Err(error),
+        }
+    }
+
+    /// Waits for others to write to the log. False where it must be looked for.
+    pub(super) fn wait_for_news(&self) -> bool {
+        let cursor = self.follower.lock().cursor;
+        self.log.wait_for_news(cursor)
     }
 
     /// Reads from where the follower stands to the head. Few records go through the recent set at once;

@@ -14,7 +14,7 @@ use super::{Follower, Revocations};
 use crate::error::Error;
 use crate::index::{Filtering, Index};
 use crate::keys::crypto;
-use crate::limits::{APPEND_TIMEOUT, MAX_STALENESS, OPEN_TIMEOUT};
+use crate::limits::{APPEND_TIMEOUT, MAX_STALENESS, MAX_STALENESS_REMOTE, OPEN_TIMEOUT};
 use crate::log::{Create, LogError, MemoryLog, Origin, RevocationLog};
 use crate::revocation::Salt;
 use crate::sync::Mutex;
@@ -58,12 +58,14 @@ pub struct Log {
     source: Source,
     options: Options,
     longest_lifetime: Option<Duration>,
+    max_staleness: Option<Duration>,
 }
 
 #[derive(Clone)]
 enum Source {
     Memory(Result<MemoryLog, NoRandom>),
     Sqlite { path: PathBuf, create: Create },
+    Redis { url: String, create: Create },
 }
 
 /// The operating system gave no random bytes for a log's secret.
@@ -98,7 +100,7 @@ impl Log {
             start: Start::CaughtUp,
             filtering: Filtering::On,
         };
-        Self { source, options, longest_lifetime: None }
+        Self { source, options, longest_lifetime: None, max_staleness: None }
     }
 
     /// A log that ends with the process: after a restart every token that was logged out is good again.
@@ -118,10 +120,34 @@ impl Log {
         Self::of(Source::Sqlite { path: path.into(), create: Create::Never })
     }
 
+    /// A log on a Redis server (6.2 or later) or Valkey, for many machines: by the URL of the server, as docs/operations.md has it.
+    ///
+    /// `redis://user:password@host:6379/0?namespace=shop&replicas=1`: with `replicas`, a revocation is acknowledged when so
+    /// many replicas have it; with `fsync=true` when it is on the disk (Redis 7.2). `rediss://` is with TLS, and
+    /// `redis+sentinel://host:26379,host:26379/service` asks sentinels for the server.
+    ///
+    /// It must be there, unless [`create_if_missing`](Self::create_if_missing) says otherwise.
+    #[must_use]
+    pub fn redis(url: impl Into<String>) -> Self {
+        Self::of(Source::Redis { url: url.into(), create: Create::Never })
+    }
+
+    /// The log at a place as people write it: [`redis`](Self::redis) for the URL of a server, [`sqlite`](Self::sqlite) for the
+    /// path of a file.
+    #[must_use]
+    pub fn at(place: impl Into<String>) -> Self {
+        let place = place.into();
+        let is_url = ["redis://", "rediss://", "redis+sentinel://", "rediss+sentinel://"];
+        match is_url.iter().any(|scheme| place.starts_with(scheme)) {
+            true => Self::redis(place),
+            false => Self::sqlite(place),
+        }
+    }
+
     /// Makes an empty log where there is none. [`Health::origin`](crate::Health::origin) says whether it did.
     #[must_use]
     pub fn create_if_missing(mut self) -> Self {
-        if let Source::Sqlite { create, .. } = &mut self.source {
+        if let Source::Sqlite { create, .. } | Source::Redis { create, .. } = &mut self.source {
             *create = Create::IfMissing;
         }
         self
@@ -138,10 +164,10 @@ impl Log {
         self
     }
 
-    /// How long ago the log may have been read to its end. 10 s unless set.
+    /// How long ago the log may have been read to its end. 10 s unless set, 30 s on Redis.
     #[must_use]
     pub fn max_staleness(mut self, max: Duration) -> Self {
-        self.options.max_staleness = max;
+        self.max_staleness = Some(max);
         self
     }
 
@@ -187,9 +213,16 @@ impl Log {
         self
     }
 
+    /// Whether it is a file of this machine.
+    #[cfg(feature = "capi")]
+    pub(crate) fn is_file(&self) -> bool {
+        matches!(self.source, Source::Sqlite { .. })
+    }
+
     pub(in crate::engine) fn open(self, progress: &mut dyn FnMut(Progress)) -> Result<Arc<Revocations>, Error> {
-        let options = self.options;
-        let (log, origin) = self.source.open()?;
+        let mut options = self.options;
+        options.max_staleness = self.max_staleness.unwrap_or_else(|| self.source.max_staleness());
+        let (log, origin) = self.source.open(options.max_staleness)?;
         if let Some(lifetime) = self.longest_lifetime {
             log.set_longest_lifetime(lifetime)?;
         }
@@ -224,7 +257,15 @@ impl Log {
 }
 
 impl Source {
-    fn open(self) -> Result<(Box<dyn RevocationLog>, Origin), LogError> {
+    fn max_staleness(&self) -> Duration {
+        match self {
+            Self::Memory(_) | Self::Sqlite { .. } => MAX_STALENESS,
+            Self::Redis { .. } => MAX_STALENESS_REMOTE,
+        }
+    }
+
+    #[cfg_attr(not(feature = "redis"), allow(unused_variables))]
+    fn open(self, max_staleness: Duration) -> Result<(Box<dyn RevocationLog>, Origin), LogError> {
         match self {
             Self::Memory(log) => {
                 let fault = |NoRandom| LogError::Io {
@@ -238,6 +279,17 @@ impl Source {
                 let (log, origin) = crate::log::SqliteLog::open(&path, create, crypto::random_16)?;
                 Ok((Box::new(log), origin))
             }
+            #[cfg(feature = "redis")]
+            Self::Redis { url, create } => {
+                let (log, origin) = crate::log::RedisLog::open(&url, create, max_staleness, crypto::random_16)?;
+                Ok((Box::new(log), origin))
+            }
+            #[cfg(not(feature = "redis"))]
+            Self::Redis { url, create: Create::Never | Create::IfMissing } => Err(LogError::Io {
+                // Without what may be a password.
+                path: url.split(':').next().unwrap_or_default().to_owned(),
+                fault: "this signoff was built without Redis: build it with the feature `redis`".to_owned(),
+            }),
             #[cfg(not(any(feature = "sqlite", feature = "sqlite-system")))]
             Self::Sqlite { path, create: Create::Never | Create::IfMissing } => Err(LogError::Io {
                 path: path.display().to_string(),
@@ -252,6 +304,8 @@ impl std::fmt::Debug for Log {
         let source = match &self.source {
             Source::Memory(_) => "memory".to_owned(),
             Source::Sqlite { path, .. } => path.display().to_string(),
+            // Not the URL: it may hold a password.
+            Source::Redis { .. } => "redis".to_owned(),
         };
         f.debug_struct("Log").field("source", &source).field("options", &self.options).finish_non_exhaustive()
     }

@@ -13,6 +13,9 @@ use crate::clock::Times;
 use crate::limits::COLLECT_INTERVAL;
 use crate::sync::{Condvar, Mutex};
 
+/// How long news are collected before they are read.
+const TOGETHER: Duration = Duration::from_millis(1);
+
 /// What the threads wait for.
 #[derive(Default)]
 pub(super) struct Signal {
@@ -119,8 +122,10 @@ fn follow(revocations: &Revocations) {
         (revocations.options.max_staleness / 4).clamp(Duration::from_millis(1), revocations.log.poll_interval());
     loop {
         // What went wrong is kept for `health`, and tried again at the next turn.
-        let _kept = revocations.follow(Times::now());
+        let followed = revocations.follow(Times::now());
         revocations.give_up(Instant::now());
+        // Where the log itself says when there is news, that is waited for; a moment later the next may have come too.
+        let pause = if followed.is_ok() && revocations.wait_for_news() { TOGETHER } else { pause };
         if revocations.signal.pause(pause) {
             return;
         }

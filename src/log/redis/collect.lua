@@ -1,0 +1,49 @@
+-- ARGV: now, how many entries at most, the plausible step, the tag of a batch, whether to pass what is still live in any case.
+local now, max, step, tag, force = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4], ARGV[5] == '1'
+local watermark = math.max(number('watermark') or now, now)
+put('watermark', watermark)
+put('newest', advance(number('newest'), now, step))
+note_losses()
+local result = {0, string.format('%.0f', watermark)}
+local newest = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', '1')[1]
+if not newest then return result end
+-- The fields of an entry by name; false of what is no record of ours.
+local function read(entry)
+  local fields = {}
+  for i = 1, #entry[2], 2 do fields[entry[2][i]] = entry[2][i + 1] end
+  return fields['batch'] and fields
+end
+local function expired(fields) return fields and tonumber(fields['until'] or '') and tonumber(fields['until']) <= watermark end
+local entries, chunk = redis.call('XRANGE', stream, '-', '+', 'COUNT', max), {}
+local gone, front, through = 0, 0, 0
+for _, entry in ipairs(entries) do
+  if entry[1] == newest[1] then break end
+  local fields = read(entry)
+  local is_gone = expired(fields) or not fields
+  chunk[#chunk + 1] = {entry = entry, live = not is_gone, ours = fields and true or false}
+  if is_gone then gone = gone + 1 end
+  if is_gone and front == #chunk - 1 then front = #chunk end
+end
+-- What is still live is written again behind the newest, before the horizon moves past it: in one transaction, also on replicas
+-- and in the append-only file.
+if front < gone and (force or gone * 4 >= #chunk) then through = #chunk else through = front end
+if through == 0 then return result end
+local last, deleted, ours, again = highest(), 0, 0, 0
+for i = 1, through do
+  local one = chunk[i]
+  if one.ours then ours = ours + 1 end
+  if one.live then
+    local texts = one.entry[2]
+    for j = 1, #texts, 2 do if texts[j] == 'batch' then texts[j + 1] = tag end end
+    last, again = last + 1, again + 1
+    redis.call('XADD', stream, string.format('%.0f-0', last), unpack(texts))
+  elseif one.ours then
+    deleted = deleted + 1
+  end
+end
+redis.call('XTRIM', stream, 'MINID', '=', string.format('%.0f-0', position(chunk[through].entry) + 1))
+put('last', last)
+put('first', position(redis.call('XRANGE', stream, '-', '+', 'COUNT', '1')[1]))
+redis.call('HINCRBY', facts, 'count', again - ours)
+result[1] = deleted
+return result

@@ -1,0 +1,235 @@
+//! Which Redis, by its URL: the server or its sentinels, and how the log is kept there.
+//!
+//! `redis://[user:password@]host[:port][/db][?namespace=…&replicas=…&fsync=…&wait=…]`, `rediss://` for TLS, and
+//! `redis+sentinel://host[:port][,host[:port]…]/service[/db]` for what sentinels watch over.
+
+use std::time::Duration;
+
+use redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
+use redis::{Client, IntoConnectionInfo, RedisResult};
+use url::Url;
+
+use crate::log::LogError;
+use crate::revocation::Durability;
+use crate::sync::Mutex;
+
+/// The namespace of a log for which none is named.
+const NAMESPACE: &str = "signoff";
+
+/// How long a revocation waits for replicas or the disk of the server, unless set.
+const WAIT: Duration = Duration::from_secs(1);
+
+/// Where a log is, and what an acknowledgement of it means.
+pub(super) struct Place {
+    pub(super) source: Source,
+    /// What names it to people: without a password.
+    pub(super) shown: String,
+    pub(super) namespace: String,
+    pub(super) replicas: u32,
+    pub(super) is_fsynced: bool,
+    pub(super) wait: Duration,
+}
+
+pub(super) enum Source {
+    Server(Client),
+    Sentinels(Mutex<SentinelClient>),
+}
+
+impl Source {
+    pub(super) fn connect(&self, timeout: Duration) -> RedisResult<redis::Connection> {
+        match self {
+            Self::Server(client) => client.get_connection_with_timeout(timeout),
+            // Asked anew each time: another server may have been promoted.
+            Self::Sentinels(client) => client.lock().get_connection(),
+        }
+    }
+}
+
+impl Place {
+    pub(super) fn parse(text: &str) -> Result<Self, LogError> {
+        // A text that is no URL is not shown: it may hold a password.
+        let wrong = |fault: &str| LogError::Url { fault: fault.to_owned() };
+        let mut url = single_host(text).parse::<Url>().map_err(|error| wrong(&error.to_string()))?;
+        let (is_sentinel, is_tls) = match url.scheme() {
+            "redis" => (false, false),
+            "rediss" => (false, true),
+            "redis+sentinel" => (true, false),
+            "rediss+sentinel" => (true, true),
+            _ => return Err(wrong("it must begin with redis://, rediss://, redis+sentinel:// or rediss+sentinel://")),
+        };
+        if url.fragment().is_some() {
+            return Err(wrong("it has a part behind #, which would change how TLS is checked"));
+        }
+        let (mut namespace, mut replicas, mut is_fsynced, mut wait) = (NAMESPACE.to_owned(), 0, false, WAIT);
+        for (name, value) in url.query_pairs() {
+            let millis =
+                || value.parse().ok().filter(|millis| (1..=60_000).contains(millis)).map(Duration::from_millis);
+            match &*name {
+                "namespace" if is_namespace(&value) => namespace = value.into_owned(),
+                "namespace" => {
+                    return Err(wrong("namespace must be letters, digits, '.', '_', ':' and '-', 100 at most"));
+                }
+                "replicas" => {
+                    let count = value.parse().ok().filter(|count| *count <= 100);
+                    replicas = count.ok_or_else(|| wrong("replicas must be a number up to 100"))?;
+                }
+                "fsync" => is_fsynced = flag(&value).ok_or_else(|| wrong("fsync must be true or false"))?,
+                "wait" => wait = millis().ok_or_else(|| wrong("wait must be milliseconds, 60000 at most"))?,
+                _ => {
+                    return Err(wrong(&format!(
+                        "it has an option {name}, which there is not: namespace, replicas, fsync and wait are known"
+                    )));
+                }
+            }
+        }
+        url.set_query(None);
+        let mut shown = url.clone();
+        // Neither can fail where there is a host, and without one there is nothing to hide.
+        let _hidden = shown.set_password(None).and_then(|()| shown.set_username(""));
+        let shown = format!("{shown} ({namespace})");
+        if is_tls {
+            // A host that has two of them in it must have chosen one by now; it is not ours to choose.
+            let _chosen = rustls::crypto::ring::default_provider().install_default();
+        }
+        let fault = |error: redis::RedisError| wrong(&error.to_string());
+        let source = match is_sentinel {
+            true => sentinels(text, &url, is_tls)?,
+            false => Source::Server(Client::open(url.as_str()).map_err(fault)?),
+        };
+        Ok(Self { source, shown, namespace, replicas, is_fsynced, wait })
+    }
+
+    pub(super) fn durability(&self) -> Durability {
+        match (self.is_fsynced, self.replicas) {
+            (true, replicas) => Durability::Fsynced { replicas },
+            (false, 0) => Durability::Primary,
+            (false, replicas) => Durability::Replicas { replicas },
+        }
+    }
+
+    /// The name of a key. All of a log are in one slot, as a cluster has it.
+    pub(super) fn key(&self, part: &str) -> String {
+        format!("{{{}}}:{part}", self.namespace)
+    }
+}
+
+fn is_namespace(text: &str) -> bool {
+    let is_fine = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
+    (1..=100).contains(&text.len()) && text.bytes().all(is_fine)
+}
+
+fn flag(text: &str) -> Option<bool> {
+    match text {
+        "true" | "1" => Some(true),
+        "false" | "0" => Some(false),
+        _ => None,
+    }
+}
+
+/// The hosts of a URL as they are written: a list that URLs in general don't have.
+fn hosts(text: &str) -> Option<&str> {
+    let (_, rest) = text.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    Some(authority.rsplit_once('@').map_or(authority, |(_, hosts)| hosts))
+}
+
+/// The URL with the first of its hosts alone.
+fn single_host(text: &str) -> String {
+    match hosts(text).and_then(|hosts| hosts.split_once(',').map(|(first, _)| (hosts, first))) {
+        Some((hosts, first)) => text.replacen(hosts, first, 1),
+        None => text.to_owned(),
+    }
+}
+
+fn sentinels(text: &str, url: &Url, is_tls: bool) -> Result<Source, LogError> {
+    let wrong = |fault: &str| LogError::Url { fault: fault.to_owned() };
+    let fault = |error: redis::RedisError| wrong(&error.to_string());
+    let mut path = url.path().trim_start_matches('/').split('/');
+    let service = path.next().filter(|name| !name.is_empty());
+    let service =
+        service.ok_or_else(|| wrong("the name that the sentinels have for the server is missing: /service"))?;
+    let db = match path.next() {
+        None | Some("") => 0,
+        Some(db) => db.parse().map_err(|_| wrong("the database behind the service must be a number"))?,
+    };
+    let mut addresses = Vec::new();
+    for host in hosts(text).unwrap_or_default().split(',') {
+        let host = if host.contains(':') { host.to_owned() } else { format!("{host}:26379") };
+        let scheme = if is_tls { "rediss" } else { "redis" };
+        let info = format!("{scheme}://{host}").into_connection_info().map_err(fault)?;
+        addresses.push(info.addr().clone());
+    }
+    let mut builder = SentinelClientBuilder::new(addresses, service, SentinelServerType::Master)
+        .map_err(fault)?
+        .set_client_to_redis_db(db);
+    let decoded = |part: &str| percent(part).ok_or_else(|| wrong("user or password are no UTF-8"));
+    if !url.username().is_empty() {
+        builder = builder.set_client_to_redis_username(decoded(url.username())?);
+    }
+    if let Some(password) = url.password() {
+        builder = builder.set_client_to_redis_password(decoded(password)?);
+    }
+    if is_tls {
+        builder = builder.set_client_to_redis_tls_mode(redis::TlsMode::Secure);
+    }
+    Ok(Source::Sentinels(Mutex::new(builder.build().map_err(fault)?)))
+}
+
+/// Undoes percent-encoding.
+fn percent(text: &str) -> Option<String> {
+    let plus = text.replace('+', "%2B");
+    let pairs = format!("x={plus}");
+    url::form_urlencoded::parse(pairs.as_bytes()).next().map(|(_, value)| value.into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use redis::ConnectionAddr;
+
+    use super::*;
+
+    fn place(text: &str) -> Place {
+        Place::parse(text).unwrap()
+    }
+
+    #[test]
+    fn a_url_says_where_the_log_is_and_what_an_acknowledgement_means() {
+        let plain = place("redis://127.0.0.1");
+        assert_eq!((plain.key("log").as_str(), plain.durability()), ("{signoff}:log", Durability::Primary));
+        let full = place("rediss://user:p%40ss@redis.example:6380/2?namespace=shop:eu&replicas=2&wait=250");
+        assert_eq!(
+            (full.key("log").as_str(), full.durability()),
+            ("{shop:eu}:log", Durability::Replicas { replicas: 2 })
+        );
+        assert_eq!(full.wait, Duration::from_millis(250));
+        assert_eq!(full.shown, "rediss://redis.example:6380/2 (shop:eu)");
+        assert_eq!(place("redis://h?fsync=true").durability(), Durability::Fsynced { replicas: 0 });
+        let Source::Server(client) = full.source else { panic!("a server") };
+        let info = client.get_connection_info();
+        assert_eq!((info.redis_settings().username(), info.redis_settings().password()), (Some("user"), Some("p@ss")));
+        assert!(matches!(info.addr(), ConnectionAddr::TcpTls { insecure: false, .. }));
+        let watched = place("redis+sentinel://user:secret@a,b:5000/main/1");
+        assert!(matches!(watched.source, Source::Sentinels(_)));
+        assert!(!watched.shown.contains("secret"), "{}", watched.shown);
+    }
+
+    #[test]
+    fn what_is_not_known_is_refused_and_no_password_is_shown() {
+        for (text, part) in [
+            ("http://h", "redis://"),
+            ("redis://:secret@h?durable=yes", "durable"),
+            ("redis://:secret@h?replicas=-1", "replicas"),
+            ("redis://:secret@h?fsync=maybe", "fsync"),
+            ("redis://:secret@h?wait=0", "wait"),
+            ("redis://:secret@h?namespace=a{b}", "namespace"),
+            ("rediss://:secret@h#insecure", "#"),
+            ("redis+sentinel://:secret@h", "service"),
+            ("redis+sentinel://:secret@h/main/x", "number"),
+            ("redis://:secret@h/x", ""),
+            ("redis://:secret@h:port", ""),
+        ] {
+            let error = Place::parse(text).err().unwrap_or_else(|| panic!("{text} is accepted")).to_string();
+            assert!(error.contains(part) && !error.contains("secret"), "{text}: {error}");
+        }
+    }
+}

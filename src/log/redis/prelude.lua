@@ -1,0 +1,42 @@
+local stream, facts = KEYS[1], KEYS[2]
+local function number(name) return tonumber(redis.call('HGET', facts, name) or '') end
+local function put(name, value) redis.call('HSET', facts, name, string.format('%.0f', value)) end
+-- The newest time after another was seen, which counts only if it is plausible.
+local function advance(newest, time, step)
+  if newest and time > newest + step then return newest end
+  return math.max(newest or time, time)
+end
+-- The highest position that the stream or we have given.
+local function highest()
+  local last = number('last') or 0
+  if redis.call('EXISTS', stream) == 1 then
+    local info = redis.call('XINFO', 'STREAM', stream)
+    for i = 1, #info, 2 do
+      if info[i] == 'last-generated-id' then last = math.max(last, tonumber(string.match(info[i + 1], '^%d+'))) end
+    end
+  end
+  return last
+end
+-- Makes the log where there is none, with what is known of an earlier one.
+local function begin(identity, watermark, newest, longest)
+  if redis.call('HEXISTS', facts, 'identity') == 1 then return 0 end
+  redis.call('HSET', facts, 'identity', identity, 'format', '100', 'losses', '0', 'count', '0', 'first', '1', 'last', '0')
+  if watermark ~= '' then redis.call('HSET', facts, 'watermark', watermark) end
+  if newest ~= '' then redis.call('HSET', facts, 'newest', newest) end
+  if longest ~= '' then redis.call('HSET', facts, 'longest_lifetime', longest) end
+  return 1
+end
+-- The position of an entry that was read.
+local function position(entry) return tonumber(string.match(entry[1], '^%d+')) end
+-- Notes what somebody else has taken from the stream, so that every node puts back what it holds.
+local function note_losses()
+  local length = redis.call('EXISTS', stream) == 1 and redis.call('XLEN', stream) or 0
+  local count, first = number('count') or 0, highest() + 1
+  local entries = redis.call('XRANGE', stream, '-', '+', 'COUNT', '1')
+  if entries[1] then first = position(entries[1]) end
+  if length >= count and (count == 0 or first <= (number('first') or 0)) then return 0 end
+  redis.call('HINCRBY', facts, 'losses', 1)
+  put('count', length)
+  put('first', first)
+  return 1
+end

@@ -1,0 +1,398 @@
+//! The log on Redis: nodes that share it, and what becomes of it when servers and wires fail. With real servers.
+#![cfg(feature = "redis")]
+
+mod common;
+mod redis_server;
+
+use std::time::{Duration, Instant};
+
+use common::{keys, with_claims};
+use redis_server::proxy::Proxy;
+use redis_server::{RedisServer, free_port, is_there};
+use signoff::{
+    ClockTrust, Durability, Engine, Error, Log, Origin, Policy, Revocation, Revoked, Scratch, Status, Threads, Times,
+};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// How long anything may take that is bound to happen.
+const SOON: Duration = Duration::from_secs(20);
+
+fn open(log: Log) -> Result<Engine, Error> {
+    Engine::open(keys(), Policy::new(), log)
+}
+
+fn node(url: &str) -> Engine {
+    open(Log::redis(url).create_if_missing()).unwrap()
+}
+
+fn token(jti: &str) -> String {
+    with_claims(&format!(r#"{{"jti":"{jti}","exp":{}}}"#, Times::now().wall().plus(HOUR)))
+}
+
+fn status(engine: &Engine, token: &str) -> Status {
+    engine.verify(&mut Scratch::new(), token).map_or_else(|denied| denied.status(), |_| Status::Done)
+}
+
+fn revoke(engine: &Engine, jti: &str) -> Result<Revoked, Error> {
+    engine.revoke(Revocation::token_id(jti.to_owned()).keep_until(Times::now().wall().plus(HOUR)))
+}
+
+fn recorded(engine: &Engine, jti: &str) -> Durability {
+    match revoke(engine, jti).unwrap() {
+        Revoked::Recorded { durability, .. } => durability,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let end = Instant::now() + SOON;
+    while !is_so() {
+        assert!(Instant::now() < end, "it never happened that {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Waits until every node refuses all of these, and makes sure that each accepts others.
+fn all_refuse(nodes: &[&Engine], names: &[String]) {
+    for (number, node) in nodes.iter().enumerate() {
+        for name in names {
+            let token = token(name);
+            until(&format!("node {number} refuses {name}"), || status(node, &token) == Status::TokenRevoked);
+        }
+        until(&format!("node {number} accepts others"), || status(node, &token("never revoked")) == Status::Done);
+    }
+}
+
+fn names(range: std::ops::Range<u32>) -> Vec<String> {
+    range.map(|number| format!("jti-{number}")).collect()
+}
+
+fn revoke_all(engine: &Engine, names: &[String]) {
+    for name in names {
+        assert!(matches!(revoke(engine, name).unwrap(), Revoked::Recorded { .. }), "{name}");
+    }
+}
+
+#[test]
+fn a_log_out_on_one_node_is_refused_on_all_and_on_those_that_start_later() {
+    if !is_there() {
+        return;
+    }
+    let server = RedisServer::start(&[]);
+    let url = server.url("namespace=shop");
+    assert_eq!(open(Log::redis(&url)).map(|_| ()).unwrap_err().status(), Status::LogMissing);
+    let one = node(&url);
+    assert_eq!(one.health().origin, Some(Origin::Created));
+    let two = open(Log::at(url.clone())).unwrap();
+    assert_eq!(two.health().origin, Some(Origin::Found));
+    assert_eq!(recorded(&one, "jti-0"), Durability::Primary);
+    assert_eq!(revoke(&one, "jti-0").unwrap(), Revoked::AlreadyCovered);
+    all_refuse(&[&one, &two], &names(0..1));
+    revoke_all(&two, &names(1..50));
+    drop(one);
+    all_refuse(&[&two, &node(&url)], &names(0..50));
+    // One namespace says nothing about another.
+    let other = node(&server.url("namespace=another"));
+    assert_eq!(status(&other, &token("jti-0")), Status::Done);
+    let listed = two.revocations().unwrap().count();
+    assert_eq!(listed, 50);
+}
+
+#[test]
+fn a_server_that_forgets_everything_is_given_it_back() {
+    if !is_there() {
+        return;
+    }
+    let mut server = RedisServer::start(&[]);
+    let url = server.url("");
+    let (one, two) = (node(&url), node(&url));
+    revoke_all(&one, &names(0..20));
+    revoke_all(&two, &names(20..40));
+    all_refuse(&[&one, &two], &names(0..40));
+    server.kill();
+    // What is known still binds.
+    assert_eq!(status(&one, &token("jti-0")), Status::TokenRevoked);
+    server.start_again();
+    all_refuse(&[&one, &two], &names(0..40));
+    until("everything is put back", || server.run::<i64>(&["XLEN", "{signoff}:log"]) >= 40);
+    all_refuse(&[&node(&url)], &names(0..40));
+    // At all hands at once, they do not multiply for ever.
+    assert!(server.run::<i64>(&["XLEN", "{signoff}:log"]) <= 80);
+    server.run::<()>(&["FLUSHALL"]);
+    revoke_all(&one, &names(40..41));
+    until("it is put back again", || server.run::<i64>(&["XLEN", "{signoff}:log"]) >= 41);
+    all_refuse(&[&one, &two, &node(&url)], &names(0..41));
+}
+
+#[test]
+fn a_server_that_was_killed_has_what_its_append_only_file_has() {
+    if !is_there() {
+        return;
+    }
+    let mut server = RedisServer::start(&["--appendonly", "yes", "--appendfsync", "always"]);
+    let url = server.url("");
+    let one = node(&url);
+    revoke_all(&one, &names(0..20));
+    drop(one);
+    server.kill();
+    server.start_again();
+    let again = open(Log::redis(&url)).unwrap();
+    all_refuse(&[&again], &names(0..20));
+    assert_eq!(server.run::<i64>(&["XLEN", "{signoff}:log"]), 20);
+}
+
+#[test]
+fn what_somebody_else_does_to_the_stream_is_noticed_and_made_good() {
+    if !is_there() {
+        return;
+    }
+    let server = RedisServer::start(&[]);
+    let url = server.url("");
+    let (one, two) = (node(&url), node(&url));
+    revoke_all(&one, &names(0..30));
+    all_refuse(&[&two], &names(0..30));
+    let stream = "{signoff}:log";
+    for (number, harm) in [
+        &["DEL", stream][..],
+        &["XTRIM", stream, "MAXLEN", "5"],
+        &["XTRIM", stream, "MAXLEN", "0"],
+        &["DEL", "{signoff}:facts"],
+        &["FLUSHALL"],
+    ]
+    .iter()
+    .enumerate()
+    {
+        server.run::<redis::Value>(harm);
+        let number = 30 + number as u32;
+        revoke_all(&one, &names(number..number + 1));
+        let all = names(0..number + 1);
+        all_refuse(&[&one, &two], &all);
+        until(&format!("a new node learns of all after {harm:?}"), || {
+            let new = node(&url);
+            all.iter().all(|name| status(&new, &token(name)) == Status::TokenRevoked)
+        });
+    }
+    // Junk is passed over, and counted.
+    let junk: String = server.run(&["XADD", stream, "*", "scope", "token", "value", "jti:never revoked"]);
+    assert!(junk.contains('-'));
+    server.run::<String>(&["XADD", stream, "*", "scope", "planet", "value", "jti:never revoked"]);
+    revoke_all(&one, &names(90..100));
+    all_refuse(&[&one, &two, &node(&url)], &names(90..100));
+    until("junk is counted", || two.stats().log_junk >= 2);
+}
+
+#[test]
+fn a_replica_that_is_promoted_without_the_last_second_is_given_it() {
+    if !is_there() {
+        return;
+    }
+    let mut primary = RedisServer::start(&[]);
+    let port = primary.port.to_string();
+    let replica = RedisServer::start(&["--replicaof", "127.0.0.1", &port]);
+    until("the replica follows", || replica.run::<String>(&["INFO", "replication"]).contains("master_link_status:up"));
+    let wire = Proxy::to(primary.port);
+    let url = format!("redis://127.0.0.1:{}", wire.port);
+    let (one, two) = (node(&url), node(&url));
+    revoke_all(&one, &names(0..10));
+    all_refuse(&[&two], &names(0..10));
+    until("the replica has them", || replica.run::<i64>(&["XLEN", "{signoff}:log"]) == 10);
+    replica.freeze();
+    revoke_all(&two, &names(10..20));
+    all_refuse(&[&one], &names(10..20));
+    primary.kill();
+    replica.thaw();
+    replica.run::<()>(&["REPLICAOF", "NO", "ONE"]);
+    wire.lead_to(replica.port);
+    revoke_all(&one, &names(20..40));
+    all_refuse(&[&one, &two], &names(0..40));
+    until("everything is put back", || replica.run::<i64>(&["XLEN", "{signoff}:log"]) >= 40);
+    all_refuse(&[&node(&url)], &names(0..40));
+}
+
+#[test]
+fn as_many_replicas_confirm_as_were_asked_for_or_it_is_said_that_they_did_not() {
+    if !is_there() {
+        return;
+    }
+    let primary = RedisServer::start(&[]);
+    let url = primary.url("replicas=1&wait=200");
+    // Alone, it may be cut off from everything: that is not fresh, and nothing is acknowledged.
+    let fault = open(Log::redis(&url).create_if_missing()).map(|_| ()).unwrap_err();
+    assert_eq!(fault.status(), Status::LogUnconfirmed, "{fault}");
+    let port = primary.port.to_string();
+    let replica = RedisServer::start(&["--replicaof", "127.0.0.1", &port]);
+    until("the replica follows", || replica.run::<String>(&["INFO", "replication"]).contains("master_link_status:up"));
+    let one = open(Log::redis(&url).max_staleness(Duration::from_millis(600))).unwrap();
+    assert_eq!(recorded(&one, "jti-0"), Durability::Replicas { replicas: 1 });
+    replica.freeze();
+    let fault = revoke(&one, "jti-1").unwrap_err();
+    assert_eq!(fault.status(), Status::Indeterminate, "{fault}");
+    until("the node does not look fresh", || status(&one, &token("good")) == Status::RevocationsStale);
+    assert_eq!(status(&one, &token("jti-1")), Status::TokenRevoked);
+    assert!(one.health().fault.unwrap().to_string().contains("0 of 1 replicas"));
+    replica.thaw();
+    all_refuse(&[&one], &names(0..2));
+    // Asked for again, it is confirmed.
+    assert!(matches!(revoke(&one, "jti-1").unwrap(), Revoked::Recorded { .. }));
+}
+
+#[test]
+fn a_server_that_does_not_answer_makes_nodes_stale_and_no_node_hang() {
+    if !is_there() {
+        return;
+    }
+    let server = RedisServer::start(&[]);
+    let url = server.url("");
+    let one = open(Log::redis(&url).create_if_missing().max_staleness(Duration::from_millis(500))).unwrap();
+    revoke_all(&one, &names(0..3));
+    server.freeze();
+    until("the node is stale", || status(&one, &token("good")) == Status::RevocationsStale);
+    assert_eq!(status(&one, &token("jti-0")), Status::TokenRevoked);
+    let asked = Instant::now();
+    assert_eq!(revoke(&one, "jti-3").unwrap_err().status(), Status::Indeterminate);
+    assert!(asked.elapsed() < Duration::from_secs(15));
+    assert_eq!(status(&one, &token("jti-3")), Status::TokenRevoked);
+    server.thaw();
+    all_refuse(&[&one], &names(0..4));
+    assert!(one.health().is_ready() && one.health().fault.is_none());
+}
+
+#[test]
+fn a_wire_that_is_cut_in_the_middle_of_a_batch_or_slow_loses_nothing() {
+    if !is_there() {
+        return;
+    }
+    let server = RedisServer::start(&[]);
+    let wire = Proxy::to(server.port);
+    let one = node(&format!("redis://127.0.0.1:{}", wire.port));
+    let two = node(&server.url(""));
+    for (round, bytes) in [0, 1, 700, 2000, 4000].into_iter().enumerate() {
+        wire.cut_after(bytes);
+        let round = round as u32 * 10;
+        revoke_all(&one, &names(round..round + 10));
+        wire.cut();
+        all_refuse(&[&one, &two], &names(0..round + 10));
+    }
+    wire.delay(Duration::from_millis(20));
+    revoke_all(&one, &names(50..53));
+    revoke_all(&two, &names(53..56));
+    all_refuse(&[&one, &two], &names(0..56));
+}
+
+#[test]
+fn a_server_that_can_not_keep_the_log_is_refused_with_what_to_do() {
+    if !is_there() {
+        return;
+    }
+    let fault = |url: &str| open(Log::redis(url).create_if_missing()).map(|_| ()).unwrap_err();
+    let dropping = RedisServer::start(&["--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru"]);
+    let told = fault(&dropping.url(""));
+    assert_eq!(told.status(), Status::LogEviction);
+    assert!(told.to_string().contains("maxmemory-policy noeviction"), "{told}");
+
+    let guarded = RedisServer::start(&["--requirepass", "secret"]);
+    for url in [guarded.url(""), format!("redis://:wrong@127.0.0.1:{}", guarded.port)] {
+        let told = fault(&url);
+        assert_eq!(told.status(), Status::LogDenied, "{told}");
+        assert!(!told.to_string().contains("wrong@"), "{told}");
+    }
+    drop(node(&format!("redis://:secret@127.0.0.1:{}", guarded.port)));
+
+    let told = fault(&format!("redis://127.0.0.1:{}", free_port()));
+    assert_eq!(told.status(), Status::LogUnreachable, "{told}");
+    assert_eq!(fault("redis://127.0.0.1/?durability=great").status(), Status::LogUrl);
+
+    let primary = RedisServer::start(&[]);
+    let one = node(&primary.url(""));
+    let taken = node(&primary.url("namespace=mine"));
+    drop(taken);
+    primary.run::<()>(&["SET", "{theirs}:facts", "a shopping list"]);
+    assert_eq!(fault(&primary.url("namespace=theirs")).status(), Status::LogForeign);
+    let port = primary.port.to_string();
+    let replica = RedisServer::start(&["--replicaof", "127.0.0.1", &port]);
+    until("the replica follows", || replica.run::<String>(&["INFO", "replication"]).contains("master_link_status:up"));
+    until("the replica has the log", || replica.run::<i64>(&["EXISTS", "{signoff}:facts"]) == 1);
+    let told = fault(&replica.url(""));
+    assert_eq!(told.status(), Status::LogReadOnly, "{told}");
+    drop(one);
+    if !primary.run::<String>(&["INFO", "server"]).contains("redis_version:7.0") {
+        return;
+    }
+    let told = fault(&primary.url("fsync=true"));
+    assert!(told.status() == Status::LogUrl && told.to_string().contains("7.2"), "{told}");
+}
+
+#[test]
+fn a_server_that_is_out_of_memory_takes_no_revocation_and_says_so() {
+    if !is_there() {
+        return;
+    }
+    let server = RedisServer::start(&[]);
+    let one = open(Log::redis(server.url("")).create_if_missing().max_staleness(Duration::from_millis(600))).unwrap();
+    revoke_all(&one, &names(0..1));
+    server.run::<()>(&["CONFIG", "SET", "maxmemory", "1"]);
+    let told = revoke(&one, "jti-1").unwrap_err();
+    assert_eq!(told.status(), Status::NotDurable, "{told}");
+    assert!(told.to_string().contains("maxmemory"), "{told}");
+    assert_eq!(status(&one, &token("jti-1")), Status::TokenRevoked);
+    until("it shows", || status(&one, &token("good")) == Status::RevocationsStale);
+    server.run::<()>(&["CONFIG", "SET", "maxmemory", "0"]);
+    assert!(matches!(revoke(&one, "jti-1").unwrap(), Revoked::Recorded { .. }));
+    all_refuse(&[&one], &names(0..2));
+}
+
+#[test]
+fn what_has_expired_is_taken_from_the_front_and_what_is_live_is_kept_for_readers_far_behind() {
+    if !is_there() {
+        return;
+    }
+    let server = RedisServer::start(&[]);
+    let url = server.url("");
+    let one = open(Log::redis(&url).create_if_missing().threads(Threads::None)).unwrap();
+    let behind = open(Log::redis(&url).threads(Threads::None)).unwrap();
+    let now = Times::now();
+    let soon = now.wall().plus(Duration::from_secs(60));
+    for number in 0..40 {
+        let until = if number % 2 == 0 { soon } else { now.wall().plus(HOUR) };
+        one.revoke(Revocation::token_id(format!("jti-{number}")).keep_until(until)).unwrap();
+    }
+    behind.refresh().unwrap();
+    let later = Times::at(now.wall().plus(Duration::from_secs(1200)));
+    let done = one.compact_at(ClockTrust::Confirmed, later).unwrap();
+    assert_eq!(done.deleted, 20);
+    assert_eq!(server.run::<i64>(&["XLEN", "{signoff}:log"]), 20);
+    assert_eq!(done.watermark, Some(later.wall()));
+    // One who had read half of it, and one who reads it for the first time.
+    behind.refresh_at(later).unwrap();
+    let new = open(Log::redis(&url).threads(Threads::None)).unwrap();
+    for node in [&behind, &new] {
+        for number in (1..40).step_by(2) {
+            assert_eq!(status(node, &token(&format!("jti-{number}"))), Status::TokenRevoked, "{number}");
+        }
+    }
+    assert_eq!(behind.health().fault, None);
+}
+
+#[test]
+#[cfg(feature = "cli")]
+fn the_command_line_takes_the_url_where_it_takes_a_path() {
+    if !is_there() {
+        return;
+    }
+    let server = RedisServer::start(&[]);
+    let url = server.url("namespace=cli");
+    let run = |arguments: &[&str]| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_signoff")).args(arguments).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, _, told) =
+        run(&["revoke", "--log", &url, "--token-id", "jti-0", "--keep-until", "2099-01-01T00:00:00Z"]);
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.contains("made an empty one"), "{told}");
+    let (code, listed, told) = run(&["list", "--log", &url]);
+    assert!(code == Some(0) && listed.contains("jti-0"), "{listed}{told}");
+    all_refuse(&[&node(&url)], &names(0..1));
+    let (code, _, told) = run(&["list", "--log", &server.url("namespace=none")]);
+    assert!(code != Some(0) && told.contains("there is no log here"), "{told}");
+}

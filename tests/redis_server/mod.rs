@@ -1,0 +1,129 @@
+//! Redis servers of a test's own: on a free port of the loopback, in a directory of their own, ended with the test.
+
+#![allow(dead_code, unreachable_pub)] // Each test uses what it needs of it.
+
+pub mod proxy;
+
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long a server may take to come up.
+const START: Duration = Duration::from_secs(20);
+
+/// Whether there is a server to start. Says so loudly where there is none, and fails where nothing may be skipped.
+pub fn is_there() -> bool {
+    let found = Command::new("redis-server").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let is_there = found.is_ok_and(|status| status.success());
+    if !is_there {
+        eprintln!("SKIPPED: redis-server is not installed (Debian: redis-server), and the log on Redis was not tested");
+        let may_skip = std::env::var_os("REQUIRE_ALL").is_none_or(|all| all.is_empty());
+        assert!(may_skip, "redis-server is not installed");
+    }
+    is_there
+}
+
+/// A port that nobody listens on.
+pub fn free_port() -> u16 {
+    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+}
+
+pub struct RedisServer {
+    pub port: u16,
+    folder: tempfile::TempDir,
+    arguments: Vec<String>,
+    child: Option<Child>,
+}
+
+impl RedisServer {
+    /// A server that keeps nothing on disk, unless the arguments say so.
+    pub fn start(arguments: &[&str]) -> Self {
+        let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        let mut server = Self { port: free_port(), folder: tempfile::tempdir().unwrap(), arguments, child: None };
+        server.start_again();
+        server
+    }
+
+    /// The same server after it was killed, with what it had on its disk.
+    pub fn start_again(&mut self) {
+        let child = Command::new("redis-server")
+            .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", "", "--dir"])
+            .arg(self.folder.path())
+            .args(&self.arguments)
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        self.child = Some(child);
+        let until = Instant::now() + START;
+        while !self.answers() {
+            assert!(Instant::now() < until, "redis-server does not come up on port {}", self.port);
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn answers(&self) -> bool {
+        let ping = || -> redis::RedisResult<()> {
+            let mut connection = redis::Client::open(self.plain_url())?.get_connection_with_timeout(START)?;
+            match redis::cmd("PING").exec(&mut connection) {
+                // It wants a password, and is there.
+                Err(error) if error.code() == Some("NOAUTH") => Ok(()),
+                other => other,
+            }
+        };
+        ping().is_ok()
+    }
+
+    fn plain_url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// The URL of a log there.
+    pub fn url(&self, query: &str) -> String {
+        format!("{}/?{query}", self.plain_url())
+    }
+
+    /// A connection beside those of signoff.
+    pub fn connection(&self) -> redis::Connection {
+        redis::Client::open(self.plain_url()).unwrap().get_connection_with_timeout(START).unwrap()
+    }
+
+    /// Does a command of somebody else.
+    pub fn run<T: redis::FromRedisValue>(&self, words: &[&str]) -> T {
+        let mut command = redis::cmd(words[0]);
+        words[1..].iter().for_each(|word| {
+            command.arg(word);
+        });
+        command.query(&mut self.connection()).unwrap()
+    }
+
+    /// Ends it as a crash does: it writes nothing more.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    /// Stops it in its tracks: connections stay, and nothing answers.
+    pub fn freeze(&self) {
+        self.signal("STOP");
+    }
+
+    pub fn thaw(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.child.as_ref().unwrap().id().to_string();
+        assert!(Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap().success());
+    }
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ended = child.kill();
+            let _ended = child.wait();
+        }
+    }
+}

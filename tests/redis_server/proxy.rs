@@ -1,0 +1,103 @@
+//! A wire between the nodes of a test and their server, which can be cut, held up, and led to another server.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+#[derive(Default)]
+struct Wire {
+    target: AtomicU16,
+    /// How many bytes still go to the server before everything is cut.
+    left: AtomicU64,
+    /// How long each piece is held up, in milliseconds.
+    delay: AtomicU64,
+    stop: AtomicBool,
+    open: Mutex<Vec<TcpStream>>,
+}
+
+pub struct Proxy {
+    pub port: u16,
+    wire: Arc<Wire>,
+}
+
+impl Proxy {
+    pub fn to(target: u16) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let wire = Arc::new(Wire::default());
+        wire.target.store(target, Ordering::SeqCst);
+        wire.left.store(u64::MAX, Ordering::SeqCst);
+        let of_listener = Arc::clone(&wire);
+        std::thread::spawn(move || {
+            for client in listener.incoming() {
+                if of_listener.stop.load(Ordering::SeqCst) {
+                    return;
+                }
+                let target = of_listener.target.load(Ordering::SeqCst);
+                let (Ok(client), Ok(server)) = (client, TcpStream::connect(("127.0.0.1", target))) else { continue };
+                let mut open = of_listener.open.lock().unwrap();
+                for (from, to, counts) in [(&client, &server, true), (&server, &client, false)] {
+                    let (from, to, wire) =
+                        (from.try_clone().unwrap(), to.try_clone().unwrap(), Arc::clone(&of_listener));
+                    std::thread::spawn(move || wire.carry(from, to, counts));
+                }
+                open.extend([client, server]);
+            }
+        });
+        Self { port, wire }
+    }
+
+    /// From now on, connections lead elsewhere; those that are open are cut.
+    pub fn lead_to(&self, target: u16) {
+        self.wire.target.store(target, Ordering::SeqCst);
+        self.cut();
+    }
+
+    pub fn cut(&self) {
+        self.wire.left.store(u64::MAX, Ordering::SeqCst);
+        self.wire.open.lock().unwrap().drain(..).for_each(|stream| drop(stream.shutdown(Shutdown::Both)));
+    }
+
+    /// Cuts when so many bytes more have gone to the server.
+    pub fn cut_after(&self, bytes: u64) {
+        self.wire.left.store(bytes, Ordering::SeqCst);
+    }
+
+    pub fn delay(&self, by: Duration) {
+        self.wire.delay.store(by.as_millis() as u64, Ordering::SeqCst);
+    }
+}
+
+impl Wire {
+    fn carry(&self, mut from: TcpStream, mut to: TcpStream, counts: bool) {
+        let mut buffer = [0; 4096];
+        while let Ok(count @ 1..) = from.read(&mut buffer) {
+            std::thread::sleep(Duration::from_millis(self.delay.load(Ordering::SeqCst)));
+            let mut pass = count;
+            if counts {
+                let left = self.left.load(Ordering::SeqCst);
+                if left != u64::MAX {
+                    pass = count.min(left as usize);
+                    // Once: the next connection is whole.
+                    let rest = if pass < count { u64::MAX } else { left - pass as u64 };
+                    self.left.store(rest, Ordering::SeqCst);
+                }
+            }
+            if to.write_all(&buffer[..pass]).is_err() || pass < count {
+                break;
+            }
+        }
+        let _cut = from.shutdown(Shutdown::Both);
+        let _cut = to.shutdown(Shutdown::Both);
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.wire.stop.store(true, Ordering::SeqCst);
+        self.cut();
+        let _woken = TcpStream::connect(("127.0.0.1", self.port));
+    }
+}
