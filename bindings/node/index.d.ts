@@ -85,7 +85,10 @@ export interface PolicyOptions {
 }
 
 export interface LogOptions {
-  /** The file in which log-outs are kept. Made if it is missing. `':memory:'`: they end with the process. */
+  /**
+   * Where log-outs are kept: the path of a file, or for many machines the URL of a Redis server,
+   * `'redis://user:password@host:6379/0?namespace=shop'`. Made if it is missing. `':memory:'`: they end with the process.
+   */
   log?: string
   /** Fails where the file is missing, since an empty list would log everybody in again. */
   logMustExist?: boolean
@@ -97,7 +100,7 @@ export interface LogOptions {
   onUnknown?: 'reject' | 'accept' | { acceptYounger: Duration }
   /** How long opening may take to read the log. 30 seconds unless given. */
   openTimeout?: Duration
-  /** How long a log-out waits for the disk. 10 seconds unless given. */
+  /** How long a log-out waits for the disk or the server. 10 seconds unless given. */
   revokeTimeout?: Duration
   /** Opens at once, and answers 503 until the log was read. */
   startUnknown?: boolean
@@ -106,10 +109,17 @@ export interface LogOptions {
 export type EngineOptions = KeyOptions & PolicyOptions & LogOptions
 
 /**
- * What became of a log-out: it is on the disk; or in memory, where that was asked for; or the log has it already; or
- * the token expired so long ago that nobody accepts it.
+ * What became of a log-out: it is on the disk; or in memory, where that was asked for; or in the memory of the Redis primary,
+ * or in that of as many replicas as were asked for too; or the log has it already; or the token expired so long ago that nobody
+ * accepts it.
  */
-export type Revoked = 'recorded' | 'recorded-in-memory' | 'already-covered' | 'already-expired'
+export type Revoked =
+  | 'recorded'
+  | 'recorded-in-memory'
+  | 'recorded-on-primary'
+  | 'recorded-on-replicas'
+  | 'already-covered'
+  | 'already-expired'
 
 export interface RevokeTokenOptions {
   /** A word for whoever reads the log. */

@@ -15,8 +15,10 @@ pub(crate) fn cleared(cleared: Cleared) -> &'static str {
 
 pub(crate) fn revoked(revoked: Revoked) -> &'static str {
     match revoked {
-        Revoked::Recorded { durability: Durability::File, .. } => "recorded",
-        Revoked::Recorded { .. } => "recorded-in-memory",
+        Revoked::Recorded { durability: Durability::Memory, .. } => "recorded-in-memory",
+        Revoked::Recorded { durability: Durability::Primary, .. } => "recorded-on-primary",
+        Revoked::Recorded { durability: Durability::Replicas { .. }, .. } => "recorded-on-replicas",
+        Revoked::Recorded { .. } => "recorded",
         Revoked::AlreadyExpired => "already-expired",
         Revoked::AlreadyCovered => "already-covered",
         _ => "done",

@@ -170,8 +170,8 @@ impl LogOptions {
     fn read(self) -> Log {
         let mut log = match (self.path, self.must_exist) {
             (None, _) => Log::memory(),
-            (Some(path), true) => Log::sqlite(path),
-            (Some(path), false) => Log::sqlite(path).create_if_missing(),
+            (Some(place), true) => Log::at(place),
+            (Some(place), false) => Log::at(place).create_if_missing(),
         };
         let millis = Duration::from_millis;
         if let Some(lifetime) = self.longest_lifetime_ms {
