@@ -6,7 +6,7 @@ CARGO := cargo --locked
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 FUZZ_TARGETS := token json mutation revocation_story c_calls
 
-.PHONY: help deps msrv build demo test test-node test-vendored node check bench bench-100m bench-report fuzz fuzz-deps header libs install install-built
+.PHONY: help deps msrv build demo test test-node test-vendored node check bench bench-100m bench-redis bench-report fuzz fuzz-deps header libs install install-built
 
 help: ## List the tasks.
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -88,6 +88,9 @@ bench: msrv ## Measure. Takes ten minutes and 3 GB of disk; see docs/performance
 bench-100m: msrv ## Measure with a hundred million revocations: some minutes, 12 GB of disk, 5 GB of memory.
 	SCREEN_100M=1 $(CARGO) bench --bench screen -- '100m'
 	MEMORY_100M=1 FIGURES=memory $(CARGO) bench --bench process
+
+bench-redis: msrv ## Measure the log on Redis, with a server of its own; writes into docs/performance.md. Some minutes.
+	$(CARGO) bench --features redis --bench redis
 
 bench-report: ## Print the last measurement as JSON; write the table and chart of docs/performance.md.
 	@$(CARGO) bench --quiet --bench report

@@ -7,7 +7,7 @@
 //! Invariant: a panic while a lock is held does not close it. What is behind each lock here is whole at every point
 //! where its holder can panic.
 
-use std::sync::{LockResult, MutexGuard, PoisonError, TryLockError};
+use std::sync::{LockResult, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// A lock that a panic does not poison.
@@ -21,15 +21,6 @@ impl<T> Mutex<T> {
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
         sound(self.0.lock())
-    }
-
-    /// None while somebody else holds it.
-    pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
-        match self.0.try_lock() {
-            Ok(held) => Some(held),
-            Err(TryLockError::Poisoned(held)) => Some(held.into_inner()),
-            Err(TryLockError::WouldBlock) => None,
-        }
     }
 }
 

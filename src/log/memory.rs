@@ -71,7 +71,7 @@ impl RevocationLog for MemoryLog {
             state.records.push((cursor, record.clone()));
         }
         let keep_until = records.last().and_then(|record| record.keep_until);
-        Ok(Appended { first, last: Cursor { position: state.last, tag: first, keep_until } })
+        Ok(Appended { first, last: Cursor { position: state.last, tag: first, keep_until }, behind: None })
     }
 
     fn read(&self, after: Cursor, visit: Visit<'_>) -> Result<Read, LogError> {

@@ -37,7 +37,7 @@ pub(crate) const fn open_files() -> usize {
 }
 
 use crate::clock::UnixTime;
-use crate::limits::POLL_INTERVAL;
+use crate::limits::{COMMIT_INTERVAL, POLL_INTERVAL};
 use crate::revocation::{Durability, Record, RecordRef};
 
 /// What is handed each record that is read, and may end the reading.
@@ -54,6 +54,11 @@ pub(crate) trait RevocationLog: Send + Sync {
     /// After how long what others write is looked for again.
     fn poll_interval(&self) -> Duration {
         POLL_INTERVAL
+    }
+
+    /// How far apart appends start while there is always something to append.
+    fn commit_interval(&self) -> Duration {
+        COMMIT_INTERVAL
     }
 
     /// Waits for others to write behind a position, and says whether they have. False at once where that can't be
@@ -150,6 +155,8 @@ impl Cursor {
 pub(crate) struct Appended {
     pub(crate) first: i64,
     pub(crate) last: Cursor,
+    /// The tag of what it stands behind, where another log might have taken the place of the one that was read.
+    pub(crate) behind: Option<i64>,
 }
 
 /// What the log says of itself.

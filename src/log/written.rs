@@ -29,11 +29,6 @@ fn parse_issuer(text: &str) -> Option<IssuerRef<'_>> {
     }
 }
 
-/// The ids that are spared, if there are any.
-pub(super) fn keep(keep: &[String]) -> Option<String> {
-    (!keep.is_empty()).then(|| serde_json::Value::from(keep).to_string())
-}
-
 fn parse_value(scope: Scope, text: &str) -> Option<Value<'_>> {
     match scope {
         Scope::Token => match text.strip_prefix("jti:") {
@@ -63,7 +58,7 @@ pub(super) struct Parts<'a> {
     pub(super) value: &'a str,
     pub(super) issuer: &'a str,
     pub(super) issued_before: Option<UnixTime>,
-    pub(super) keep: Option<&'a str>,
+    pub(super) keep: Vec<String>,
     pub(super) keep_until: Option<UnixTime>,
 }
 
@@ -72,13 +67,9 @@ impl<'a> Parts<'a> {
         let scope = Scope::ALL.into_iter().find(|known| known.name() == self.scope).ok_or(NoRecord::UnknownKind)?;
         let parse = || {
             let (value, issuer) = (parse_value(scope, self.value)?, parse_issuer(self.issuer)?);
-            let keep = match self.keep {
-                None => Vec::new(),
-                Some(text) => serde_json::from_str(text).ok()?,
-            };
             let has_cut_off = matches!(scope, Scope::Subject | Scope::Everything);
             let (issued_before, keep_until) = (self.issued_before, self.keep_until);
-            let record = RecordRef { scope, value, issuer, issued_before, keep: Cow::Owned(keep), keep_until };
+            let record = RecordRef { scope, value, issuer, issued_before, keep: Cow::Owned(self.keep), keep_until };
             (has_cut_off == issued_before.is_some()).then_some(record)
         };
         parse().ok_or(NoRecord::Junk)

@@ -1,6 +1,6 @@
 //! Appending revocations: many callers share one commit, and each is told what became of its own.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -10,13 +10,15 @@ use super::{Revocations, Threads};
 use crate::clock::UnixTime;
 use crate::error::RevokeError;
 use crate::index::Batch;
-use crate::limits::COMMIT_INTERVAL;
-use crate::log::{LogError, advance};
+use crate::log::{Appended, Cursor, LogError, advance};
 use crate::revocation::{Record, Revoked, Target};
 use crate::sync::{Condvar, Mutex};
 
 /// How many records one commit takes at most, so that none of them waits for long.
 const COMMIT_MAX: usize = 4096;
+
+/// How many appends the follower may be behind: beyond them, it reads what this process wrote.
+const BOUND_MAX: usize = 1000;
 
 /// Revocations that wait for a commit.
 #[derive(Default)]
@@ -28,6 +30,8 @@ pub(super) struct Queue {
     committing: Mutex<()>,
     /// What is in the hands of the disk.
     in_flight: Mutex<Vec<Pending>>,
+    /// What was appended last, and binds: the follower passes it over when it comes to it.
+    bound: Mutex<VecDeque<Appended>>,
     /// What binds here but is not known to be in the log, so that asking again must append again.
     undurable: Mutex<HashMap<Target, Vec<Record>>>,
 }
@@ -96,6 +100,30 @@ impl Revocations {
         })
     }
 
+    /// Where a reader may go on who stands here: behind what this process has appended next to it.
+    pub(super) fn behind_bound(&self, mut cursor: Cursor) -> Cursor {
+        let mut bound = self.queue.bound.lock();
+        while let Some(appended) = bound.front()
+            && appended.first <= cursor.position + 1
+        {
+            let continues = match appended.behind {
+                None => true,
+                Some(tag) => appended.first == cursor.position + 1 && tag == cursor.tag,
+            };
+            // What does not continue, the reader has read, or stands in another log than it knows.
+            if continues && appended.last.position > cursor.position {
+                cursor = appended.last;
+            }
+            bound.pop_front();
+        }
+        cursor
+    }
+
+    /// Another log is read from its beginning: positions mean something else there.
+    pub(super) fn forget_bound(&self) {
+        self.queue.bound.lock().clear();
+    }
+
     /// Tells those whose time is up that there is no answer; what they asked for binds here all the same.
     pub(super) fn give_up(&self, now: Instant) {
         let waiting: Vec<Pending> = {
@@ -153,13 +181,8 @@ impl Revocations {
                 if let Some(newest) = times.fold(self.newest(), |newest, time| Some(advance(newest, time))) {
                     self.newest.store(newest.as_millis(), Ordering::Relaxed);
                 }
-                // The follower need not read again what it would be the next to read.
-                if let Some(mut follower) = self.follower.try_lock()
-                    && follower.cursor.position + 1 == appended.first
-                {
-                    follower.cursor = appended.last;
-                    self.applied.store(appended.last.position, Ordering::Relaxed);
-                }
+                // The follower need not read again what binds already.
+                self.queue.note_bound(appended);
                 self.head.fetch_max(appended.last.position, Ordering::Relaxed);
                 Ok(Revoked::Recorded { durability: self.log.durability() })
             }
@@ -245,19 +268,32 @@ impl Committed {
 }
 
 impl Queue {
+    fn note_bound(&self, appended: Appended) {
+        let mut bound = self.bound.lock();
+        match bound.back_mut() {
+            Some(before) if appended.behind.is_none() && before.last.position + 1 == appended.first => {
+                before.last = appended.last;
+            }
+            Some(_) | None => bound.push_back(appended),
+        }
+        if bound.len() > BOUND_MAX {
+            bound.pop_front();
+        }
+    }
+
     /// Waits until a commit is worth starting. False when it is time to stop, and nothing waits any more.
     ///
     /// A disk serves few commits a second, and each disturbs every processor a little. So they start
-    /// [`COMMIT_INTERVAL`] apart, and share what comes in between; the first after a pause starts at once.
+    /// an interval apart, and share what comes in between; the first after a pause starts at once.
     /// Callers that wait for one revocation before they make the next would be held up by that: when as
     /// many as were in the last commit are back, there is nobody else to be waited for.
-    pub(super) fn wait(&self, last: Option<Committed>) -> bool {
+    pub(super) fn wait(&self, last: Option<Committed>, interval: Duration) -> bool {
         let mut arrivals = self.arrivals.lock();
         while arrivals.pending.is_empty() && !arrivals.stop {
             arrivals = self.arrived.wait(arrivals);
         }
         if let Some(last) = last {
-            let (callers_back_by, next) = (last.callers_back_by(), last.started + COMMIT_INTERVAL);
+            let (callers_back_by, next) = (last.callers_back_by(), last.started + interval);
             arrivals.wanted = (last.behind + last.count).min(COMMIT_MAX);
             while !arrivals.stop && arrivals.pending.len() < arrivals.wanted {
                 let now = Instant::now();

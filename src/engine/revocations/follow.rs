@@ -63,6 +63,8 @@ impl Revocations {
         moment: Moment,
         tell: &mut dyn FnMut(u64) -> ControlFlow<()>,
     ) -> Result<Followed, LogError> {
+        follower.cursor = self.behind_bound(follower.cursor);
+        self.applied.store(follower.cursor.position, Ordering::Relaxed);
         match self.read_on(follower, tell)? {
             Read::Unchanged => self.renew(moment).map(|()| Followed::Nothing),
             Read::ToHead { .. } => self.renew(moment).map(|()| Followed::Records(0)),
@@ -73,6 +75,7 @@ impl Revocations {
                 self.freshness.forget();
                 self.went_back.store(true, Ordering::Relaxed);
                 follower.cursor = Cursor::default();
+                self.forget_bound();
                 self.junk.store(0, Ordering::Relaxed);
                 self.unknown_kinds.store(0, Ordering::Relaxed);
                 self.head.store(0, Ordering::Relaxed);

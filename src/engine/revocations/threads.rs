@@ -13,8 +13,8 @@ use crate::clock::Times;
 use crate::limits::COLLECT_INTERVAL;
 use crate::sync::{Condvar, Mutex};
 
-/// How long news are collected before they are read.
-const TOGETHER: Duration = Duration::from_millis(1);
+/// How far apart reads start while there is always something new.
+const TOGETHER: Duration = Duration::from_millis(2);
 
 /// What the threads wait for.
 #[derive(Default)]
@@ -122,10 +122,12 @@ fn follow(revocations: &Revocations) {
         (revocations.options.max_staleness / 4).clamp(Duration::from_millis(1), revocations.log.poll_interval());
     loop {
         // What went wrong is kept for `health`, and tried again at the next turn.
+        let started = Instant::now();
         let followed = revocations.follow(Times::now());
         revocations.give_up(Instant::now());
-        // Where the log itself says when there is news, that is waited for; a moment later the next may have come too.
-        let pause = if followed.is_ok() && revocations.wait_for_news() { TOGETHER } else { pause };
+        // Where the log itself says when there is news, that is waited for.
+        let has_news = followed.is_ok() && revocations.wait_for_news();
+        let pause = if has_news { TOGETHER.saturating_sub(started.elapsed()) } else { pause };
         if revocations.signal.pause(pause) {
             return;
         }
@@ -134,7 +136,7 @@ fn follow(revocations: &Revocations) {
 
 fn append(revocations: &Revocations) {
     let mut last = None;
-    while revocations.queue.wait(last) {
+    while revocations.queue.wait(last, revocations.log.commit_interval()) {
         last = revocations.commit_pending();
     }
 }

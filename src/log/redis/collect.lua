@@ -7,20 +7,22 @@ note_losses()
 local result = {0, string.format('%.0f', watermark)}
 local newest = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', '1')[1]
 if not newest then return result end
--- The fields of an entry by name; false of what is no record of ours.
+-- The text of the record of an entry, and until when it is kept; nil of what is no entry of ours.
 local function read(entry)
   local fields = {}
   for i = 1, #entry[2], 2 do fields[entry[2][i]] = entry[2][i + 1] end
-  return fields['batch'] and fields
+  if not fields['batch'] or not fields['record'] then return nil end
+  local is_json, record = pcall(cjson.decode, fields['record'])
+  if not is_json or type(record) ~= 'table' then return nil end
+  return fields['record'], tonumber(record[5])
 end
-local function expired(fields) return fields and tonumber(fields['until'] or '') and tonumber(fields['until']) <= watermark end
 local entries, chunk = redis.call('XRANGE', stream, '-', '+', 'COUNT', max), {}
 local gone, front, through = 0, 0, 0
 for _, entry in ipairs(entries) do
   if entry[1] == newest[1] then break end
-  local fields = read(entry)
-  local is_gone = expired(fields) or not fields
-  chunk[#chunk + 1] = {entry = entry, live = not is_gone, ours = fields and true or false}
+  local record, keep_until = read(entry)
+  local is_gone = not record or (keep_until and keep_until <= watermark)
+  chunk[#chunk + 1] = {entry = entry, live = not is_gone, record = record}
   if is_gone then gone = gone + 1 end
   if is_gone and front == #chunk - 1 then front = #chunk end
 end
@@ -31,13 +33,11 @@ if through == 0 then return result end
 local last, deleted, ours, again = highest(), 0, 0, 0
 for i = 1, through do
   local one = chunk[i]
-  if one.ours then ours = ours + 1 end
+  if one.record then ours = ours + 1 end
   if one.live then
-    local texts = one.entry[2]
-    for j = 1, #texts, 2 do if texts[j] == 'batch' then texts[j + 1] = tag end end
     last, again = last + 1, again + 1
-    redis.call('XADD', stream, string.format('%.0f-0', last), unpack(texts))
-  elseif one.ours then
+    redis.call('XADD', stream, string.format('%.0f-0', last), 'batch', tag, 'record', one.record)
+  elseif one.record then
     deleted = deleted + 1
   end
 end

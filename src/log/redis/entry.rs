@@ -1,92 +1,73 @@
 //! One entry of the stream: how a record is written, and how an entry is read.
 
+use std::borrow::Cow;
+
 use redis::Value;
+use serde::{Deserialize, Serialize};
 
 use crate::clock::UnixTime;
 use crate::log::Cursor;
 use crate::log::written::{self, NoRecord, Parts};
-use crate::revocation::{Record, RecordRef};
+use crate::revocation::{Record, RecordRef, Scope};
 
 /// The field that tells the batch.
-pub(super) const BATCH: &str = "batch";
+const BATCH: &[u8] = b"batch";
 
-/// The fields of a record, in the order in which they are written.
-const NAMES: [&str; 8] = ["scope", "value", "issuer", "at", "until", "before", "keep", "reason"];
-const SCOPE: usize = 0;
-const VALUE: usize = 1;
-const ISSUER: usize = 2;
-const RECORDED_AT: usize = 3;
-const KEEP_UNTIL: usize = 4;
-const ISSUED_BEFORE: usize = 5;
-const KEEP: usize = 6;
-const REASON: usize = 7;
+/// The field that holds the record.
+const RECORD: &[u8] = b"record";
 
-/// The fields of a record, packed so that two are equal where their records are.
-pub(super) type Packed = Box<[u8]>;
+/// A record as it stands in an entry: a JSON array, without the nulls at its end.
+#[derive(Deserialize, Serialize)]
+struct Written<'a>(
+    #[serde(borrow)] Cow<'a, str>,
+    #[serde(borrow)] Cow<'a, str>,
+    #[serde(borrow)] Cow<'a, str>,
+    i64,
+    #[serde(default)] Option<i64>,
+    #[serde(default)] Option<i64>,
+    #[serde(default)] Option<Vec<String>>,
+    #[serde(default)] Option<String>,
+);
 
-/// Packs fields: of each a byte for its place, its length, and its bytes.
-fn pack<'t>(fields: impl Iterator<Item = Option<&'t str>>) -> Packed {
-    let mut packed = Vec::with_capacity(160);
-    for (place, text) in (0_u8..).zip(fields) {
-        if let Some(text) = text {
-            packed.push(place);
-            packed.extend((text.len() as u64).to_le_bytes());
-            packed.extend(text.as_bytes());
-        }
+/// The text of a record, by which it is known again.
+pub(super) fn write(record: &Record) -> Box<str> {
+    let written = Written(
+        record.target.scope().name().into(),
+        record.target.value().into(),
+        written::issuer(&record.issuer),
+        record.recorded_at.as_millis(),
+        record.keep_until.map(UnixTime::as_millis),
+        record.issued_before.map(UnixTime::as_millis),
+        (!record.keep.is_empty()).then(|| record.keep.clone()),
+        record.reason.clone(),
+    );
+    // Texts and numbers are always written.
+    let text = serde_json::to_string(&written).unwrap_or_default();
+    let mut text = text.strip_suffix(']').unwrap_or(&text);
+    while let Some(shorter) = text.strip_suffix(",null") {
+        text = shorter;
     }
-    packed.into_boxed_slice()
+    format!("{text}]").into_boxed_str()
 }
 
-/// Name and text of each field.
-pub(super) fn unpack(packed: &[u8]) -> Vec<(&'static str, &str)> {
-    let (mut fields, mut rest) = (Vec::new(), packed);
-    while let Some((&place, behind)) = rest.split_first() {
-        let Some((length, behind)) = behind.split_first_chunk() else { break };
-        let Some((text, behind)) = behind.split_at_checked(u64::from_le_bytes(*length) as usize) else { break };
-        fields.extend(NAMES.get(usize::from(place)).copied().zip(std::str::from_utf8(text).ok()));
-        rest = behind;
-    }
-    fields
-}
-
-/// When a record was recorded, as it is written.
-pub(super) fn recorded_at<'f>(fields: &[(&'static str, &'f str)]) -> &'f str {
-    let named = fields.iter().find(|(name, _)| *name == NAMES[RECORDED_AT]);
-    // Of a record that another version has written without.
-    named.map_or("0", |(_, text)| text)
-}
-
-/// A record as it is written.
-pub(super) fn write(record: &Record) -> Packed {
-    let millis = |time: UnixTime| time.as_millis().to_string();
-    let value = record.target.value();
-    let issuer = written::issuer(&record.issuer);
-    let recorded_at = millis(record.recorded_at);
-    let (until, before) = (record.keep_until.map(millis), record.issued_before.map(millis));
-    let keep = written::keep(&record.keep);
-    let mut fields = [None; NAMES.len()];
-    fields[SCOPE] = Some(record.target.scope().name());
-    fields[VALUE] = Some(value.as_str());
-    fields[ISSUER] = Some(&*issuer);
-    fields[RECORDED_AT] = Some(recorded_at.as_str());
-    fields[KEEP_UNTIL] = until.as_deref();
-    fields[ISSUED_BEFORE] = before.as_deref();
-    fields[KEEP] = keep.as_deref();
-    fields[REASON] = record.reason.as_deref();
-    pack(fields.into_iter())
+/// When the record of a text was recorded. Zero of none.
+pub(super) fn recorded_at(text: &str) -> i64 {
+    serde_json::from_str::<Written<'_>>(text).map_or(0, |written| written.3)
 }
 
 /// An entry as it was read.
 #[derive(Default)]
 pub(super) struct Entry<'a> {
-    pub(super) cursor: Cursor,
-    fields: [Option<&'a str>; NAMES.len()],
-    /// A field appears twice, or is no text.
-    is_odd: bool,
+    pub(super) position: i64,
+    tag: Option<i64>,
+    pub(super) text: &'a str,
 }
 
+/// The record of an entry, or what it has in its place.
+pub(super) struct Parsed<'a>(Result<Written<'a>, NoRecord>);
+
 /// The first part of an entry's id, which is its position.
-pub(super) fn position(id: &Value) -> Option<i64> {
+fn position(id: &Value) -> Option<i64> {
     let Value::BulkString(bytes) = id else { return None };
     let text = std::str::from_utf8(bytes).ok()?;
     let (first, _) = text.split_once('-')?;
@@ -99,63 +80,62 @@ impl<'a> Entry<'a> {
     pub(super) fn read(value: &'a Value) -> Option<Self> {
         let Value::Array(parts) = value else { return None };
         let [id, fields] = parts.as_slice() else { return None };
-        let mut entry = Self::default();
-        entry.cursor.position = position(id)?;
+        let mut entry = Self { position: position(id)?, ..Self::default() };
         // One that was deleted while it was read has nothing in it.
         let Value::Array(fields) = fields else { return Some(entry) };
-        let mut batch = None;
         for pair in fields.chunks(2) {
-            let [Value::BulkString(name), Value::BulkString(bytes)] = pair else {
-                entry.is_odd = true;
-                continue;
-            };
-            let place = match NAMES.iter().position(|known| known.as_bytes() == name.as_slice()) {
-                Some(place) => &mut entry.fields[place],
-                None if name == BATCH.as_bytes() => &mut batch,
-                // Of a later version.
-                None => continue,
-            };
-            let text = std::str::from_utf8(bytes).ok();
-            entry.is_odd |= text.is_none() || place.is_some();
-            *place = text;
-        }
-        match batch.map(str::parse) {
-            Some(Ok(tag)) => entry.cursor.tag = tag,
-            Some(Err(_)) | None => entry.is_odd = true,
-        }
-        match entry.fields[KEEP_UNTIL].map(time) {
-            None => {}
-            Some(Some(until)) => entry.cursor.keep_until = Some(until),
-            Some(None) => entry.is_odd = true,
+            let [Value::BulkString(name), Value::BulkString(bytes)] = pair else { continue };
+            let text = std::str::from_utf8(bytes).unwrap_or_default();
+            match name.as_slice() {
+                BATCH => entry.tag = text.parse().ok(),
+                RECORD => entry.text = text,
+                // Of a later version, or of somebody else.
+                _ => {}
+            }
         }
         Some(entry)
     }
 
-    pub(super) fn record(&self) -> Result<RecordRef<'a>, NoRecord> {
-        let (Some(scope), false) = (self.fields[SCOPE], self.is_odd) else { return Err(NoRecord::Junk) };
-        let (value, issuer) = (self.fields[VALUE].unwrap_or(""), self.fields[ISSUER].unwrap_or(""));
-        let issued_before = match self.fields[ISSUED_BEFORE].map(time) {
-            Some(None) => return Err(NoRecord::Junk),
-            Some(Some(before)) => Some(before),
-            None => None,
-        };
-        let (keep, keep_until) = (self.fields[KEEP], self.cursor.keep_until);
-        Parts { scope, value, issuer, issued_before, keep, keep_until }.parse()
+    pub(super) fn parse(&self) -> Parsed<'a> {
+        let written = serde_json::from_str::<Written<'a>>(self.text).map_err(|_| {
+            // Of another kind, it may be written otherwise.
+            let scope = serde_json::from_str::<Vec<serde_json::Value>>(self.text).unwrap_or_default();
+            match scope.first().and_then(serde_json::Value::as_str) {
+                Some(scope) if !Scope::ALL.iter().any(|known| known.name() == scope) => NoRecord::UnknownKind,
+                Some(_) | None => NoRecord::Junk,
+            }
+        });
+        Parsed(if self.tag.is_some() { written } else { Err(NoRecord::Junk) })
     }
 
-    /// All of a record, to be shown.
-    pub(super) fn whole(&self, record: &RecordRef<'_>) -> Record {
-        let recorded_at = self.fields[RECORDED_AT].and_then(time).unwrap_or_default();
-        written::into_record(record, recorded_at, self.fields[REASON].map(str::to_owned))
+    /// Where a reader stands who has read it.
+    pub(super) fn cursor(&self, parsed: &Parsed<'_>) -> Cursor {
+        Cursor { position: self.position, tag: self.tag(), keep_until: parsed.keep_until() }
     }
 
-    pub(super) fn pack(&self) -> Packed {
-        pack(self.fields.into_iter())
+    pub(super) fn tag(&self) -> i64 {
+        self.tag.unwrap_or(0)
     }
 }
 
-fn time(text: &str) -> Option<UnixTime> {
-    text.parse().ok().map(UnixTime::from_millis)
+impl Parsed<'_> {
+    pub(super) fn keep_until(&self) -> Option<UnixTime> {
+        self.0.as_ref().ok().and_then(|written| written.4).map(UnixTime::from_millis)
+    }
+
+    pub(super) fn record(&self) -> Result<RecordRef<'_>, NoRecord> {
+        let Written(scope, value, issuer, _, _, before, keep, _) = self.0.as_ref().map_err(|no_record| *no_record)?;
+        let (issued_before, keep_until) = (before.map(UnixTime::from_millis), self.keep_until());
+        let keep = keep.clone().unwrap_or_default();
+        Parts { scope, value, issuer, issued_before, keep, keep_until }.parse()
+    }
+
+    /// All of the record, to be shown.
+    pub(super) fn whole(&self) -> Option<Record> {
+        let record = self.record().ok()?;
+        let Written(.., recorded_at, _, _, _, reason) = self.0.as_ref().ok()?;
+        Some(written::into_record(&record, UnixTime::from_millis(*recorded_at), reason.clone()))
+    }
 }
 
 #[cfg(test)]
@@ -167,7 +147,7 @@ mod tests {
         Value::BulkString(text.as_bytes().to_vec())
     }
 
-    fn entry(id: &str, fields: &[String]) -> Value {
+    fn entry(id: &str, fields: &[&str]) -> Value {
         Value::Array(vec![bulk(id), Value::Array(fields.iter().map(|text| bulk(text)).collect())])
     }
 
@@ -177,7 +157,7 @@ mod tests {
             issuer: Issuer::Named("i".to_owned()),
             issued_before: Some(UnixTime::from_millis(5)),
             keep: vec!["k \"1\"".to_owned()],
-            keep_until: Some(UnixTime::from_millis(7)),
+            keep_until: None,
             recorded_at: UnixTime::from_millis(6),
             reason: Some("why".to_owned()),
         }
@@ -185,35 +165,48 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_again() {
-        let packed = write(&whole());
-        let mut written = vec!["batch".to_owned(), "-3".to_owned()];
-        written.extend(unpack(&packed).into_iter().flat_map(|(name, text)| [name.to_owned(), text.to_owned()]));
-        let value = entry("12-0", &written);
-        let read = Entry::read(&value).unwrap();
-        assert_eq!(read.cursor, Cursor { position: 12, tag: -3, keep_until: Some(UnixTime::from_millis(7)) });
-        assert_eq!(read.whole(&read.record().unwrap()), whole());
-        assert_eq!(read.pack(), packed);
+        let short = Record { reason: None, keep: Vec::new(), keep_until: Some(UnixTime::from_millis(7)), ..whole() };
+        let token = Record { target: Target::Token("\u{0}é,null]".into()), issued_before: None, ..short.clone() };
+        for (record, text) in [
+            (whole(), r#"["subject","u","=i",6,null,5,["k \"1\""],"why"]"#),
+            (short, r#"["subject","u","=i",6,7,5]"#),
+            (token, r#"["token","jti:\u0000é,null]","=i",6,7]"#),
+        ] {
+            assert_eq!(&*write(&record), text);
+            let value = entry("12-0", &["batch", "-3", "record", text]);
+            let read = Entry::read(&value).unwrap();
+            let parsed = read.parse();
+            assert_eq!(read.cursor(&parsed), Cursor { position: 12, tag: -3, keep_until: record.keep_until });
+            assert_eq!((parsed.whole(), recorded_at(text)), (Some(record), 6));
+        }
     }
 
     #[test]
     fn what_is_not_ours_is_junk_and_a_scope_of_later_is_known_for_one() {
-        let text = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
-        let good = ["batch", "1", "scope", "session", "value", "s", "issuer", "*", "at", "6"];
-        let verdict = |fields: &[&str]| Entry::read(&entry("1-0", &text(fields))).unwrap().record().err();
-        assert_eq!(verdict(&good), None);
-        assert_eq!(verdict(&[&good[..], &["later", "x"]].concat()), None);
-        for junk in [
-            &["field", "value"][..],
-            &good[2..],
-            &[&good[..], &["until", "soon"]].concat(),
-            &[&good[..], &["value", "t"]].concat(),
-            &[&good[..], &["before", "5"]].concat(),
-            &["batch", "1", "scope", "session", "value", "", "issuer", "*"],
-            &["batch", "1", "scope", "token", "value", "abc", "issuer", "*"],
-        ] {
+        let verdict = |fields: &[&str]| Entry::read(&entry("1-0", fields)).unwrap().parse().record().err();
+        let good = r#"["session","s","*",6]"#;
+        assert_eq!(verdict(&["batch", "1", "record", good]), None);
+        assert_eq!(verdict(&["batch", "1", "record", good, "later", "x"]), None);
+        for junk in [&["field", "value"][..], &["record", good], &["batch", "one", "record", good]] {
             assert_eq!(verdict(junk), Some(NoRecord::Junk), "{junk:?}");
         }
-        assert_eq!(verdict(&["batch", "1", "scope", "planet", "value", "x"]), Some(NoRecord::UnknownKind));
+        for junk in [
+            r#"["session","","*",6]"#,
+            r#"["session","s","*"]"#,
+            r#"["session","s","*",6,"soon"]"#,
+            r#"["session","s","*",6,7,5]"#,
+            r#"["subject","s","*",6,7]"#,
+            r#"["token","abc","*",6]"#,
+            r#"["session","s","x",6]"#,
+            r#"{"scope":"session"}"#,
+            "[",
+            "",
+        ] {
+            assert_eq!(verdict(&["batch", "1", "record", junk]), Some(NoRecord::Junk), "{junk}");
+        }
+        for later in [r#"["planet","x","*",6]"#, r#"["planet",{"x":1}]"#] {
+            assert_eq!(verdict(&["batch", "1", "record", later]), Some(NoRecord::UnknownKind), "{later}");
+        }
         assert!(Entry::read(&Value::Nil).is_none());
         assert_eq!(position(&bulk("18446744073709551615-1")), Some(i64::MAX));
     }

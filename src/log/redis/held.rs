@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use super::entry::Packed;
 use crate::clock::UnixTime;
 
 /// How much is held, in bytes: a quarter of a million revocations of tokens, or more.
@@ -18,7 +17,7 @@ pub(super) struct Held {
 
 #[derive(Default)]
 struct Generation {
-    records: HashMap<Packed, Option<UnixTime>>,
+    records: HashMap<Box<str>, Option<UnixTime>>,
     bytes: usize,
 }
 
@@ -34,15 +33,14 @@ impl Held {
     }
 
     /// Holds a record, which is kept until then.
-    pub(super) fn put(&mut self, record: Packed, until: Option<UnixTime>) {
-        if self.old.records.contains_key(&record) {
+    pub(super) fn put(&mut self, record: &str, until: Option<UnixTime>) {
+        if self.old.records.contains_key(record) || self.young.records.contains_key(record) {
             return;
         }
         // With what an entry of the map takes.
         let bytes = record.len() + 64;
-        if self.young.records.insert(record, until).is_none() {
-            self.young.bytes += bytes;
-        }
+        self.young.records.insert(record.into(), until);
+        self.young.bytes += bytes;
         if self.young.bytes > self.half {
             self.old = std::mem::take(&mut self.young);
         }
@@ -56,7 +54,7 @@ impl Held {
     }
 
     /// What is held and is not there.
-    pub(super) fn beside(&self, is_there: impl Fn(&Packed) -> bool) -> Vec<Packed> {
+    pub(super) fn beside(&self, is_there: impl Fn(&str) -> bool) -> Vec<Box<str>> {
         let all = self.old.records.keys().chain(self.young.records.keys());
         all.filter(|record| !is_there(record)).cloned().collect()
     }
@@ -66,33 +64,29 @@ impl Held {
 mod tests {
     use super::*;
 
-    fn packed(value: &str) -> Packed {
-        value.as_bytes().into()
-    }
-
     #[test]
     fn what_the_log_lacks_is_told_until_it_has_expired() {
         let mut held = Held::default();
-        held.put(packed("a"), Some(UnixTime::from_secs(1)));
-        held.put(packed("b"), None);
-        held.put(packed("b"), None);
-        held.put(packed("c"), Some(UnixTime::from_secs(3)));
+        held.put("a", Some(UnixTime::from_secs(1)));
+        held.put("b", None);
+        held.put("b", None);
+        held.put("c", Some(UnixTime::from_secs(3)));
         let beside = |held: &Held| {
-            let mut records = held.beside(|record| *record == packed("c"));
+            let mut records = held.beside(|record| record == "c");
             records.sort();
             records
         };
-        assert_eq!(beside(&held), [packed("a"), packed("b")]);
+        assert_eq!(beside(&held), ["a".into(), "b".into()] as [Box<str>; 2]);
         held.forget_until(UnixTime::from_secs(1));
-        assert_eq!(beside(&held), [packed("b")]);
+        assert_eq!(beside(&held), ["b".into()] as [Box<str>; 1]);
     }
 
     #[test]
     fn no_more_is_held_than_there_is_room_for_and_the_oldest_goes_first() {
         let mut held = Held::up_to(20_000);
-        (0..10_000).for_each(|number| held.put(packed(&number.to_string()), None));
+        (0..10_000).for_each(|number| held.put(&number.to_string(), None));
         let records = held.beside(|_| false);
         assert!((100..300).contains(&records.len()), "{}", records.len());
-        assert!(records.contains(&packed("9999")) && !records.contains(&packed("0")));
+        assert!(records.contains(&"9999".into()) && !records.contains(&"0".into()));
     }
 }

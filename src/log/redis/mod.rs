@@ -23,7 +23,7 @@ use super::{Standing, Visit};
 use crate::clock::UnixTime;
 use crate::revocation::{Durability, Record};
 use crate::sync::Mutex;
-use entry::{Entry, Packed};
+use entry::Entry;
 use held::Held;
 use link::Link;
 use place::Place;
@@ -71,9 +71,9 @@ struct Reader {
     last_beat: Option<Instant>,
     standing: Standing,
     /// While everything is read anew: what there is.
-    there: Option<HashSet<Packed>>,
+    there: Option<HashSet<Box<str>>>,
     /// What the log lacks, and when it is put back.
-    owed: HashSet<Packed>,
+    owed: HashSet<Box<str>>,
     owed_at: Option<Instant>,
 }
 
@@ -214,19 +214,15 @@ impl RedisLog {
         Err(LogError::Unconfirmed { server: shown.clone(), wanted, confirmed, waited: *wait })
     }
 
-    /// Appends what is packed, and looks for so long for a server that can't be reached.
-    fn append_packed(&self, records: &[Packed], retry: Duration) -> Result<(i64, i64, i64), LogError> {
+    /// Appends records by their texts, and looks for so long for a server that can't be reached.
+    fn append_texts(&self, records: &[Box<str>], retry: Duration) -> Result<Appended, LogError> {
         let tag = (self.random)().ok_or_else(|| no_random(&self.place))?;
         let tag = i64::from_be_bytes(*tag.first_chunk().unwrap_or(&[0; 8]));
         let mut command = self.script(script::APPEND);
         self.add_origin(&mut command)?;
         command.arg(tag).arg(millis(PLAUSIBLE_STEP)).arg(records.len());
-        for packed in records {
-            let fields = entry::unpack(packed);
-            command.arg(entry::recorded_at(&fields)).arg(fields.len() * 2);
-            fields.into_iter().for_each(|(name, text)| {
-                command.arg(name).arg(text);
-            });
+        for text in records {
+            command.arg(entry::recorded_at(text)).arg(&**text);
         }
         let mut pipeline = redis::pipe();
         pipeline.add_command(command);
@@ -261,11 +257,16 @@ impl RedisLog {
                     "somebody has put an entry with the highest id there is into the stream, so that none can follow";
                 Err(LogError::ServerForeign { server: self.place.shown.clone(), fault: fault.to_owned() })
             }
-            [Value::Int(first), Value::Int(last), ..] => {
+            [Value::Int(first), Value::Int(last), behind, ..] => {
                 if wait > Duration::ZERO {
                     self.confirmed(&answers)?;
                 }
-                Ok((*first, *last, tag))
+                let behind = redis::from_redis_value_ref(behind).unwrap_or(0);
+                Ok(Appended {
+                    first: *first,
+                    last: Cursor { position: *last, tag, keep_until: None },
+                    behind: Some(behind),
+                })
             }
             _ => Err(self.senseless()),
         }
@@ -353,15 +354,15 @@ impl RedisLog {
             }
             let mut held = self.held.lock();
             for entry in entries.iter().filter_map(Entry::read) {
-                cursor = entry.cursor;
-                match entry.record() {
+                let parsed = entry.parse();
+                cursor = entry.cursor(&parsed);
+                match parsed.record() {
                     Ok(record) => {
-                        let packed = entry.pack();
-                        reader.owed.remove(&packed);
+                        reader.owed.remove(entry.text);
                         if let Some(there) = &mut reader.there {
-                            there.insert(packed.clone());
+                            there.insert(entry.text.into());
                         }
-                        held.put(packed, record.keep_until);
+                        held.put(entry.text, record.keep_until);
                         if visit(record) == ControlFlow::Break(()) {
                             return Ok(Outcome::Read(Read::Stopped));
                         }
@@ -385,7 +386,7 @@ impl RedisLog {
     /// Puts back what the log lacks, when it is time.
     fn put_back(&self, reader: &mut Reader, random: impl FnOnce() -> u16) {
         if let Some(there) = reader.there.take() {
-            let lacking = self.held.lock().beside(|packed| there.contains(packed));
+            let lacking = self.held.lock().beside(|text| there.contains(text));
             if !lacking.is_empty() {
                 tracing::warn!(
                     count = lacking.len(),
@@ -399,11 +400,11 @@ impl RedisLog {
         if reader.owed_at.is_none_or(|at| Instant::now() < at) {
             return;
         }
-        let owed: Vec<Packed> = reader.owed.iter().cloned().collect();
+        let owed: Vec<Box<str>> = reader.owed.iter().cloned().collect();
         for chunk in owed.chunks(APPEND_MAX) {
-            match self.append_packed(chunk, Duration::ZERO) {
-                Ok(_) => chunk.iter().for_each(|packed| {
-                    reader.owed.remove(packed);
+            match self.append_texts(chunk, Duration::ZERO) {
+                Ok(_) => chunk.iter().for_each(|text| {
+                    reader.owed.remove(text);
                 }),
                 Err(error) => {
                     tracing::warn!(%error, "revocations could not be put back yet");
@@ -432,7 +433,7 @@ impl RedisLog {
             .arg("COUNT")
             .arg(1)
             .query::<(Value, Value)>(connection)?;
-        let place = |value: &Value| list(value).first().and_then(Entry::read).map(|entry| entry.cursor.position);
+        let place = |value: &Value| list(value).first().and_then(Entry::read).map(|entry| entry.position);
         let (Some(first), Some(last)) = (place(&ends.0), place(&ends.1)) else { return Ok(false) };
         let step = (last - first) / LOOKS;
         if step == 0 {
@@ -444,7 +445,7 @@ impl RedisLog {
         }
         let looks: Vec<Value> = pipeline.query(connection)?;
         let has_expired = |value: &Value| {
-            let until = list(value).first().and_then(Entry::read).and_then(|entry| entry.cursor.keep_until);
+            let until = list(value).first().and_then(Entry::read).and_then(|entry| entry.parse().keep_until());
             until.is_some_and(|until| until <= watermark)
         };
         Ok(looks.iter().filter(|value| has_expired(value)).count() * 2 > looks.len())
@@ -454,7 +455,7 @@ impl RedisLog {
 impl Answer {
     /// Whether somebody else has taken entries: there are fewer than ours, or the first is not the first of ours.
     fn lacks_some(&self) -> bool {
-        let front = list(&self.front).first().and_then(Entry::read).map(|entry| entry.cursor.position);
+        let front = list(&self.front).first().and_then(Entry::read).map(|entry| entry.position);
         self.length < self.count || (self.count > 0 && front.is_some_and(|front| front > self.first))
     }
 
@@ -462,7 +463,7 @@ impl Answer {
     fn knows(&self, cursor: Cursor) -> bool {
         match list(&self.at).last().and_then(Entry::read) {
             _ if cursor.position == 0 => true,
-            Some(entry) => entry.cursor.tag == cursor.tag,
+            Some(entry) => entry.tag() == cursor.tag,
             // Collected since: what was still live stands further behind.
             None => cursor.position < self.first,
         }
@@ -500,6 +501,11 @@ impl RevocationLog for RedisLog {
         Duration::from_millis(20)
     }
 
+    /// While the server works, the callers of the append before come back.
+    fn commit_interval(&self) -> Duration {
+        Duration::ZERO
+    }
+
     fn standing(&self) -> Standing {
         self.state.lock().standing.clone()
     }
@@ -513,15 +519,15 @@ impl RevocationLog for RedisLog {
     }
 
     fn append(&self, records: &[Record]) -> Result<Appended, LogError> {
-        let packed: Vec<Packed> = records.iter().map(entry::write).collect();
-        let appended = self.append_packed(&packed, RETRY);
+        let texts: Vec<Box<str>> = records.iter().map(entry::write).collect();
+        let appended = self.append_texts(&texts, RETRY);
         if !appended.as_ref().is_err_and(LogError::is_certain) {
             let mut held = self.held.lock();
-            packed.into_iter().zip(records).for_each(|(packed, record)| held.put(packed, record.keep_until));
+            texts.iter().zip(records).for_each(|(text, record)| held.put(text, record.keep_until));
         }
-        let (first, position, tag) = appended?;
-        let keep_until = records.last().and_then(|record| record.keep_until);
-        Ok(Appended { first, last: Cursor { position, tag, keep_until } })
+        let mut appended = appended?;
+        appended.last.keep_until = records.last().and_then(|record| record.keep_until);
+        Ok(appended)
     }
 
     fn read(&self, after: Cursor, visit: Visit<'_>) -> Result<Read, LogError> {
@@ -583,8 +589,8 @@ impl RevocationLog for RedisLog {
         let entries: Value = self.writer.with(Duration::ZERO, |connection, _| command.query(connection))?;
         let mut page = Page::default();
         for entry in list(&entries).iter().filter_map(Entry::read) {
-            page.end = Some(entry.cursor.position);
-            page.records.extend(entry.record().ok().map(|record| entry.whole(&record)));
+            page.end = Some(entry.position);
+            page.records.extend(entry.parse().whole());
         }
         Ok(page)
     }

@@ -9,7 +9,8 @@ macro_rules! script {
     };
 }
 
-/// Appends records. Answers with the positions of the first and the last; zeros where the stream has no ids left.
+/// Appends records. Answers with the positions of the first and the last, and the
+/// batch that they stand behind; zeros where the stream has no ids left.
 pub(super) const APPEND: &str = script!(include_str!("append.lua"));
 
 /// Raises the watermark, and takes what has expired from the front. Answers with how many it took, and the watermark.

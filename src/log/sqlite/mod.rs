@@ -194,7 +194,7 @@ impl RevocationLog for SqliteLog {
             }
             let position = transaction.last_insert_rowid();
             let keep_until = records.last().and_then(|record| record.keep_until);
-            Ok(Appended { first: first.unwrap_or(position), last: Cursor { position, tag, keep_until } })
+            Ok(Appended { first: first.unwrap_or(position), last: Cursor { position, tag, keep_until }, behind: None })
         })
     }
 

@@ -18,13 +18,14 @@ pub(super) const SELECT_AFTER: &str =
     FROM revocation WHERE position > ?1 ORDER BY position";
 
 pub(super) fn insert(statement: &mut CachedStatement<'_>, record: &Record, batch: i64) -> Result<(), rusqlite::Error> {
+    let keep = (!record.keep.is_empty()).then(|| serde_json::Value::from(record.keep.clone()).to_string());
     statement.execute(params![
         batch,
         record.target.scope().name(),
         record.target.value(),
         written::issuer(&record.issuer),
         record.issued_before.map(UnixTime::as_millis),
-        written::keep(&record.keep),
+        keep,
         record.keep_until.map(UnixTime::as_millis),
         record.recorded_at.as_millis(),
         record.reason,
@@ -55,8 +56,10 @@ pub(super) fn parse<'a>(row: &'a rusqlite::Row<'_>) -> Result<Row<'a>, rusqlite:
     };
     let parts = || -> Option<Parts<'a>> {
         let keep = match row.get_ref(6).ok()? {
-            ValueRef::Null => None,
-            ValueRef::Integer(_) | ValueRef::Real(_) | ValueRef::Text(_) | ValueRef::Blob(_) => Some(text(6)?),
+            ValueRef::Null => Vec::new(),
+            ValueRef::Integer(_) | ValueRef::Real(_) | ValueRef::Text(_) | ValueRef::Blob(_) => {
+                serde_json::from_str(text(6)?).ok()?
+            }
         };
         let (issued_before, keep_until) = (time(5).ok()?, time(7).ok()?);
         Some(Parts { scope: text(2)?, value: text(3)?, issuer: text(4)?, issued_before, keep, keep_until })
