@@ -10,7 +10,7 @@ mod link;
 mod place;
 mod script;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -214,15 +214,18 @@ impl RedisLog {
         Err(LogError::Unconfirmed { server: shown.clone(), wanted, confirmed, waited: *wait })
     }
 
-    /// Appends records by their texts, and looks for so long for a server that can't be reached.
-    fn append_texts(&self, records: &[Box<str>], retry: Duration) -> Result<Appended, LogError> {
+    /// Appends records by their texts, which were recorded at these times, and looks for so long for a server that can't be reached.
+    fn append_texts(&self, records: &[Box<str>], times: BTreeSet<i64>, retry: Duration) -> Result<Appended, LogError> {
         let tag = (self.random)().ok_or_else(|| no_random(&self.place))?;
         let tag = i64::from_be_bytes(*tag.first_chunk().unwrap_or(&[0; 8]));
         let mut command = self.script(script::APPEND);
         self.add_origin(&mut command)?;
-        command.arg(tag).arg(millis(PLAUSIBLE_STEP)).arg(records.len());
+        command.arg(tag).arg(millis(PLAUSIBLE_STEP)).arg(times.len()).arg(records.len());
+        for time in times {
+            command.arg(time);
+        }
         for text in records {
-            command.arg(entry::recorded_at(text)).arg(&**text);
+            command.arg(&**text);
         }
         let mut pipeline = redis::pipe();
         pipeline.add_command(command);
@@ -402,7 +405,8 @@ impl RedisLog {
         }
         let owed: Vec<Box<str>> = reader.owed.iter().cloned().collect();
         for chunk in owed.chunks(APPEND_MAX) {
-            match self.append_texts(chunk, Duration::ZERO) {
+            match self.append_texts(chunk, chunk.iter().map(|text| entry::recorded_at(text)).collect(), Duration::ZERO)
+            {
                 Ok(_) => chunk.iter().for_each(|text| {
                     reader.owed.remove(text);
                 }),
@@ -520,7 +524,8 @@ impl RevocationLog for RedisLog {
 
     fn append(&self, records: &[Record]) -> Result<Appended, LogError> {
         let texts: Vec<Box<str>> = records.iter().map(entry::write).collect();
-        let appended = self.append_texts(&texts, RETRY);
+        let times = records.iter().map(|record| record.recorded_at.as_millis()).collect();
+        let appended = self.append_texts(&texts, times, RETRY);
         if !appended.as_ref().is_err_and(LogError::is_certain) {
             let mut held = self.held.lock();
             texts.iter().zip(records).for_each(|(text, record)| held.put(text, record.keep_until));
