@@ -12,7 +12,7 @@ help: ## List the tasks.
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 # A command that the tests call, and the Debian package that has it.
-TOOLS := c++:g++ clang:clang cmake:cmake pkg-config:pkg-config valgrind:valgrind python3:python3 npm:npm chromium:chromium redis-server:redis-server
+TOOLS := c++:g++ clang:clang cmake:cmake pkg-config:pkg-config valgrind:valgrind python3:python3 npm:npm chromium:chromium redis-server:redis-server openssl:openssl
 
 deps: ## As root on Debian: install the system packages that some tests need. Elsewhere say which.
 	@missing=; for tool in $(TOOLS); do command -v "$${tool%:*}" >/dev/null || missing="$$missing $${tool#*:}"; done; \

@@ -216,14 +216,15 @@ fn as_many_replicas_confirm_as_were_asked_for_or_it_is_said_that_they_did_not() 
         return;
     }
     let primary = RedisServer::start(&[]);
-    let url = primary.url("replicas=1&wait=200");
+    let url = primary.url("replicas=1&wait=500");
     // Alone, it may be cut off from everything: that is not fresh, and nothing is acknowledged.
     let fault = open(Log::redis(&url).create_if_missing()).map(|_| ()).unwrap_err();
     assert_eq!(fault.status(), Status::LogUnconfirmed, "{fault}");
     let port = primary.port.to_string();
     let replica = RedisServer::start(&["--replicaof", "127.0.0.1", &port]);
     until("the replica follows", || replica.run::<String>(&["INFO", "replication"]).contains("master_link_status:up"));
-    let one = open(Log::redis(&url).max_staleness(Duration::from_millis(600))).unwrap();
+    until("the primary counts on it", || primary.run::<String>(&["INFO", "replication"]).contains("state=online"));
+    let one = open(Log::redis(&url).max_staleness(Duration::from_millis(1500))).unwrap();
     assert_eq!(recorded(&one, "jti-0"), Durability::Replicas { replicas: 1 });
     replica.freeze();
     let fault = revoke(&one, "jti-1").unwrap_err();
@@ -395,4 +396,141 @@ fn the_command_line_takes_the_url_where_it_takes_a_path() {
     all_refuse(&[&node(&url)], &names(0..1));
     let (code, _, told) = run(&["list", "--log", &server.url("namespace=none")]);
     assert!(code != Some(0) && told.contains("there is no log here"), "{told}");
+}
+
+#[test]
+fn sentinels_are_asked_for_the_server_that_was_promoted() {
+    if !is_there() {
+        return;
+    }
+    let mut primary = RedisServer::start(&[]);
+    let port = primary.port.to_string();
+    let replica = RedisServer::start(&["--replicaof", "127.0.0.1", &port]);
+    until("the replica follows", || replica.run::<String>(&["INFO", "replication"]).contains("master_link_status:up"));
+    let sentinel = RedisServer::sentinel(&primary);
+    let url = format!("redis+sentinel://127.0.0.1:{}/main", sentinel.port);
+    until("the sentinel knows the replica", || {
+        sentinel.run::<String>(&["INFO", "sentinel"]).contains("status=ok,address=127.0.0.1") && {
+            let replicas: redis::Value = sentinel.run(&["SENTINEL", "REPLICAS", "main"]);
+            matches!(replicas, redis::Value::Array(replicas) if !replicas.is_empty())
+        }
+    });
+    let (one, two) = (node(&url), node(&url));
+    revoke_all(&one, &names(0..10));
+    all_refuse(&[&two], &names(0..10));
+    primary.kill();
+    until("a log-out is taken again", || revoke(&one, "jti-10").is_ok());
+    all_refuse(&[&one, &two, &node(&url)], &names(0..11));
+}
+
+#[test]
+#[cfg(feature = "cli")]
+fn tls_holds_the_server_to_a_certificate_that_the_system_trusts() {
+    if !is_there() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (key, certificate, authority) = (path("key.pem"), path("certificate.pem"), path("authority.pem"));
+    let openssl = |arguments: &[&str]| {
+        let made = std::process::Command::new("openssl")
+            .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"])
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    };
+    openssl(&["-subj", "/CN=authority", "-keyout", &path("authority.key"), "-out", &authority]);
+    let signed_by =
+        ["-CA", &authority, "-CAkey", &path("authority.key"), "-addext", "basicConstraints=critical,CA:FALSE"];
+    let names =
+        ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", &key, "-out", &certificate];
+    openssl(&[&signed_by[..], &names].concat());
+    let tls_port = free_port();
+    let port = tls_port.to_string();
+    let arguments = ["--tls-port", &port, "--tls-cert-file", &certificate, "--tls-key-file", &key];
+    let _server =
+        RedisServer::start(&[&arguments[..], &["--tls-ca-cert-file", &authority, "--tls-auth-clients", "no"]].concat());
+    let run = |trusted: &str| {
+        std::process::Command::new(env!("CARGO_BIN_EXE_signoff"))
+            .args(["revoke", "--log", &format!("rediss://localhost:{tls_port}"), "--session", "s"])
+            .env("SSL_CERT_FILE", trusted)
+            .output()
+            .unwrap()
+    };
+    let trusted = run(&authority);
+    assert!(trusted.status.success(), "{}", String::from_utf8_lossy(&trusted.stderr));
+    std::fs::write(path("none.pem"), "").unwrap();
+    let untrusted = run(&path("none.pem"));
+    assert!(!untrusted.status.success());
+    assert!(String::from_utf8_lossy(&untrusted.stderr).contains("ertificate"), "{untrusted:?}");
+}
+
+/// A node of the test below, in a process of its own: logs out, and says what was acknowledged.
+#[test]
+fn storm_node() {
+    let Some(url) = std::env::var_os("SIGNOFF_STORM_URL") else { return };
+    let engine = node(url.to_str().unwrap());
+    for number in 0.. {
+        let name = format!("storm-{}-{number}", std::process::id());
+        if revoke(&engine, &name).is_ok() {
+            println!("acknowledged {name}");
+        }
+        assert_eq!(status(&engine, &token("never revoked")), Status::Done);
+    }
+}
+
+#[test]
+fn eight_nodes_of_which_one_is_killed_every_half_second_lose_nothing() {
+    use std::io::{BufRead as _, BufReader};
+    use std::process::{Child, Command, Stdio};
+    if !is_there() {
+        return;
+    }
+    let server = RedisServer::start(&[]);
+    let url = server.url("namespace=storm");
+    let watcher = node(&url);
+    let acknowledged = std::sync::Mutex::new(Vec::new());
+    // A minute, where somebody has it: STORM_SECONDS=60.
+    let seconds = std::env::var("STORM_SECONDS").map_or(5, |seconds| seconds.parse().unwrap());
+    std::thread::scope(|scope| {
+        let start = || {
+            let mut child = Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", "storm_node", "--nocapture", "--test-threads", "1"])
+                .env("SIGNOFF_STORM_URL", &url)
+                .stdout(Stdio::piped())
+                .spawn()
+                .unwrap();
+            let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+            let acknowledged = &acknowledged;
+            scope.spawn(move || {
+                for line in lines.map_while(Result::ok) {
+                    if let Some((_, name)) = line.split_once("acknowledged ") {
+                        acknowledged.lock().unwrap().push(name.to_owned());
+                    }
+                }
+            });
+            child
+        };
+        let mut nodes: Vec<Child> = (0..8).map(|_| start()).collect();
+        for turn in 0..seconds * 2 {
+            let before = acknowledged.lock().unwrap().len();
+            until("they log out", || acknowledged.lock().unwrap().len() > before);
+            std::thread::sleep(Duration::from_millis(500));
+            let killed = &mut nodes[turn % 8];
+            killed.kill().unwrap();
+            killed.wait().unwrap();
+            nodes[turn % 8] = start();
+            assert_eq!(status(&watcher, &token("never revoked")), Status::Done);
+        }
+        for mut node in nodes {
+            node.kill().unwrap();
+            node.wait().unwrap();
+        }
+    });
+    let acknowledged = acknowledged.into_inner().unwrap();
+    assert!(acknowledged.len() > 100, "{}", acknowledged.len());
+    all_refuse(&[&watcher, &node(&url)], &acknowledged);
+    drop(watcher);
+    until("no connection is left behind", || server.run::<String>(&["CLIENT", "LIST"]).lines().count() <= 1);
 }

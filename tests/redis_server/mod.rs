@@ -44,15 +44,35 @@ impl RedisServer {
         server
     }
 
+    /// Something that watches over a server, and promotes its replica when it is gone.
+    pub fn sentinel(primary: &Self) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("sentinel.conf");
+        let text = format!(
+            "sentinel monitor main 127.0.0.1 {} 1\nsentinel down-after-milliseconds main 500\nsentinel failover-timeout main 5000\n",
+            primary.port
+        );
+        std::fs::write(&config, text).unwrap();
+        let arguments = vec![config.display().to_string(), "--sentinel".to_owned()];
+        let mut server = Self { port: free_port(), folder, arguments, child: None };
+        server.spawn(false);
+        server
+    }
+
     /// The same server after it was killed, with what it had on its disk.
     pub fn start_again(&mut self) {
-        let child = Command::new("redis-server")
-            .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", "", "--dir"])
-            .arg(self.folder.path())
-            .args(&self.arguments)
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
+        self.spawn(true);
+    }
+
+    fn spawn(&mut self, keeps_data: bool) {
+        let mut command = Command::new("redis-server");
+        let (first, rest) = self.arguments.split_at(usize::from(!keeps_data));
+        command.args(first).args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--dir"]);
+        command.arg(self.folder.path()).args(rest);
+        if keeps_data {
+            command.args(["--save", ""]);
+        }
+        let child = command.stdout(Stdio::null()).spawn().unwrap();
         self.child = Some(child);
         let until = Instant::now() + START;
         while !self.answers() {
