@@ -28,9 +28,11 @@ impl Ticket {
     pub(super) fn complete(&self, outcome: Result<Revoked, RevokeError>) {
         let mut state = self.state.lock();
         state.outcome.get_or_insert(outcome);
+        let waker = state.waker.take();
+        // Whoever is woken would wait for the lock otherwise.
+        drop(state);
         self.done.notify_all();
-        if let Some(waker) = state.waker.take() {
-            drop(state);
+        if let Some(waker) = waker {
             // The caller's code: what goes wrong in it must not end the thread that serves all others.
             if catch_unwind(AssertUnwindSafe(|| waker.wake())).is_err() {
                 tracing::error!("the waker of a revocation panicked");
