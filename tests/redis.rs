@@ -300,6 +300,16 @@ fn a_server_that_can_not_keep_the_log_is_refused_with_what_to_do() {
     }
     drop(node(&format!("redis://:secret@127.0.0.1:{}", guarded.port)));
 
+    let operator = RedisServer::start(&[]);
+    let allowed = "on >secret ~{signoff}:* +@read +@write +@scripting +@transaction +@connection +info +wait";
+    let words: Vec<_> = ["ACL", "SETUSER", "signoff"].into_iter().chain(allowed.split(' ')).collect();
+    operator.run::<()>(&words);
+    let one = node(&format!("redis://signoff:secret@127.0.0.1:{}", operator.port));
+    revoke_all(&one, &names(0..1));
+    let told = fault(&format!("redis://signoff:secret@127.0.0.1:{}/?namespace=others", operator.port));
+    assert_eq!(told.status(), Status::LogDenied, "{told}");
+    drop(one);
+
     let told = fault(&format!("redis://127.0.0.1:{}", free_port()));
     assert_eq!(told.status(), Status::LogUnreachable, "{told}");
     assert_eq!(fault("redis://127.0.0.1/?durability=great").status(), Status::LogUrl);

@@ -515,10 +515,12 @@ impl RevocationLog for RedisLog {
     }
 
     fn wait_for_news(&self, after: Cursor) -> bool {
+        // Not so long that the next proof would come late; and zero would mean for ever.
+        let wait = NEWS_WAIT.min(self.beat_interval).max(Duration::from_millis(1));
         let mut command = redis::cmd("XREAD");
-        command.arg("COUNT").arg(1).arg("BLOCK").arg(millis(NEWS_WAIT)).arg("STREAMS").arg(&self.stream);
+        command.arg("COUNT").arg(1).arg("BLOCK").arg(millis(wait)).arg("STREAMS").arg(&self.stream);
         command.arg(format!("{}-{}", after.position, u64::MAX));
-        let news = self.reader.with(NEWS_WAIT, |connection, _| command.query::<Value>(connection));
+        let news = self.reader.with(wait, |connection, _| command.query::<Value>(connection));
         news.is_ok_and(|news| news != Value::Nil)
     }
 
