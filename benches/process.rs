@@ -9,16 +9,16 @@ mod logs;
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use signoff::{Engine, Filtering, Log, NewToken, Revocation, Scratch, Times};
 
 type Figures = BTreeMap<String, f64>;
 
 fn main() {
-    if let Ok(part) = std::env::var("SIGNOFF_BENCH_PART") {
+    if let Some(part) = logs::part() {
         return child(&part);
     }
     let wanted = std::env::var("FIGURES").unwrap_or_else(|_| "memory,latency,tail".to_owned());
@@ -36,12 +36,6 @@ fn main() {
         figures.extend(taken);
     }
     std::fs::write(path, serde_json::to_vec_pretty(&figures).unwrap()).unwrap();
-}
-
-fn start(part: &str) -> Command {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.env("SIGNOFF_BENCH_PART", part);
-    command
 }
 
 fn child(part: &str) {
@@ -64,7 +58,7 @@ fn memory() -> Figures {
     for (name, records) in sizes {
         logs::with(records);
         for filtering in ["on", "off"] {
-            let output = start(&format!("memory {records} {filtering}")).output().unwrap();
+            let output = logs::start(&format!("memory {records} {filtering}")).output().unwrap();
             let text = String::from_utf8(output.stdout).unwrap();
             let numbers: Vec<f64> = text.split_whitespace().map(|word| word.parse().unwrap()).collect();
             let [resident, peak] = numbers[..] else { panic!("{text}") };
@@ -109,8 +103,11 @@ fn latency() -> Figures {
         let _none = std::fs::remove_file(format!("{}{suffix}", path.display()));
     }
     let engine = logs::engine(Log::sqlite(&path).create_if_missing());
-    let mut child =
-        start(&format!("refuse {}", path.display())).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut child = logs::start(&format!("refuse {}", path.display()))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
     let (mut tokens, refused) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
     let mut answers = refused.lines();
     let mut millis: Vec<f64> = (0..LOG_OUTS)
@@ -121,7 +118,7 @@ fn latency() -> Figures {
             // At another point of the other's turn each time.
             std::thread::sleep(Duration::from_micros(n as u64 * 7919 % 5000));
             engine.revoke(Revocation::token_text(token)).unwrap();
-            let revoked = nanos();
+            let revoked = logs::nanos();
             let refused: u128 = answers.next().unwrap().unwrap().parse().unwrap();
             refused.saturating_sub(revoked) as f64 / 1e6
         })
@@ -142,12 +139,8 @@ fn refuse(log: &str) {
         black_box(engine.verify(&mut scratch, &token).unwrap());
         println!("accepted");
         while engine.verify(&mut scratch, &token).is_ok() {}
-        println!("{}", nanos());
+        println!("{}", logs::nanos());
     }
-}
-
-fn nanos() -> u128 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos()
 }
 
 fn sign(engine: &Engine, n: u64) -> String {

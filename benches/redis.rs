@@ -12,7 +12,7 @@ use std::hint::black_box;
 use std::io::{BufRead, BufReader, Write as _};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use redis_server::RedisServer;
 use signoff::{Engine, Log, NewToken, Revocation, Revoked, Scratch, Threads, Times};
@@ -24,7 +24,7 @@ type Row = (String, f64, &'static str);
 type Part = (&'static str, fn() -> Vec<Row>);
 
 fn main() {
-    if let Ok(part) = std::env::var("SIGNOFF_BENCH_PART") {
+    if let Some(part) = logs::part() {
         return child(&part);
     }
     if !redis_server::is_there() {
@@ -45,12 +45,6 @@ fn main() {
     if wanted.is_none() {
         write(&rows);
     }
-}
-
-fn start(part: &str) -> Command {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.env("SIGNOFF_BENCH_PART", part);
-    command
 }
 
 fn child(part: &str) {
@@ -81,7 +75,7 @@ fn until() -> signoff::UnixTime {
 
 fn revoke_steadily(engine: &Engine, stop: &AtomicBool) -> u64 {
     let (until, started, mut count) = (until(), Instant::now(), 0_u64);
-    let name = nanos();
+    let name = logs::nanos();
     while !stop.load(Ordering::Relaxed) {
         let due = (started.elapsed().as_secs_f64() * A_SECOND as f64) as u64;
         while count < due {
@@ -92,10 +86,6 @@ fn revoke_steadily(engine: &Engine, stop: &AtomicBool) -> u64 {
         std::thread::sleep(Duration::from_millis(1));
     }
     count
-}
-
-fn nanos() -> u128 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos()
 }
 
 fn sign(engine: &Engine, n: u64) -> String {
@@ -111,7 +101,7 @@ fn latency() -> Vec<Row> {
     let server = RedisServer::start(&[]);
     let url = server.url("");
     let engine = logs::engine(Log::redis(&url).create_if_missing());
-    let mut child = start(&format!("refuse {url}")).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut child = logs::start(&format!("refuse {url}")).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let (mut tokens, refused) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
     let mut answers = refused.lines();
     let stop = AtomicBool::new(false);
@@ -124,7 +114,7 @@ fn latency() -> Vec<Row> {
                 writeln!(tokens, "{token}").unwrap();
                 assert_eq!(answers.next().unwrap().unwrap(), "accepted");
                 engine.revoke(Revocation::token_text(token)).unwrap();
-                let revoked = nanos();
+                let revoked = logs::nanos();
                 let refused: u128 = answers.next().unwrap().unwrap().parse().unwrap();
                 refused.saturating_sub(revoked) as f64 / 1e6
             })
@@ -153,7 +143,7 @@ fn refuse(url: &str) {
         while engine.verify(&mut scratch, &token).is_ok() {
             std::thread::sleep(Duration::from_micros(50));
         }
-        println!("{}", nanos());
+        println!("{}", logs::nanos());
     }
 }
 
@@ -251,7 +241,8 @@ fn following() -> Vec<Row> {
     let mut ratios = Vec::new();
     for _ in 0..7 {
         let idle = round(10_000);
-        let mut other = start(&format!("revoke {url}")).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut other =
+            logs::start(&format!("revoke {url}")).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut ready = String::new();
         BufReader::new(other.stdout.take().unwrap()).read_line(&mut ready).unwrap();
         assert_eq!(ready, "ready\n");

@@ -64,6 +64,20 @@ fn all_refuse(nodes: &[&Engine], names: &[String]) {
     }
 }
 
+/// A server, and a replica that follows it.
+fn with_replica() -> (RedisServer, RedisServer) {
+    let primary = RedisServer::start(&[]);
+    let replica = replica_of(&primary);
+    (primary, replica)
+}
+
+fn replica_of(primary: &RedisServer) -> RedisServer {
+    let replica = RedisServer::start(&["--replicaof", "127.0.0.1", &primary.port.to_string()]);
+    until("the replica follows", || replica.run::<String>(&["INFO", "replication"]).contains("master_link_status:up"));
+    until("the primary counts on it", || primary.run::<String>(&["INFO", "replication"]).contains("state=online"));
+    replica
+}
+
 fn names(range: std::ops::Range<u32>) -> Vec<String> {
     range.map(|number| format!("jti-{number}")).collect()
 }
@@ -187,10 +201,7 @@ fn a_replica_that_is_promoted_without_the_last_second_is_given_it() {
     if !is_there() {
         return;
     }
-    let mut primary = RedisServer::start(&[]);
-    let port = primary.port.to_string();
-    let replica = RedisServer::start(&["--replicaof", "127.0.0.1", &port]);
-    until("the replica follows", || replica.run::<String>(&["INFO", "replication"]).contains("master_link_status:up"));
+    let (mut primary, replica) = with_replica();
     let wire = Proxy::to(primary.port);
     let url = format!("redis://127.0.0.1:{}", wire.port);
     let (one, two) = (node(&url), node(&url));
@@ -220,10 +231,7 @@ fn as_many_replicas_confirm_as_were_asked_for_or_it_is_said_that_they_did_not() 
     // Alone, it may be cut off from everything: that is not fresh, and nothing is acknowledged.
     let fault = open(Log::redis(&url).create_if_missing()).map(|_| ()).unwrap_err();
     assert_eq!(fault.status(), Status::LogUnconfirmed, "{fault}");
-    let port = primary.port.to_string();
-    let replica = RedisServer::start(&["--replicaof", "127.0.0.1", &port]);
-    until("the replica follows", || replica.run::<String>(&["INFO", "replication"]).contains("master_link_status:up"));
-    until("the primary counts on it", || primary.run::<String>(&["INFO", "replication"]).contains("state=online"));
+    let replica = replica_of(&primary);
     let one = open(Log::redis(&url).max_staleness(Duration::from_millis(1500))).unwrap();
     assert_eq!(recorded(&one, "jti-0"), Durability::Replicas { replicas: 1 });
     replica.freeze();
@@ -320,9 +328,7 @@ fn a_server_that_can_not_keep_the_log_is_refused_with_what_to_do() {
     drop(taken);
     primary.run::<()>(&["SET", "{theirs}:facts", "a shopping list"]);
     assert_eq!(fault(&primary.url("namespace=theirs")).status(), Status::LogForeign);
-    let port = primary.port.to_string();
-    let replica = RedisServer::start(&["--replicaof", "127.0.0.1", &port]);
-    until("the replica follows", || replica.run::<String>(&["INFO", "replication"]).contains("master_link_status:up"));
+    let replica = replica_of(&primary);
     until("the replica has the log", || replica.run::<i64>(&["EXISTS", "{signoff}:facts"]) == 1);
     let told = fault(&replica.url(""));
     assert_eq!(told.status(), Status::LogReadOnly, "{told}");
@@ -409,22 +415,123 @@ fn the_command_line_takes_the_url_where_it_takes_a_path() {
 }
 
 #[test]
+fn what_was_acknowledged_by_a_server_that_others_have_left_gets_to_where_they_read() {
+    if !is_there() {
+        return;
+    }
+    let (left, promoted) = with_replica();
+    let wire = Proxy::to(left.port);
+    let one = node(&format!("redis://127.0.0.1:{}", wire.port));
+    revoke_all(&one, &names(0..3));
+    until("the replica has them", || promoted.run::<i64>(&["XLEN", "{signoff}:log"]) == 3);
+    promoted.run::<()>(&["REPLICAOF", "NO", "ONE"]);
+    let two = node(&promoted.url(""));
+    // The connection that reads leads to the new one, the one that writes stays at the old one, which goes on.
+    wire.lead_next_to(promoted.port);
+    let clients: String = left.run(&["CLIENT", "LIST"]);
+    let reads = |line: &&str| line.contains("cmd=xread") || line.contains("cmd=exec");
+    for client in clients.lines().filter(reads) {
+        let id = client.split(' ').find_map(|word| word.strip_prefix("id=")).unwrap();
+        left.run::<i64>(&["CLIENT", "KILL", "ID", id]);
+    }
+    assert!(matches!(revoke(&one, "jti-3").unwrap(), Revoked::Recorded { .. }));
+    assert_eq!(left.run::<i64>(&["XLEN", "{signoff}:log"]), 4, "it went to the old one");
+    all_refuse(&[&two], &names(0..4));
+    revoke_all(&one, &names(4..8));
+    all_refuse(&[&one, &two], &names(0..8));
+}
+
+#[test]
+fn an_id_behind_all_others_stops_log_outs_alone() {
+    if !is_there() {
+        return;
+    }
+    let server = RedisServer::start(&[]);
+    let url = server.url("");
+    let one = open(Log::redis(&url).create_if_missing().max_staleness(Duration::from_millis(1000))).unwrap();
+    revoke_all(&one, &names(0..2));
+    server.run::<String>(&["XADD", "{signoff}:log", "18446744073709551615-0", "batch", "1", "record", "x"]);
+    let told = revoke(&one, "jti-2").unwrap_err();
+    assert_eq!(told.status(), Status::NotDurable, "{told}");
+    let new = node(&url);
+    for _ in 0..500 {
+        assert_eq!(status(&one, &token("never revoked")), Status::Done);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    all_refuse(&[&new], &names(0..2));
+    server.run::<i64>(&["DEL", "{signoff}:log", "{signoff}:facts"]);
+    until("log-outs are taken again", || revoke(&one, "jti-3").is_ok());
+    until("the rest is put back", || server.run::<i64>(&["XLEN", "{signoff}:log"]) >= 3);
+    all_refuse(&[&node(&url)], &names(0..2));
+}
+
+#[test]
+fn a_log_that_is_made_anew_by_a_stranger_keeps_its_longest_lifetime() {
+    if !is_there() {
+        return;
+    }
+    let server = RedisServer::start(&[]);
+    let url = server.url("");
+    let day = Duration::from_secs(86_400);
+    let one = open(Log::redis(&url).create_if_missing().longest_lifetime(day)).unwrap();
+    revoke_all(&one, &names(0..1));
+    server.run::<()>(&["FLUSHALL"]);
+    drop(node(&url));
+    let lifetime = || server.run::<Option<String>>(&["HGET", "{signoff}:facts", "longest_lifetime"]);
+    until("it is stated again", || lifetime() == Some("86400000".to_owned()));
+    assert_eq!(open(Log::redis(&url).longest_lifetime(2 * day)).map(|_| ()).unwrap_err().status(), Status::LogLifetime);
+    drop(one);
+}
+
+#[test]
+fn whoever_may_not_wait_for_replicas_is_told_before_anything_is_logged_out() {
+    if !is_there() {
+        return;
+    }
+    let server = RedisServer::start(&[]);
+    let words = "ACL SETUSER signoff on >secret ~{signoff}:* +@all -wait -@dangerous +info";
+    server.run::<()>(&words.split(' ').collect::<Vec<_>>());
+    let url = format!("redis://signoff:secret@127.0.0.1:{}/?replicas=1", server.port);
+    let told = open(Log::redis(url).create_if_missing()).map(|_| ()).unwrap_err();
+    assert_eq!(told.status(), Status::LogDenied, "{told}");
+}
+
+#[test]
+fn more_than_one_step_of_collection_goes_on_past_what_is_live() {
+    if !is_there() {
+        return;
+    }
+    let server = RedisServer::start(&[]);
+    let one = open(Log::redis(server.url("")).create_if_missing()).unwrap();
+    let now = Times::now();
+    let mut last = None;
+    for number in 0..12_000 {
+        let until = now.wall().plus(if number % 3 == 0 { HOUR } else { Duration::from_secs(60) });
+        last = Some(one.revoke_async(Revocation::token_id(format!("jti-{number}")).keep_until(until)));
+    }
+    assert!(matches!(last.unwrap().wait(SOON), Some(Ok(Revoked::Recorded { .. }))));
+    let later = Times::at(now.wall().plus(Duration::from_secs(1200)));
+    assert_eq!(one.compact_at(ClockTrust::Confirmed, later).unwrap().deleted, 8000);
+    assert_eq!(server.run::<i64>(&["XLEN", "{signoff}:log"]), 4000);
+}
+
+#[test]
 fn sentinels_are_asked_for_the_server_that_was_promoted() {
     if !is_there() {
         return;
     }
-    let mut primary = RedisServer::start(&[]);
-    let port = primary.port.to_string();
-    let replica = RedisServer::start(&["--replicaof", "127.0.0.1", &port]);
-    until("the replica follows", || replica.run::<String>(&["INFO", "replication"]).contains("master_link_status:up"));
+    let (mut primary, _replica) = with_replica();
     let sentinel = RedisServer::sentinel(&primary);
-    let url = format!("redis+sentinel://127.0.0.1:{}/main", sentinel.port);
     until("the sentinel knows the replica", || {
         sentinel.run::<String>(&["INFO", "sentinel"]).contains("status=ok,address=127.0.0.1") && {
             let replicas: redis::Value = sentinel.run(&["SENTINEL", "REPLICAS", "main"]);
             matches!(replicas, redis::Value::Array(replicas) if !replicas.is_empty())
         }
     });
+    // One that is there and says nothing costs some seconds, not more.
+    let mute = RedisServer::sentinel(&primary);
+    mute.freeze();
+    let url = format!("redis+sentinel://127.0.0.1:{},127.0.0.1:{}/main", mute.port, sentinel.port);
     let (one, two) = (node(&url), node(&url));
     revoke_all(&one, &names(0..10));
     all_refuse(&[&two], &names(0..10));

@@ -2,6 +2,8 @@
 #![allow(dead_code)] // Each benchmark uses its part.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use signoff::{Algorithm, Engine, Key, KeySet, Log, Policy, Threads};
 
@@ -16,6 +18,23 @@ pub fn folder() -> PathBuf {
     let folder = target.join("bench-logs");
     std::fs::create_dir_all(&folder).unwrap();
     folder
+}
+
+/// The part that this process is to take, where it was started by [`start`].
+pub fn part() -> Option<String> {
+    std::env::var("SIGNOFF_BENCH_PART").ok()
+}
+
+/// This program, to take a part in a process of its own.
+pub fn start(part: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.env("SIGNOFF_BENCH_PART", part);
+    command
+}
+
+/// Nanoseconds by the wall clock, which all processes share.
+pub fn nanos() -> u128 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos()
 }
 
 /// An engine on a new log.

@@ -11,7 +11,7 @@ const NOW: UnixTime = UnixTime::from_secs(1_700_000_000);
 
 #[cfg(feature = "redis")]
 #[path = "../../tests/redis_server/mod.rs"]
-mod redis_server;
+pub(in crate::log) mod redis_server;
 
 /// A log, and as many further readers of it as are asked for.
 struct Bench {

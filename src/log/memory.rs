@@ -118,7 +118,7 @@ impl RevocationLog for MemoryLog {
             deleted += usize::from(delete);
             !delete
         });
-        Ok(Collected { deleted, watermark })
+        Ok(Collected { deleted, watermark, more: deleted == max })
     }
 
     fn confirm_time(&self, now: UnixTime, watermark: Option<UnixTime>) -> Result<(), LogError> {

@@ -88,7 +88,7 @@ pub(crate) trait RevocationLog: Send + Sync {
     /// Up to `max` rows after a position, to be shown.
     fn list(&self, after: i64, max: usize) -> Result<Page, LogError>;
 
-    /// Raises the watermark to now, and deletes up to `max` records that are kept until it or before, in one
+    /// Raises the watermark to now, and deletes of up to `max` records those that are kept until it or before, in one
     /// commit. It never moves back by this.
     fn collect(&self, now: UnixTime, max: usize) -> Result<Collected, LogError>;
 
@@ -207,6 +207,8 @@ pub(crate) enum Standing {
 pub(crate) struct Collected {
     pub(crate) deleted: usize,
     pub(crate) watermark: UnixTime,
+    /// Whether there may be more to delete at once.
+    pub(crate) more: bool,
 }
 
 /// How far past the newest time in a log a clock may stand and still be believed: 7 days.

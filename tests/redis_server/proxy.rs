@@ -51,8 +51,13 @@ impl Proxy {
 
     /// From now on, connections lead elsewhere; those that are open are cut.
     pub fn lead_to(&self, target: u16) {
-        self.wire.target.store(target, Ordering::SeqCst);
+        self.lead_next_to(target);
         self.cut();
+    }
+
+    /// From now on, connections lead elsewhere; those that are open stay.
+    pub fn lead_next_to(&self, target: u16) {
+        self.wire.target.store(target, Ordering::SeqCst);
     }
 
     pub fn cut(&self) {

@@ -126,7 +126,7 @@ impl Revocations {
             self.publish_watermark(collected.watermark);
             let newest = advance(self.newest(), times.wall());
             self.newest.store(newest.as_millis(), Ordering::Relaxed);
-            if collected.deleted < COLLECT_MAX {
+            if !collected.more {
                 return Ok(deleted);
             }
         }

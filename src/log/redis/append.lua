@@ -4,7 +4,7 @@ begin(ARGV[1], ARGV[2], ARGV[3], ARGV[4])
 note_losses()
 local tag, step, times, count = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 local last, newest = highest(), number('newest')
-if last + count > 9007199254740000 then return {0, 0} end
+if last + count > POSITION_MAX then return {0, 0} end
 local behind = '0'
 for _, entry in ipairs(redis.call('XREVRANGE', stream, '+', '-', 'COUNT', '1')) do
   for i = 1, #entry[2], 2 do if entry[2][i] == 'batch' then behind = entry[2][i + 1] end end

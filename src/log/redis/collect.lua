@@ -1,10 +1,11 @@
--- ARGV: now, how many entries at most, the plausible step, the tag of a batch, whether to pass what is still live in any case.
+-- ARGV: now, how many entries to look at, the plausible step, the tag of a batch, whether to pass what is still live in any case.
 local now, max, step, tag, force = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4], ARGV[5] == '1'
 local watermark = math.max(number('watermark') or now, now)
 put('watermark', watermark)
 put('newest', advance(number('newest'), now, step))
 note_losses()
-local result = {0, string.format('%.0f', watermark)}
+local result = {0, string.format('%.0f', watermark), 0}
+if highest() + max > POSITION_MAX then return result end
 local newest = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', '1')[1]
 if not newest then return result end
 -- The text of the record of an entry, and until when it is kept; nil of what is no entry of ours.
@@ -44,6 +45,8 @@ end
 redis.call('XTRIM', stream, 'MINID', '=', string.format('%.0f-0', position(chunk[through].entry) + 1))
 put('last', last)
 put('first', position(redis.call('XRANGE', stream, '-', '+', 'COUNT', '1')[1]))
-redis.call('HINCRBY', facts, 'count', again - ours)
+-- What is no entry of ours may have been counted as one.
+put('count', math.min(number('count') + again - ours, redis.call('XLEN', stream)))
 result[1] = deleted
+if through == max then result[3] = 1 end
 return result

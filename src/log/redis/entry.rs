@@ -55,6 +55,11 @@ pub(super) fn recorded_at(text: &str) -> i64 {
     serde_json::from_str::<Written<'_>>(text).map_or(0, |written| written.3)
 }
 
+/// Until when the record of a text is kept.
+pub(super) fn keep_until(text: &str) -> Option<UnixTime> {
+    serde_json::from_str::<Written<'_>>(text).ok().and_then(|written| written.4).map(UnixTime::from_millis)
+}
+
 /// An entry as it was read.
 #[derive(Default)]
 pub(super) struct Entry<'a> {

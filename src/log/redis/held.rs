@@ -1,6 +1,6 @@
 //! What this node knows to have been in the log, so that it can put back what the log has lost.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::clock::UnixTime;
 
@@ -28,7 +28,7 @@ impl Default for Held {
 }
 
 impl Held {
-    fn up_to(bytes: usize) -> Self {
+    pub(super) fn up_to(bytes: usize) -> Self {
         Self { young: Generation::default(), old: Generation::default(), half: bytes / 2 }
     }
 
@@ -37,10 +37,8 @@ impl Held {
         if self.old.records.contains_key(record) || self.young.records.contains_key(record) {
             return;
         }
-        // With what an entry of the map takes.
-        let bytes = record.len() + 64;
         self.young.records.insert(record.into(), until);
-        self.young.bytes += bytes;
+        self.young.bytes += taken_by(record);
         if self.young.bytes > self.half {
             self.old = std::mem::take(&mut self.young);
         }
@@ -49,44 +47,56 @@ impl Held {
     /// Lets go of what nobody can use any more.
     pub(super) fn forget_until(&mut self, watermark: UnixTime) {
         for generation in [&mut self.young, &mut self.old] {
-            generation.records.retain(|_, until| until.is_none_or(|until| until > watermark));
+            let Generation { records, bytes } = generation;
+            records.retain(|text, until| {
+                let is_live = until.is_none_or(|until| until > watermark);
+                *bytes -= if is_live { 0 } else { taken_by(text) };
+                is_live
+            });
         }
     }
 
-    /// What is held and is not there.
-    pub(super) fn beside(&self, is_there: impl Fn(&str) -> bool) -> Vec<Box<str>> {
-        let all = self.old.records.keys().chain(self.young.records.keys());
-        all.filter(|record| !is_there(record)).cloned().collect()
+    /// All that is held, which is held no more.
+    pub(super) fn take(&mut self) -> HashSet<Box<str>> {
+        let [old, young] = [std::mem::take(&mut self.old), std::mem::take(&mut self.young)];
+        old.records.into_keys().chain(young.records.into_keys()).collect()
     }
+}
+
+/// How much room a text takes, with its entry in a map.
+fn taken_by(text: &str) -> usize {
+    text.len() + 64
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn taken(held: &mut Held) -> Vec<String> {
+        let mut texts: Vec<String> = held.take().into_iter().map(String::from).collect();
+        texts.sort();
+        texts
+    }
+
     #[test]
-    fn what_the_log_lacks_is_told_until_it_has_expired() {
+    fn records_are_held_once_and_until_they_have_expired() {
         let mut held = Held::default();
         held.put("a", Some(UnixTime::from_secs(1)));
         held.put("b", None);
         held.put("b", None);
         held.put("c", Some(UnixTime::from_secs(3)));
-        let beside = |held: &Held| {
-            let mut records = held.beside(|record| record == "c");
-            records.sort();
-            records
-        };
-        assert_eq!(beside(&held), ["a".into(), "b".into()] as [Box<str>; 2]);
         held.forget_until(UnixTime::from_secs(1));
-        assert_eq!(beside(&held), ["b".into()] as [Box<str>; 1]);
+        assert_eq!(held.young.bytes, 2 * taken_by("b"));
+        assert_eq!(taken(&mut held), ["b", "c"]);
+        assert_eq!((taken(&mut held).len(), held.young.bytes), (0, 0));
     }
 
     #[test]
     fn no_more_is_held_than_there_is_room_for_and_the_oldest_goes_first() {
         let mut held = Held::up_to(20_000);
         (0..10_000).for_each(|number| held.put(&number.to_string(), None));
-        let records = held.beside(|_| false);
-        assert!((100..300).contains(&records.len()), "{}", records.len());
-        assert!(records.contains(&"9999".into()) && !records.contains(&"0".into()));
+        let texts = taken(&mut held);
+        assert!((100..300).contains(&texts.len()), "{}", texts.len());
+        assert!(texts.contains(&"9999".to_owned()) && !texts.contains(&"0".to_owned()));
     }
 }

@@ -129,6 +129,9 @@ impl Link {
                 }
             })?;
         }
+        if !self.place.is_fsynced && self.place.replicas > 0 {
+            redis::cmd("WAIT").arg(0).arg(1).exec(&mut connection).map_err(|error| self.refusal(&error))?;
+        }
         // Whether an answer still comes, after what the checks may have left behind.
         redis::cmd("PING").exec(&mut connection).map_err(|error| self.refusal(&error))?;
         Ok(connection)
@@ -167,6 +170,11 @@ impl Link {
 /// What the server said first, where it was asked several things at once.
 fn server_error(error: &RedisError) -> Option<ServerError> {
     error.clone().into_server_errors()?.first().map(|(_, error)| error.clone())
+}
+
+/// Of several things that were asked at once, which the server refused first.
+pub(super) fn first_refused(error: &RedisError) -> Option<usize> {
+    error.clone().into_server_errors()?.first().map(|(place, _)| *place)
 }
 
 /// The word that an error of the server begins with.

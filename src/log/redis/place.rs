@@ -3,15 +3,14 @@
 //! `redis://[user:password@]host[:port][/db][?namespace=…&replicas=…&fsync=…&wait=…]`, `rediss://` for TLS, and
 //! `redis+sentinel://host[:port][,host[:port]…]/service[/db]` for what sentinels watch over.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
-use redis::{Client, IntoConnectionInfo, RedisResult};
+use redis::{Client, Connection, ConnectionInfo, ErrorKind, IntoConnectionInfo, RedisResult};
 use url::Url;
 
 use crate::log::LogError;
 use crate::revocation::Durability;
-use crate::sync::Mutex;
 
 /// The namespace of a log for which none is named.
 const NAMESPACE: &str = "signoff";
@@ -31,17 +30,65 @@ pub(super) struct Place {
 }
 
 pub(super) enum Source {
-    Server(Client),
-    Sentinels(Mutex<SentinelClient>),
+    Server(ConnectionInfo),
+    Sentinels(Sentinels),
+}
+
+/// What knows under a name which server is the primary.
+pub(super) struct Sentinels {
+    addresses: Vec<ConnectionInfo>,
+    /// Which of them has answered last.
+    last: AtomicUsize,
+    service: String,
+    /// How to connect to the server that they name, but for its address.
+    server: ConnectionInfo,
+    scheme: &'static str,
 }
 
 impl Source {
-    pub(super) fn connect(&self, timeout: Duration) -> RedisResult<redis::Connection> {
+    /// Connects within so long: to the server, and to each sentinel that is asked for it.
+    pub(super) fn connect(&self, timeout: Duration) -> RedisResult<Connection> {
         match self {
-            Self::Server(client) => client.get_connection_with_timeout(timeout),
+            Self::Server(info) => connect(info, timeout),
             // Asked anew each time: another server may have been promoted.
-            Self::Sentinels(client) => client.lock().get_connection(),
+            Self::Sentinels(sentinels) => sentinels.connect(timeout),
         }
+    }
+}
+
+fn connect(info: &ConnectionInfo, timeout: Duration) -> RedisResult<Connection> {
+    Client::open(info.clone())?.get_connection_with_timeout(timeout)
+}
+
+impl Sentinels {
+    /// By the first that answers. The crate's own client waits for each without a limit.
+    fn connect(&self, timeout: Duration) -> RedisResult<Connection> {
+        let mut fault = None;
+        let (before, from_last) = self.addresses.split_at(self.last.load(Ordering::Relaxed));
+        for address in from_last.iter().chain(before) {
+            let ask = || -> RedisResult<Connection> {
+                let mut sentinel = connect(address, timeout)?;
+                sentinel.set_read_timeout(Some(timeout))?;
+                let mut command = redis::cmd("SENTINEL");
+                let named: Option<(String, u16)> =
+                    command.arg("GET-MASTER-ADDR-BY-NAME").arg(&self.service).query(&mut sentinel)?;
+                let (host, port) = named
+                    .ok_or((ErrorKind::MasterNameNotFoundBySentinel, "the sentinels know no service of that name"))?;
+                // An IPv6 address has colons of its own.
+                let host = if host.contains(':') { format!("[{host}]") } else { host };
+                let named = format!("{}://{host}:{port}", self.scheme).into_connection_info()?;
+                connect(&self.server.clone().set_addr(named.addr().clone()), timeout)
+            };
+            match ask() {
+                Ok(connection) => {
+                    let place = self.addresses.iter().position(|other| std::ptr::eq(other, address));
+                    self.last.store(place.unwrap_or(0), Ordering::Relaxed);
+                    return Ok(connection);
+                }
+                Err(error) => fault = Some(error),
+            }
+        }
+        Err(fault.unwrap_or_else(|| (ErrorKind::EmptySentinelList, "no sentinel is named").into()))
     }
 }
 
@@ -93,8 +140,8 @@ impl Place {
         }
         let fault = |error: redis::RedisError| wrong(&error.to_string());
         let source = match is_sentinel {
-            true => sentinels(text, &url, is_tls)?,
-            false => Source::Server(Client::open(url.as_str()).map_err(fault)?),
+            true => sentinels(text, &url, if is_tls { "rediss" } else { "redis" })?,
+            false => Source::Server(url.into_connection_info().map_err(fault)?),
         };
         Ok(Self { source, shown, namespace, replicas, is_fsynced, wait })
     }
@@ -141,45 +188,34 @@ fn single_host(text: &str) -> String {
     }
 }
 
-fn sentinels(text: &str, url: &Url, is_tls: bool) -> Result<Source, LogError> {
+fn sentinels(text: &str, url: &Url, scheme: &'static str) -> Result<Source, LogError> {
     let wrong = |fault: &str| LogError::Url { fault: fault.to_owned() };
     let fault = |error: redis::RedisError| wrong(&error.to_string());
     let mut path = url.path().trim_start_matches('/').split('/');
     let service = path.next().filter(|name| !name.is_empty());
     let service =
         service.ok_or_else(|| wrong("the name that the sentinels have for the server is missing: /service"))?;
-    let db = match path.next() {
+    let db: u32 = match path.next() {
         None | Some("") => 0,
         Some(db) => db.parse().map_err(|_| wrong("the database behind the service must be a number"))?,
     };
     let mut addresses = Vec::new();
     for host in hosts(text).unwrap_or_default().split(',') {
-        let host = if host.contains(':') { host.to_owned() } else { format!("{host}:26379") };
-        let scheme = if is_tls { "rediss" } else { "redis" };
-        let info = format!("{scheme}://{host}").into_connection_info().map_err(fault)?;
-        addresses.push(info.addr().clone());
+        let has_port = host.rsplit_once(']').map_or(host, |(_, port)| port).contains(':');
+        let port = if has_port { "" } else { ":26379" };
+        addresses.push(format!("{scheme}://{host}{port}").into_connection_info().map_err(fault)?);
     }
-    let mut builder = SentinelClientBuilder::new(addresses, service, SentinelServerType::Master)
-        .map_err(fault)?
-        .set_client_to_redis_db(db);
-    let decoded = |part: &str| percent(part).ok_or_else(|| wrong("user or password are no UTF-8"));
-    if !url.username().is_empty() {
-        builder = builder.set_client_to_redis_username(decoded(url.username())?);
-    }
-    if let Some(password) = url.password() {
-        builder = builder.set_client_to_redis_password(decoded(password)?);
-    }
-    if is_tls {
-        builder = builder.set_client_to_redis_tls_mode(redis::TlsMode::Secure);
-    }
-    Ok(Source::Sentinels(Mutex::new(builder.build().map_err(fault)?)))
-}
-
-/// Undoes percent-encoding.
-fn percent(text: &str) -> Option<String> {
-    let plus = text.replace('+', "%2B");
-    let pairs = format!("x={plus}");
-    url::form_urlencoded::parse(pairs.as_bytes()).next().map(|(_, value)| value.into_owned())
+    let rest = url.as_str().split_once("://").map_or("", |(_, rest)| rest);
+    let mut server = format!("{scheme}://{rest}").parse::<Url>().map_err(|error| wrong(&error.to_string()))?;
+    server.set_path(&db.to_string());
+    let server = server.into_connection_info().map_err(fault)?;
+    Ok(Source::Sentinels(Sentinels {
+        addresses,
+        last: AtomicUsize::new(0),
+        service: service.to_owned(),
+        server,
+        scheme,
+    }))
 }
 
 #[cfg(test)]
@@ -204,13 +240,20 @@ mod tests {
         assert_eq!(full.wait, Duration::from_millis(250));
         assert_eq!(full.shown, "rediss://redis.example:6380/2 (shop:eu)");
         assert_eq!(place("redis://h?fsync=true").durability(), Durability::Fsynced { replicas: 0 });
-        let Source::Server(client) = full.source else { panic!("a server") };
-        let info = client.get_connection_info();
+        let Source::Server(info) = full.source else { panic!("a server") };
         assert_eq!((info.redis_settings().username(), info.redis_settings().password()), (Some("user"), Some("p@ss")));
         assert!(matches!(info.addr(), ConnectionAddr::TcpTls { insecure: false, .. }));
-        let watched = place("redis+sentinel://user:secret@a,b:5000/main/1");
-        assert!(matches!(watched.source, Source::Sentinels(_)));
-        assert!(!watched.shown.contains("secret"), "{}", watched.shown);
+        let watched = place("redis+sentinel://user:p%40ss@a,b:5000,[::1]/main/1");
+        let Source::Sentinels(Sentinels { addresses, service, server, .. }) = watched.source else {
+            panic!("sentinels")
+        };
+        let addresses: Vec<_> = addresses.iter().map(|info| info.addr().to_string()).collect();
+        assert_eq!(
+            (service.as_str(), addresses.as_slice()),
+            ("main", &["a:26379", "b:5000", "::1:26379"].map(str::to_owned)[..])
+        );
+        assert_eq!((server.redis_settings().password(), server.redis_settings().db()), (Some("p@ss"), 1));
+        assert!(!watched.shown.contains("ss"), "{}", watched.shown);
     }
 
     #[test]

@@ -17,23 +17,36 @@ local function highest()
   end
   return last
 end
--- Makes the log where there is none, with what is known of an earlier one.
-local function begin(identity, watermark, newest, longest)
-  if redis.call('HEXISTS', facts, 'identity') == 1 then return 0 end
-  redis.call('HSET', facts, 'identity', identity, 'format', '100', 'losses', '0', 'count', '0', 'first', '1', 'last', '0')
+-- The position of an entry that was read.
+local function position(entry) return tonumber(string.match(entry[1], '^%d+')) end
+-- The last position that doubles tell from the next.
+local POSITION_MAX = 9007199254740991
+-- How many entries there are, and the position of the first: of the next where there is none.
+local function contents()
+  local entries = redis.call('XRANGE', stream, '-', string.format('%.0f', POSITION_MAX), 'COUNT', '1')
+  if entries[1] then return redis.call('XLEN', stream), position(entries[1]) end
+  return 0, highest() + 1
+end
+-- States facts, those that are given.
+local function state(watermark, newest, longest)
   if watermark ~= '' then redis.call('HSET', facts, 'watermark', watermark) end
   if newest ~= '' then redis.call('HSET', facts, 'newest', newest) end
   if longest ~= '' then redis.call('HSET', facts, 'longest_lifetime', longest) end
+end
+-- Makes the log where there is none, with what is known of an earlier one.
+local function begin(identity, watermark, newest, longest)
+  if redis.call('HEXISTS', facts, 'identity') == 1 then return 0 end
+  local length, first = contents()
+  redis.call('HSET', facts, 'identity', identity, 'format', '100', 'losses', '0', 'last', '0')
+  put('count', length)
+  put('first', first)
+  state(watermark, newest, longest)
   return 1
 end
--- The position of an entry that was read.
-local function position(entry) return tonumber(string.match(entry[1], '^%d+')) end
 -- Notes what somebody else has taken from the stream, so that every node puts back what it holds.
 local function note_losses()
-  local length = redis.call('EXISTS', stream) == 1 and redis.call('XLEN', stream) or 0
-  local count, first = number('count') or 0, highest() + 1
-  local entries = redis.call('XRANGE', stream, '-', '+', 'COUNT', '1')
-  if entries[1] then first = position(entries[1]) end
+  local length, first = contents()
+  local count = number('count') or 0
   if length >= count and (count == 0 or first <= (number('first') or 0)) then return 0 end
   redis.call('HINCRBY', facts, 'losses', 1)
   put('count', length)

@@ -13,11 +13,15 @@ macro_rules! script {
 /// batch that they stand behind; zeros where the stream has no ids left.
 pub(super) const APPEND: &str = script!(include_str!("append.lua"));
 
-/// Raises the watermark, and takes what has expired from the front. Answers with how many it took, and the watermark.
+/// Raises the watermark, and takes what has expired from the front. Answers with how many it took,
+/// the watermark, and whether there may be more.
 pub(super) const COLLECT: &str = script!(include_str!("collect.lua"));
 
 /// Makes a log where there is none. `ARGV`: identity, watermark, newest, longest lifetime. Answers whether it did.
 pub(super) const BEGIN: &str = script!("return begin(ARGV[1], ARGV[2], ARGV[3], ARGV[4])");
+
+/// States facts that were stated before. `ARGV`: watermark, newest, longest lifetime.
+pub(super) const RESTATE: &str = script!("return state(ARGV[1], ARGV[2], ARGV[3])");
 
 /// Notes that somebody else has taken entries, if somebody has.
 pub(super) const NOTE_LOSSES: &str = script!("return note_losses()");

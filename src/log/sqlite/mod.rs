@@ -253,7 +253,7 @@ impl RevocationLog for SqliteLog {
                      WHERE keep_until <= ?1 AND position <> (SELECT max(position) FROM revocation) LIMIT ?2)",
             )?;
             let deleted = delete.execute(params![watermark.as_millis(), i64::try_from(max).unwrap_or(i64::MAX)])?;
-            Ok(Collected { deleted, watermark })
+            Ok(Collected { deleted, watermark, more: deleted == max })
         })
     }
 
