@@ -75,6 +75,12 @@ fn replica_of(primary: &RedisServer) -> RedisServer {
     let replica = RedisServer::start(&["--replicaof", "127.0.0.1", &primary.port.to_string()]);
     until("the replica follows", || replica.run::<String>(&["INFO", "replication"]).contains("master_link_status:up"));
     until("the primary counts on it", || primary.run::<String>(&["INFO", "replication"]).contains("state=online"));
+    // The first answer may take longer than any that follows.
+    let mut connection = primary.connection();
+    until("the replica confirms", || {
+        redis::cmd("SET").arg("replicated").arg(1).exec(&mut connection).unwrap();
+        redis::cmd("WAIT").arg(1).arg(100).query::<usize>(&mut connection).unwrap() == 1
+    });
     replica
 }
 
@@ -227,12 +233,12 @@ fn as_many_replicas_confirm_as_were_asked_for_or_it_is_said_that_they_did_not() 
         return;
     }
     let primary = RedisServer::start(&[]);
-    let url = primary.url("replicas=1&wait=500");
+    let url = primary.url("replicas=1&wait=2000");
     // Alone, it may be cut off from everything: that is not fresh, and nothing is acknowledged.
     let fault = open(Log::redis(&url).create_if_missing()).map(|_| ()).unwrap_err();
     assert_eq!(fault.status(), Status::LogUnconfirmed, "{fault}");
     let replica = replica_of(&primary);
-    let one = open(Log::redis(&url).max_staleness(Duration::from_millis(1500))).unwrap();
+    let one = open(Log::redis(&url).max_staleness(Duration::from_millis(3000))).unwrap();
     assert_eq!(recorded(&one, "jti-0"), Durability::Replicas { replicas: 1 });
     replica.freeze();
     let fault = revoke(&one, "jti-1").unwrap_err();
