@@ -1051,8 +1051,8 @@ typedef struct signoff_log_options {
     uint32_t on_unknown;
     /**
      * The file, for SIGNOFF_LOG_SQLITE. The URL, for SIGNOFF_LOG_REDIS: "redis://user:password@host:6379/0?namespace=shop",
-     * with the options that docs/operations.md has. With SIGNOFF_LOG_SQLITE such a URL is understood too, so that a program
-     * with a setting for the path can be given either. No text for SIGNOFF_LOG_MEMORY.
+     * with the options that docs/operations.md has, a local file beside it among them. With SIGNOFF_LOG_SQLITE such a URL
+     * is understood too, so that a program with a setting for the path can be given either. No text for SIGNOFF_LOG_MEMORY.
      */
     struct signoff_str path;
     /**

@@ -178,12 +178,12 @@ fn a_later_minor_version_is_shared_and_a_later_major_one_is_refused() {
     let path = folder.path().join("signoff.db");
     let engine = create(&path);
     revoke(&engine, "a").unwrap();
-    // What 1.1 might bring: a column, a fact and a table of its own.
+    // What 1.2 might bring: a column, a fact and a table of its own.
     let newer = Connection::open(&path).unwrap();
     newer
         .execute_batch(
             "ALTER TABLE revocation ADD COLUMN actor TEXT; CREATE TABLE audit (x);
-             INSERT INTO fact VALUES ('colour', 'blue'); PRAGMA user_version = 101",
+             INSERT INTO fact VALUES ('colour', 'blue'); PRAGMA user_version = 102",
         )
         .unwrap();
     revoke(&engine, "b").unwrap();
@@ -197,6 +197,22 @@ fn a_later_minor_version_is_shared_and_a_later_major_one_is_refused() {
     drop(newer);
     let error = open(Log::sqlite(&path)).map(|_| ()).unwrap_err();
     assert!(matches!(&error, Error::Log(LogError::Newer { found: 200, .. })), "{error}");
+}
+
+#[test]
+fn a_file_of_the_first_version_is_opened_and_brought_to_this_one() {
+    let folder = folder();
+    let path = folder.path().join("signoff.db");
+    let engine = create(&path);
+    revoke(&engine, "a").unwrap();
+    drop(engine);
+    let file = Connection::open(&path).unwrap();
+    file.execute_batch("DROP TABLE unsent; PRAGMA user_version = 100").unwrap();
+    let engine = open(Log::sqlite(&path)).unwrap();
+    assert_eq!(status(&engine, &token("a")), Status::TokenRevoked);
+    let version = file.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(version, 101);
+    assert_eq!(file.query_row("SELECT count(*) FROM unsent", [], |row| row.get::<_, i64>(0)).unwrap(), 0);
 }
 
 #[test]

@@ -90,11 +90,21 @@ export interface LogOptions {
    * `'redis://user:password@host:6379/0?namespace=shop'`. Made if it is missing. `':memory:'`: they end with the process.
    */
   log?: string
+  /**
+   * A file beside a log on Redis, with a copy of it: a restart reads only what is new, and the engine opens while Redis is away. It
+   * then answers as long as the copy is not older than `maxStaleness`. Made if it is missing; processes of a machine share it.
+   */
+  localFile?: string
+  /**
+   * What becomes of a log-out that Redis can't take. `'refuse'` unless given: it fails. `'keep'`: it is kept in `localFile`, where it
+   * binds this machine, and given to Redis when that is back.
+   */
+  onOutage?: 'refuse' | 'keep'
   /** Fails where the file is missing, since an empty list would log everybody in again. */
   logMustExist?: boolean
   /** The longest that any token on this log lives, refresh tokens included. Stored with the log. */
   longestLifetime?: Duration
-  /** How old the list may be before tokens are answered with 503. 10 seconds unless given. */
+  /** How old the list may be before tokens are answered with 503. 10 seconds unless given, 30 on Redis. */
   maxStaleness?: Duration
   /** What becomes of a token while the list is older than that. `'reject'` (503) unless given. */
   onUnknown?: 'reject' | 'accept' | { acceptYounger: Duration }

@@ -112,7 +112,7 @@ pub unsafe extern "C" fn signoff_engine_open(
         if log.forks != fork::count() {
             return Err(CallError::Forked.into());
         }
-        if log.is_file {
+        if log.may_be_file {
             fork::refuse_files()?;
         }
         // Before anything is opened, so that no fork is missed.

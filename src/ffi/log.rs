@@ -49,8 +49,8 @@ pub struct signoff_log_options {
     /// SIGNOFF_ON_UNKNOWN_….
     pub on_unknown: u32,
     /// The file, for SIGNOFF_LOG_SQLITE. The URL, for SIGNOFF_LOG_REDIS: "redis://user:password@host:6379/0?namespace=shop",
-    /// with the options that docs/operations.md has. With SIGNOFF_LOG_SQLITE such a URL is understood too, so that a program
-    /// with a setting for the path can be given either. No text for SIGNOFF_LOG_MEMORY.
+    /// with the options that docs/operations.md has, a local file beside it among them. With SIGNOFF_LOG_SQLITE such a URL
+    /// is understood too, so that a program with a setting for the path can be given either. No text for SIGNOFF_LOG_MEMORY.
     pub path: signoff_str,
     /// For SIGNOFF_ON_UNKNOWN_ACCEPT_YOUNGER, in milliseconds; 0 with any other.
     pub accept_younger_ms: u64,
@@ -75,7 +75,7 @@ sized!(signoff_log_options);
 /// Redis the server. fork(): one from before is refused in the child; make it there.
 pub struct signoff_log {
     pub(super) log: Log,
-    pub(super) is_file: bool,
+    pub(super) may_be_file: bool,
     pub(super) forks: u32,
 }
 
@@ -95,7 +95,7 @@ pub unsafe extern "C" fn signoff_log_new(
         let out = call.out_handle(out, "out")?;
         let options = call.sized_in(options)?;
         let log = options.read(&call)?;
-        out.set(signoff_log { is_file: log.is_file(), log, forks: fork::watch() });
+        out.set(signoff_log { may_be_file: log.may_be_file(), log, forks: fork::watch() });
         Ok(())
     })
 }

@@ -27,6 +27,19 @@ fn random() -> Option<[u8; 16]> {
     Some(std::array::from_fn(|_| RandomState::new().hash_one(0_u8).to_le_bytes()[0]))
 }
 
+/// A log on a server, whose copy is in a file if one is named.
+#[cfg(feature = "redis")]
+pub(in crate::log) fn open_redis(url: &str, local_file: Option<&std::path::Path>) -> super::RedisLog {
+    let opening = super::Opening {
+        create: super::Create::IfMissing,
+        may_be_away: false,
+        max_staleness: Duration::from_secs(30),
+        local_file,
+        on_outage: None,
+    };
+    super::RedisLog::open(url, &opening, random).unwrap().0
+}
+
 fn all() -> Vec<(&'static str, Bench)> {
     let memory = MemoryLog::new([7; 16]);
     #[allow(unused_mut)]
@@ -50,11 +63,18 @@ fn all() -> Vec<(&'static str, Bench)> {
     if redis_server::is_there() {
         let server = redis_server::RedisServer::start(&[]);
         let url = server.url("namespace=conformance");
-        let open = move || -> Box<dyn RevocationLog> {
-            let (random, staleness) = (random, Duration::from_secs(30));
-            Box::new(super::RedisLog::open(&url, super::Create::IfMissing, staleness, random).unwrap().0)
-        };
+        let open = move || -> Box<dyn RevocationLog> { Box::new(open_redis(&url, None)) };
         logs.push(("redis", Bench { open: Box::new(open), _place: Some(Box::new(server)) }));
+        #[cfg(any(feature = "sqlite", feature = "sqlite-system"))]
+        {
+            let (server, folder) = (redis_server::RedisServer::start(&[]), tempfile::tempdir().unwrap());
+            let (url, path) = (server.url("namespace=conformance"), folder.path().join("signoff.db"));
+            let open = move || -> Box<dyn RevocationLog> { Box::new(open_redis(&url, Some(&path))) };
+            logs.push((
+                "redis with a local file",
+                Bench { open: Box::new(open), _place: Some(Box::new((server, folder))) },
+            ));
+        }
     }
     logs
 }

@@ -234,6 +234,18 @@ impl LogError {
         }
     }
 
+    /// Whether the log may be as it should and only not be reached now.
+    pub(crate) fn is_away(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable { .. }
+                | Self::Interrupted { .. }
+                | Self::Replica { .. }
+                | Self::ServerFull { .. }
+                | Self::Unconfirmed { .. }
+        )
+    }
+
     /// Whether it is certain that an append that failed so has appended nothing.
     pub(crate) fn is_certain(&self) -> bool {
         !matches!(

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::{Appended, Collected, Cursor, Facts, LogError, Page, Read, RevocationLog, Visit, advance};
+use super::{Appended, Collected, Cursor, Facts, Follows, LogError, Page, Read, RevocationLog, Visit, advance};
 use crate::clock::UnixTime;
 use crate::revocation::{Durability, Record};
 use crate::sync::Mutex;
@@ -50,10 +50,6 @@ impl RevocationLog for MemoryLog {
         self.salt
     }
 
-    fn durability(&self) -> Durability {
-        Durability::Memory
-    }
-
     /// Whoever writes is this process, which learns of its own revocations as it appends them. What is left to find out is
     /// that the log can still be read.
     fn poll_interval(&self) -> Duration {
@@ -71,7 +67,8 @@ impl RevocationLog for MemoryLog {
             state.records.push((cursor, record.clone()));
         }
         let keep_until = records.last().and_then(|record| record.keep_until);
-        Ok(Appended { first, last: Cursor { position: state.last, tag: first, keep_until }, behind: None })
+        let last = Cursor { position: state.last, tag: first, keep_until };
+        Ok(Appended { first, last, follows: Follows::Anything, durability: Durability::Memory })
     }
 
     fn read(&self, after: Cursor, visit: Visit<'_>) -> Result<Read, LogError> {

@@ -8,6 +8,9 @@
 
 #[cfg(test)]
 mod conformance;
+#[cfg(feature = "redis")]
+#[cfg_attr(not(any(feature = "sqlite", feature = "sqlite-system")), allow(dead_code))] // Nothing is a copy then.
+mod copy;
 mod error;
 mod memory;
 #[cfg(feature = "redis")]
@@ -24,11 +27,32 @@ pub use error::LogError;
 
 pub(crate) use memory::MemoryLog;
 #[cfg(feature = "redis")]
-pub(crate) use redis::RedisLog;
+pub(crate) use redis::{Opening, RedisLog};
 #[cfg(any(feature = "sqlite", feature = "sqlite-system"))]
 pub(crate) use sqlite::SqliteLog;
 #[cfg(all(feature = "capi", any(feature = "sqlite", feature = "sqlite-system")))]
 pub(crate) use sqlite::open_files;
+
+/// Opens the copy of a log in a file.
+#[cfg(all(feature = "redis", any(feature = "sqlite", feature = "sqlite-system")))]
+fn open_copy(
+    path: &std::path::Path,
+    of: &str,
+    random: fn() -> Option<[u8; 16]>,
+) -> Result<Box<dyn copy::LogCopy>, LogError> {
+    Ok(Box::new(sqlite::CopyFile::open(path, of, random)?))
+}
+
+/// Without SQLite there is none.
+#[cfg(all(feature = "redis", not(any(feature = "sqlite", feature = "sqlite-system"))))]
+fn open_copy(
+    path: &std::path::Path,
+    _of: &str,
+    _random: fn() -> Option<[u8; 16]>,
+) -> Result<Box<dyn copy::LogCopy>, LogError> {
+    let fault = "this signoff was built without SQLite: build it with the feature `sqlite`".to_owned();
+    Err(LogError::Io { path: path.display().to_string(), fault })
+}
 
 /// Without SQLite there are none.
 #[cfg(all(feature = "capi", not(any(feature = "sqlite", feature = "sqlite-system"))))]
@@ -47,9 +71,6 @@ pub(crate) type Visit<'v> = &'v mut dyn FnMut(RecordRef<'_>) -> ControlFlow<()>;
 pub(crate) trait RevocationLog: Send + Sync {
     /// The secret that the index's fingerprints are made under. Never changes.
     fn salt(&self) -> [u8; 16];
-
-    /// What a record outlives once `append` has returned.
-    fn durability(&self) -> Durability;
 
     /// After how long what others write is looked for again.
     fn poll_interval(&self) -> Duration {
@@ -72,7 +93,12 @@ pub(crate) trait RevocationLog: Send + Sync {
         Standing::Proven
     }
 
-    /// Appends records in order, all or none.
+    /// Whether there is a copy of the log on this machine, which can be read while the log itself can't.
+    fn has_copy(&self) -> bool {
+        false
+    }
+
+    /// Appends records in order, all or none, and says what they outlive then.
     ///
     /// # Errors
     /// [`LogError`]; [`LogError::is_certain`] says whether it is certain that nothing was appended.
@@ -128,6 +154,17 @@ pub enum Origin {
     Created,
 }
 
+/// What becomes of a revocation that can't be given to the log on a server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums)] // Refused or kept.
+pub enum OnOutage {
+    /// It fails, and says why. It binds in this process alone.
+    #[default]
+    Refuse,
+    /// It is kept in the local file, where it binds every process on that file, and is given to the log when that is there again.
+    Keep,
+}
+
 /// Where a reader stands: the last position it has seen, the random tag of the batch it came with, and until
 /// when it was kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -138,6 +175,13 @@ pub(crate) struct Cursor {
 }
 
 impl Cursor {
+    /// Whether both are at the same entry.
+    #[cfg(feature = "redis")]
+    #[cfg_attr(not(any(feature = "sqlite", feature = "sqlite-system")), allow(dead_code))]
+    fn is_at(self, other: Self) -> bool {
+        (self.position, self.tag) == (other.position, other.tag)
+    }
+
     /// Whether the log is still the one that the reader knows, by the tag that it has at the reader's position
     /// now, if any, its watermark, and the highest position that it ever gave.
     fn is_known(self, tag: Option<i64>, watermark: Option<UnixTime>, highest: i64) -> bool {
@@ -155,8 +199,22 @@ impl Cursor {
 pub(crate) struct Appended {
     pub(crate) first: i64,
     pub(crate) last: Cursor,
-    /// The tag of what it stands behind, where another log might have taken the place of the one that was read.
-    pub(crate) behind: Option<i64>,
+    pub(crate) follows: Follows,
+    /// What it outlives.
+    pub(crate) durability: Durability,
+}
+
+/// What an appended batch stands behind: a reader who stands there too need not read it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Follows {
+    /// What has the position before it, which others can't have taken since.
+    Anything,
+    /// The batch with this tag. In its place there may be another, where the log was taken by another.
+    #[cfg_attr(not(feature = "redis"), allow(dead_code))]
+    Batch(i64),
+    /// It is to be read all the same.
+    #[cfg_attr(not(feature = "redis"), allow(dead_code))]
+    ToBeRead,
 }
 
 /// What the log says of itself.
@@ -200,6 +258,9 @@ pub(crate) enum Standing {
     /// It may be cut off from them.
     #[cfg_attr(not(feature = "redis"), allow(dead_code))]
     Unproven(LogError),
+    /// The log can't be read. What was read is a copy on this machine, which was all that there was at that time.
+    #[cfg_attr(not(feature = "redis"), allow(dead_code))]
+    Copied { at: UnixTime, error: LogError },
 }
 
 /// What a collection did.

@@ -11,14 +11,16 @@ const POLICY_OPTIONS = [
   'insecureAllowMissingExp', 'numericIds', 'maxTokenBytes',
 ]
 const LOG_OPTIONS = [
-  'log', 'logMustExist', 'longestLifetime', 'maxStaleness', 'onUnknown', 'openTimeout', 'revokeTimeout', 'startUnknown',
+  'log', 'localFile', 'logMustExist', 'longestLifetime', 'maxStaleness', 'onOutage', 'onUnknown', 'openTimeout', 'revokeTimeout',
+  'startUnknown',
 ]
 const ONE_KEY = ['secret', 'jwk', 'algorithm', 'keyId', 'issuers']
 
 /** Left out, these make an engine stricter or change nothing. Left undefined, the others would loosen it by a slip. */
 const MAY_BE_UNDEFINED = new Set([
   'insecureAllowShortSecret', 'insecureAllowMissingExp', 'numericIds', 'leeway', 'issuedInFuture', 'maxTokenBytes',
-  'logMustExist', 'onUnknown', 'openTimeout', 'revokeTimeout', 'startUnknown', 'maxStaleness', 'algorithm', 'algorithms',
+  'logMustExist', 'localFile', 'onOutage', 'onUnknown', 'openTimeout', 'revokeTimeout', 'startUnknown', 'maxStaleness', 'algorithm',
+  'algorithms',
 ])
 
 /** What the native part takes: a JSON text, and the secrets apart from it. */
@@ -161,7 +163,20 @@ function logOf(options) {
     openTimeoutMs: optional('openTimeout', duration),
     appendTimeoutMs: optional('revokeTimeout', duration),
     startUnknown: optional('startUnknown', flag, false),
+    localFile: optional('localFile', file),
+    keepsInOutage: optional('onOutage', keeps),
   }
+}
+
+function file(name, value) {
+  const path = text(name, value)
+  if (path === '') throw argumentError(`${name} is empty: give the path of a file`)
+  return path
+}
+
+function keeps(name, value) {
+  if (value !== 'keep' && value !== 'refuse') throw argumentError(`${name} must be 'refuse' or 'keep'`)
+  return value === 'keep'
 }
 
 function unknownOf(given = 'reject') {

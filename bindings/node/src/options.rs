@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use napi::bindgen_prelude::Uint8Array;
 use serde::Deserialize;
-use signoff::{Algorithm, Error, Key, KeySet, Log, NumericIds, OnUnknown, Policy, Status};
+use signoff::{Algorithm, Error, Key, KeySet, Log, NumericIds, OnOutage, OnUnknown, Policy, Status};
 
 use crate::fault::Fault;
 
@@ -63,6 +63,8 @@ struct LogOptions {
     open_timeout_ms: Option<u64>,
     append_timeout_ms: Option<u64>,
     start_unknown: bool,
+    local_file: Option<String>,
+    keeps_in_outage: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -188,6 +190,12 @@ impl LogOptions {
         }
         if self.start_unknown {
             log = log.start_unknown();
+        }
+        if let Some(path) = self.local_file {
+            log = log.local_file(path);
+        }
+        if let Some(keeps) = self.keeps_in_outage {
+            log = log.on_outage(if keeps { OnOutage::Keep } else { OnOutage::Refuse });
         }
         log.on_unknown(match (self.on_unknown, self.accept_younger_ms) {
             (OnUnknownOption::Accept, _) => OnUnknown::Accept,

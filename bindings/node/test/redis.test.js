@@ -6,7 +6,10 @@ const test = require('node:test')
 const assert = require('node:assert/strict')
 const { execFileSync, spawn, spawnSync } = require('node:child_process')
 const { once } = require('node:events')
+const { mkdtempSync, rmSync } = require('node:fs')
 const { createServer } = require('node:net')
+const { tmpdir } = require('node:os')
+const { join } = require('node:path')
 
 const { Engine } = require('../index.js')
 
@@ -17,14 +20,33 @@ const skip = isThere ? false : 'SKIPPED: redis-server is not installed (Debian: 
 
 /** A server of the test's own, on a free port, with nothing on disk. */
 async function startRedis(t) {
-  const probe = createServer().listen(0, '127.0.0.1')
+  return (await startServer(t)).log
+}
+
+async function startServer(t, given) {
+  const probe = createServer().listen(given ?? 0, '127.0.0.1')
   await once(probe, 'listening')
   const { port } = probe.address()
-  probe.close()
+  await new Promise((resolve) => probe.close(resolve))
   const server = spawn('redis-server', ['--port', `${port}`, '--bind', '127.0.0.1', '--save', ''])
   t.after(() => server.kill())
   for await (const text of server.stdout.setEncoding('utf8')) if (/Ready to accept connections/.test(text)) break
-  return `redis://127.0.0.1:${port}/?namespace=node`
+  return { server, port, log: `redis://127.0.0.1:${port}/?namespace=node` }
+}
+
+/** The code with which a token is refused. */
+function refusal(engine, token) {
+  try {
+    engine.verify(token)
+  } catch (error) {
+    return error.code
+  }
+}
+
+async function until(isSo) {
+  const end = Date.now() + 20_000
+  while (!(await isSo()) && Date.now() < end) await new Promise(setImmediate)
+  assert(await isSo(), `${isSo}`)
 }
 
 test('a log-out in one process is refused in another, at once and when it starts later', { skip }, async (t) => {
@@ -34,16 +56,7 @@ test('a log-out in one process is refused in another, at once and when it starts
   const token = one.sign({ sub: '42' }, { expiresIn: '1h' })
   assert.equal(two.verify(token).sub, '42')
   assert.equal(await one.revoke(token), 'recorded-on-primary')
-  const refused = () => {
-    try {
-      two.verify(token)
-    } catch (error) {
-      return error.code
-    }
-  }
-  const end = Date.now() + 20_000
-  while (refused() !== 'SIGNOFF_TOKEN_REVOKED' && Date.now() < end) await new Promise(setImmediate)
-  assert.equal(refused(), 'SIGNOFF_TOKEN_REVOKED')
+  await until(() => refusal(two, token) === 'SIGNOFF_TOKEN_REVOKED')
   const later = `
     const { Engine } = require(${JSON.stringify(require.resolve('../index.js'))})
     const engine = Engine.openSync({ secret: ${JSON.stringify(SECRET)}, log: ${JSON.stringify(log)}, logMustExist: true })
@@ -52,6 +65,37 @@ test('a log-out in one process is refused in another, at once and when it starts
   assert.equal(execFileSync(process.execPath, ['-e', later], { encoding: 'utf8' }).trim(), 'SIGNOFF_TOKEN_REVOKED')
   one.close()
   two.close()
+})
+
+test('with a file beside it an engine opens while the server is away, and users log out meanwhile', { skip }, async (t) => {
+  const { server, port, log } = await startServer(t)
+  const folder = mkdtempSync(join(tmpdir(), 'signoff-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const options = { secret: SECRET, log, localFile: join(folder, 'copy.db'), onOutage: 'keep', maxStaleness: '1h' }
+  const before = await Engine.open(options)
+  const [first, second] = [0, 1].map(() => before.sign({ sub: '42' }, { expiresIn: '1h' }))
+  assert.equal(await before.revoke(first), 'recorded-on-primary')
+  before.close()
+  server.kill()
+  await once(server, 'exit')
+  const meanwhile = await Engine.open(options)
+  assert.equal(refusal(meanwhile, first), 'SIGNOFF_TOKEN_REVOKED')
+  assert.equal(meanwhile.verify(second).sub, '42')
+  assert.equal(await meanwhile.revoke(second), 'recorded')
+  assert.equal(refusal(meanwhile, second), 'SIGNOFF_TOKEN_REVOKED')
+  await startServer(t, port)
+  const elsewhere = await Engine.open({ secret: SECRET, log })
+  for (const token of [first, second]) await until(() => refusal(elsewhere, token) === 'SIGNOFF_TOKEN_REVOKED')
+  meanwhile.close()
+  elsewhere.close()
+  for (const [wrong, code] of [
+    [{ localFile: '' }, 'SIGNOFF_ERR_ARGUMENT'],
+    [{ onOutage: 'hope' }, 'SIGNOFF_ERR_ARGUMENT'],
+    [{ localFile: undefined }, 'SIGNOFF_LOG_URL'],
+    [{ log: join(folder, 'other.db') }, 'SIGNOFF_LOG_URL'],
+  ]) {
+    await assert.rejects(Engine.open({ ...options, ...wrong }), { code })
+  }
 })
 
 test('what is wrong with a server is said, and no password with it', { skip }, async (t) => {

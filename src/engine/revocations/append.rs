@@ -10,7 +10,7 @@ use super::{Revocations, Threads};
 use crate::clock::UnixTime;
 use crate::error::RevokeError;
 use crate::index::Batch;
-use crate::log::{Appended, Cursor, LogError, advance};
+use crate::log::{Appended, Cursor, Follows, LogError, advance};
 use crate::revocation::{Record, Revoked, Target};
 use crate::sync::{Condvar, Mutex};
 
@@ -106,9 +106,10 @@ impl Revocations {
         while let Some(appended) = bound.front()
             && appended.first <= cursor.position + 1
         {
-            let continues = match appended.behind {
-                None => true,
-                Some(tag) => appended.first == cursor.position + 1 && tag == cursor.tag,
+            let continues = match appended.follows {
+                Follows::Anything => true,
+                Follows::Batch(tag) => appended.first == cursor.position + 1 && tag == cursor.tag,
+                Follows::ToBeRead => false,
             };
             // What does not continue, the reader has read, or stands in another log than it knows.
             if continues && appended.last.position > cursor.position {
@@ -184,7 +185,7 @@ impl Revocations {
                 // The follower need not read again what binds already.
                 self.queue.note_bound(appended);
                 self.head.fetch_max(appended.last.position, Ordering::Relaxed);
-                Ok(Revoked::Recorded { durability: self.log.durability() })
+                Ok(Revoked::Recorded { durability: appended.durability })
             }
             Err(error) => {
                 tracing::warn!(%error, count = records.len(), "revocations could not be recorded");
@@ -271,7 +272,7 @@ impl Queue {
     fn note_bound(&self, appended: Appended) {
         let mut bound = self.bound.lock();
         match bound.back_mut() {
-            Some(before) if appended.behind.is_none() && before.last.position + 1 == appended.first => {
+            Some(before) if appended.follows == Follows::Anything && before.last.position + 1 == appended.first => {
                 before.last = appended.last;
             }
             Some(_) | None => bound.push_back(appended),

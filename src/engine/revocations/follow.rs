@@ -96,6 +96,10 @@ impl Revocations {
             }
             Standing::Pending => Ok(()),
             Standing::Unproven(error) => Err(error),
+            Standing::Copied { at, error } => {
+                Moment::earlier(Times::now(), at).into_iter().for_each(|moment| self.freshness.renew(moment));
+                Err(error)
+            }
         }
     }
 
@@ -164,9 +168,14 @@ impl Revocations {
                 false => ControlFlow::Continue(()),
             }
         };
-        self.follow_from(&mut follower, Moment::of(Times::now()), &mut tell)?;
-        // What came while it read, so that the engine starts as fresh as one that reads a short log.
-        self.follow_from(&mut follower, Moment::of(Times::now()), &mut tell)?;
+        // A second time for what came while it read, so that the engine starts as fresh as one that reads a short log.
+        for _ in 0..2 {
+            match self.follow_from(&mut follower, Moment::of(Times::now()), &mut tell) {
+                // It starts from the copy that it has, as old as that is.
+                Err(error) if error.is_away() && self.log.has_copy() => *self.fault.lock() = Some(error),
+                done => *self.fault.lock() = done.map(|_| None)?,
+            }
+        }
         progress(Progress { read: total, total });
         Ok(())
     }

@@ -11,11 +11,15 @@ use crate::verdict::Unknown;
 /// The clock that counts suspended time takes a tenth of a verification to read. The two coarse ones are
 /// loads from memory; where both say that little time has passed, little has.
 pub(super) struct Freshness {
-    /// Zero until the log was read for the first time.
+    /// Later by [`BEFORE_BOOT`]. Zero until the log was read for the first time.
     boot: AtomicU64,
     uptime: AtomicU64,
     wall: AtomicI64,
 }
+
+/// How long before the machine was started a log may have been read that is still good for something: 34 years, so that
+/// no such time is below zero.
+const BEFORE_BOOT: u64 = 1 << 40;
 
 /// A moment by the three clocks: taken before a read, so that freshness counts from then.
 #[derive(Clone, Copy)]
@@ -28,7 +32,15 @@ pub(super) struct Moment {
 impl Moment {
     pub(super) fn of(times: Times) -> Self {
         let (boot, uptime) = (millis(times.boot()), millis(coarse_uptime()));
-        Self { boot, uptime, wall: Clock::System.now([None; 4]).as_millis() }
+        Self { boot: boot + BEFORE_BOOT, uptime, wall: Clock::System.now([None; 4]).as_millis() }
+    }
+
+    /// The moment at which the wall clock of `times` read `wall`. None where it has not yet: the clock was set back.
+    pub(super) fn earlier(times: Times, wall: UnixTime) -> Option<Self> {
+        let Self { boot, uptime, .. } = Self::of(times);
+        let age = u64::try_from(times.wall().as_millis() - wall.as_millis()).ok()?;
+        // The coarse uptime counts around zero.
+        Some(Self { boot: boot.checked_sub(age)?, uptime: uptime.wrapping_sub(age), wall: wall.as_millis() })
     }
 }
 
@@ -53,7 +65,7 @@ impl Freshness {
     pub(super) fn age(&self, times: Times) -> Option<Duration> {
         match self.boot.load(Ordering::Acquire) {
             0 => None,
-            renewed => Some(Duration::from_millis(millis(times.boot()).saturating_sub(renewed))),
+            renewed => Some(Duration::from_millis((millis(times.boot()) + BEFORE_BOOT).saturating_sub(renewed))),
         }
     }
 

@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::index::{Filtering, Index};
 use crate::keys::crypto;
 use crate::limits::{APPEND_TIMEOUT, MAX_STALENESS, MAX_STALENESS_REMOTE, OPEN_TIMEOUT};
-use crate::log::{Create, LogError, MemoryLog, Origin, RevocationLog};
+use crate::log::{Create, LogError, MemoryLog, OnOutage, Origin, RevocationLog};
 use crate::revocation::Salt;
 use crate::sync::Mutex;
 use crate::token::guess::Guess;
@@ -59,13 +59,15 @@ pub struct Log {
     options: Options,
     longest_lifetime: Option<Duration>,
     max_staleness: Option<Duration>,
+    /// What was asked for that this kind of log has not.
+    misplaced: Option<&'static str>,
 }
 
 #[derive(Clone)]
 enum Source {
     Memory(Result<MemoryLog, NoRandom>),
     Sqlite { path: PathBuf, create: Create },
-    Redis { url: String, create: Create },
+    Redis { url: String, create: Create, local_file: Option<PathBuf>, on_outage: Option<OnOutage> },
 }
 
 /// The operating system gave no random bytes for a log's secret.
@@ -100,7 +102,7 @@ impl Log {
             start: Start::CaughtUp,
             filtering: Filtering::On,
         };
-        Self { source, options, longest_lifetime: None, max_staleness: None }
+        Self { source, options, longest_lifetime: None, max_staleness: None, misplaced: None }
     }
 
     /// A log that ends with the process: after a restart every token that was logged out is good again.
@@ -129,7 +131,37 @@ impl Log {
     /// It must be there, unless [`create_if_missing`](Self::create_if_missing) says otherwise.
     #[must_use]
     pub fn redis(url: impl Into<String>) -> Self {
-        Self::of(Source::Redis { url: url.into(), create: Create::Never })
+        Self::of(Source::Redis { url: url.into(), create: Create::Never, local_file: None, on_outage: None })
+    }
+
+    /// A file of this machine beside a log on Redis: a copy of it, which is made where there is none. Also
+    /// `local_file=/var/lib/shop/signoff.db` in the URL.
+    ///
+    /// With it, a restart reads from the server only what is new, and an engine opens while the server is away: it answers as
+    /// long as the copy is not older than [`max_staleness`](Self::max_staleness). What the server loses is put back from it. The
+    /// processes of a machine share it. A file that was the log before Redis becomes the copy, and Redis gets what it holds.
+    ///
+    /// Only a log on Redis takes it; opening another with it fails.
+    #[must_use]
+    pub fn local_file(mut self, path: impl Into<PathBuf>) -> Self {
+        match &mut self.source {
+            Source::Redis { local_file, .. } => *local_file = Some(path.into()),
+            Source::Memory(_) | Source::Sqlite { .. } => self.misplaced = Some("a local file"),
+        }
+        self
+    }
+
+    /// What becomes of a revocation while the log on Redis can't take it. It fails unless set; kept, it needs a
+    /// [`local_file`](Self::local_file). Also `outage=keep` in the URL.
+    #[must_use]
+    pub fn on_outage(mut self, what: OnOutage) -> Self {
+        match &mut self.source {
+            Source::Redis { on_outage, .. } => *on_outage = Some(what),
+            Source::Memory(_) | Source::Sqlite { .. } => {
+                self.misplaced = Some("what becomes of revocations in an outage");
+            }
+        }
+        self
     }
 
     /// The log at a place as people write it: [`redis`](Self::redis) for the URL of a server, [`sqlite`](Self::sqlite) for the
@@ -213,16 +245,21 @@ impl Log {
         self
     }
 
-    /// Whether it is a file of this machine.
+    /// Whether it is a file of this machine, or may have one beside it.
     #[cfg(feature = "capi")]
-    pub(crate) fn is_file(&self) -> bool {
-        matches!(self.source, Source::Sqlite { .. })
+    pub(crate) fn may_be_file(&self) -> bool {
+        matches!(self.source, Source::Sqlite { .. } | Source::Redis { .. })
     }
 
     pub(in crate::engine) fn open(self, progress: &mut dyn FnMut(Progress)) -> Result<Arc<Revocations>, Error> {
         let mut options = self.options;
         options.max_staleness = self.max_staleness.unwrap_or_else(|| self.source.max_staleness());
-        let (log, origin) = self.source.open(options.max_staleness)?;
+        if let Some(what) = self.misplaced {
+            return Err(
+                LogError::Url { fault: format!("{what} goes with a log on Redis alone, and this is none") }.into()
+            );
+        }
+        let (log, origin) = self.source.open(&options)?;
         if let Some(lifetime) = self.longest_lifetime {
             log.set_longest_lifetime(lifetime)?;
         }
@@ -265,7 +302,7 @@ impl Source {
     }
 
     #[cfg_attr(not(feature = "redis"), allow(unused_variables))]
-    fn open(self, max_staleness: Duration) -> Result<(Box<dyn RevocationLog>, Origin), LogError> {
+    fn open(self, options: &Options) -> Result<(Box<dyn RevocationLog>, Origin), LogError> {
         match self {
             Self::Memory(log) => {
                 let fault = |NoRandom| LogError::Io {
@@ -280,12 +317,19 @@ impl Source {
                 Ok((Box::new(log), origin))
             }
             #[cfg(feature = "redis")]
-            Self::Redis { url, create } => {
-                let (log, origin) = crate::log::RedisLog::open(&url, create, max_staleness, crypto::random_16)?;
+            Self::Redis { url, create, local_file, on_outage } => {
+                let opening = crate::log::Opening {
+                    create,
+                    may_be_away: options.start == Start::Unknown,
+                    max_staleness: options.max_staleness,
+                    local_file: local_file.as_deref(),
+                    on_outage,
+                };
+                let (log, origin) = crate::log::RedisLog::open(&url, &opening, crypto::random_16)?;
                 Ok((Box::new(log), origin))
             }
             #[cfg(not(feature = "redis"))]
-            Self::Redis { url, create: Create::Never | Create::IfMissing } => Err(LogError::Io {
+            Self::Redis { url, .. } => Err(LogError::Io {
                 // Without what may be a password.
                 path: url.split(':').next().unwrap_or_default().to_owned(),
                 fault: "this signoff was built without Redis: build it with the feature `redis`".to_owned(),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use redis::Value;
 
 use super::{RedisLog, entry, link, millis, script};
-use crate::log::{Appended, Cursor, LogError, PLAUSIBLE_STEP};
+use crate::log::{Appended, Cursor, Follows, LogError, OnOutage, PLAUSIBLE_STEP};
 use crate::revocation::Record;
 
 /// For how long an append looks for a server that can't be reached.
@@ -59,6 +59,12 @@ impl Unseen {
         self.0.retain(|one| one.tag != tag);
     }
 
+    /// What was acknowledged and not met by now.
+    pub(super) fn take_acknowledged(&mut self) -> Vec<Box<str>> {
+        let acknowledged = std::mem::take(&mut self.0).into_iter().filter(|one| one.done.is_some());
+        acknowledged.flat_map(|one| one.texts).collect()
+    }
+
     /// The batches to look for. To be asked for behind each answer of the server: it has none that is not among them.
     pub(super) fn tags(&self) -> HashSet<i64> {
         self.0.iter().map(|one| one.tag).collect()
@@ -97,12 +103,17 @@ impl RedisLog {
     pub(super) fn append_records(&self, records: &[Record]) -> Result<Appended, LogError> {
         let texts: Vec<Box<str>> = records.iter().map(entry::write).collect();
         let times = records.iter().map(|record| record.recorded_at.as_millis()).collect();
-        let appended = self.append_texts(&texts, times, RETRY);
-        if !appended.as_ref().is_err_and(LogError::is_certain) {
+        // Where it is kept meanwhile, nobody need wait for a server to come back.
+        let retry = if self.outage == OnOutage::Keep { Duration::ZERO } else { RETRY };
+        let appended = self.append_texts(&texts, times, retry);
+        if self.copy.is_none() && !appended.as_ref().is_err_and(LogError::is_certain) {
             let mut held = self.held.lock();
             texts.iter().zip(records).for_each(|(text, record)| held.put(text, record.keep_until));
         }
-        let mut appended = appended?;
+        let mut appended = match appended {
+            Ok(appended) => appended,
+            Err(error) => return self.keep(records, error),
+        };
         appended.last.keep_until = records.last().and_then(|record| record.keep_until);
         Ok(appended)
     }
@@ -115,6 +126,7 @@ impl RedisLog {
         times: BTreeSet<i64>,
         retry: Duration,
     ) -> Result<Appended, LogError> {
+        self.begin_once()?;
         let tag = self.random_i64()?;
         self.unseen.lock().expect(tag, texts);
         let appended = self.append_batch(tag, texts, times, retry);
@@ -196,7 +208,9 @@ impl RedisLog {
         let done = Done { position: *last, connection, at: Instant::now() };
         let behind = behind.first().and_then(|tag| redis::from_redis_value_ref(tag).ok()).unwrap_or(0);
         let last = Cursor { position: *last, tag, keep_until: None };
-        Ok((Appended { first: *first, last, behind: Some(behind) }, done))
+        // What is copied must be read.
+        let follows = if self.copy.is_some() { Follows::ToBeRead } else { Follows::Batch(behind) };
+        Ok((Appended { first: *first, last, follows, durability: self.place.durability() }, done))
     }
 }
 

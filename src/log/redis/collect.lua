@@ -37,7 +37,8 @@ for i = 1, through do
   if one.record then ours = ours + 1 end
   if one.live then
     last, again = last + 1, again + 1
-    redis.call('XADD', stream, string.format('%.0f-0', last), 'batch', tag, 'record', one.record)
+    redis.call('XADD', stream, string.format('%.0f-0', last), 'batch', tag, 'record', one.record, 'again',
+      string.format('%.0f', position(one.entry)))
   elseif one.record then
     deleted = deleted + 1
   end

@@ -16,6 +16,9 @@ const BATCH: &[u8] = b"batch";
 /// The field that holds the record.
 const RECORD: &[u8] = b"record";
 
+/// The field that holds the position from which collection has written the record again.
+const AGAIN: &[u8] = b"again";
+
 /// A record as it stands in an entry: a JSON array, without the nulls at its end.
 #[derive(Deserialize, Serialize)]
 struct Written<'a>(
@@ -60,12 +63,18 @@ pub(super) fn keep_until(text: &str) -> Option<UnixTime> {
     serde_json::from_str::<Written<'_>>(text).ok().and_then(|written| written.4).map(UnixTime::from_millis)
 }
 
+/// The record of a text that [`write`] has made.
+pub(super) fn record(text: &str) -> Option<Record> {
+    Entry { tag: Some(0), text, ..Entry::default() }.parse().whole()
+}
+
 /// An entry as it was read.
 #[derive(Default)]
 pub(super) struct Entry<'a> {
     pub(super) position: i64,
     tag: Option<i64>,
     pub(super) text: &'a str,
+    pub(super) again: Option<i64>,
 }
 
 /// The record of an entry, or what it has in its place.
@@ -94,6 +103,7 @@ impl<'a> Entry<'a> {
             match name.as_slice() {
                 BATCH => entry.tag = text.parse().ok(),
                 RECORD => entry.text = text,
+                AGAIN => entry.again = text.parse().ok(),
                 // Of a later version, or of somebody else.
                 _ => {}
             }

@@ -7,21 +7,28 @@
 mod append;
 mod collect;
 mod confirm;
+mod copy;
 mod entry;
 mod held;
 mod link;
 mod place;
+mod put_back;
 mod read;
 mod script;
 
+use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use redis::{Cmd, Connection, Value};
 
-use super::{Appended, Collected, Create, Cursor, Facts, LogError, Origin, Page, Read, RevocationLog, Standing, Visit};
+use super::copy::LogCopy;
+use super::{
+    Appended, Collected, Create, Cursor, Facts, LogError, OnOutage, Origin, Page, Read, RevocationLog, Standing, Visit,
+};
 use crate::clock::UnixTime;
-use crate::revocation::{Durability, Record};
+use crate::revocation::Record;
 use crate::sync::Mutex;
 use append::Unseen;
 use entry::Entry;
@@ -36,8 +43,27 @@ const BEAT_INTERVAL: Duration = Duration::from_secs(1);
 /// The last position that can be counted on: the scripts' numbers are doubles. What stands behind it is somebody else's.
 const POSITION_MAX: i64 = (1 << 53) - 1;
 
+/// How a log on Redis is opened, beside what its URL says.
+#[derive(Clone, Debug)]
+pub(crate) struct Opening<'p> {
+    pub(crate) create: Create,
+    /// Whether it is opened although the server can't be reached.
+    pub(crate) may_be_away: bool,
+    pub(crate) max_staleness: Duration,
+    /// Each, if not the URL's.
+    pub(crate) local_file: Option<&'p Path>,
+    pub(crate) on_outage: Option<OnOutage>,
+}
+
 pub(crate) struct RedisLog {
     place: Arc<Place>,
+    create: Create,
+    /// Whether the log was found, or made, since this was opened.
+    begun: AtomicBool,
+    /// The longest lifetime that the log is to be told when it is there.
+    promised: Mutex<Option<Duration>>,
+    copy: Option<Box<dyn LogCopy>>,
+    outage: OnOutage,
     salt: [u8; 16],
     random: fn() -> Option<[u8; 16]>,
     beat_interval: Duration,
@@ -58,16 +84,29 @@ impl RedisLog {
     /// Connects, and makes an empty log where that is asked for. `random` gives it its identity.
     pub(crate) fn open(
         url: &str,
-        create: Create,
-        max_staleness: Duration,
+        opening: &Opening<'_>,
         random: fn() -> Option<[u8; 16]>,
     ) -> Result<(Self, Origin), LogError> {
         let place = Arc::new(Place::parse(url)?);
         let salt = random().ok_or_else(|| no_random(&place))?;
+        let outage = opening.on_outage.or(place.outage).unwrap_or_default();
+        let copy = match opening.local_file.or(place.local_file.as_deref()) {
+            Some(path) => Some(super::open_copy(path, &place.namespace, random)?),
+            None if outage == OnOutage::Keep => {
+                let fault = "revocations can be kept in an outage only where there is a local file: name one";
+                return Err(LogError::Url { fault: fault.to_owned() });
+            }
+            None => None,
+        };
         let log = Self {
+            create: opening.create,
+            begun: AtomicBool::new(false),
+            promised: Mutex::default(),
+            copy,
+            outage,
             salt,
             random,
-            beat_interval: BEAT_INTERVAL.min(max_staleness / 4),
+            beat_interval: BEAT_INTERVAL.min(opening.max_staleness / 4),
             stream: place.key("log"),
             facts: place.key("facts"),
             beat: place.key("beat"),
@@ -79,11 +118,44 @@ impl RedisLog {
             last_facts: Mutex::default(),
             place,
         };
-        let origin = log.begin(create)?;
+        if let Some(copy) = &log.copy
+            // A file that was just made has nothing to say.
+            && (log.was_copied() || copy.count()? > 0)
+        {
+            *log.last_facts.lock() = copy.facts()?;
+        }
+        let origin = match log.begin() {
+            // It is begun when it is there.
+            Err(error) if error.is_away() && (opening.may_be_away || log.has_copy()) => Origin::Found,
+            begun => begun?,
+        };
         Ok((log, origin))
     }
 
-    fn begin(&self, create: Create) -> Result<Origin, LogError> {
+    /// Makes sure that the log is there, and is told what it is to be told, before the first that is done with it.
+    fn begin_once(&self) -> Result<(), LogError> {
+        if !self.begun.load(Ordering::Acquire) {
+            self.begin()?;
+            let promised = *self.promised.lock();
+            promised.map_or(Ok(()), |lifetime| self.state_longest_lifetime(lifetime))?;
+        }
+        Ok(())
+    }
+
+    fn begin(&self) -> Result<Origin, LogError> {
+        // One that was there before may have to be made anew, as it is while it is open.
+        let create = if self.was_copied() { Create::IfMissing } else { self.create };
+        let origin = self.find_or_make(create)?;
+        self.begun.store(true, Ordering::Release);
+        Ok(origin)
+    }
+
+    /// Whether the copy, if there is one, knows the log.
+    fn was_copied(&self) -> bool {
+        self.copy.as_ref().is_some_and(|copy| copy.copied().is_ok_and(|copied| !copied.version.is_empty()))
+    }
+
+    fn find_or_make(&self, create: Create) -> Result<Origin, LogError> {
         let has = |connection: &mut Connection, _| {
             redis::cmd("HGET").arg(&self.facts).arg("format").query::<Option<i64>>(connection)
         };
@@ -142,6 +214,36 @@ impl RedisLog {
     }
 }
 
+impl RedisLog {
+    fn state_longest_lifetime(&self, lifetime: Duration) -> Result<(), LogError> {
+        let asked = millis(lifetime);
+        let mut command = self.script(script::LIFETIME);
+        command.arg(asked);
+        let stored: u64 = self.writer.with(Duration::ZERO, |connection, _| command.query(connection))?;
+        refuse_raised(Some(Duration::from_millis(stored)), lifetime)
+    }
+
+    /// What the log says of itself, with what it has not been told yet.
+    fn with_promised(&self, facts: Facts) -> Facts {
+        let promised = *self.promised.lock();
+        Facts { longest_lifetime: shorter(facts.longest_lifetime, promised), ..facts }
+    }
+}
+
+fn shorter(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
+fn refuse_raised(stored: Option<Duration>, asked: Duration) -> Result<(), LogError> {
+    match stored {
+        Some(stored) if stored < asked => Err(LogError::LifetimeRaised { stored, asked }),
+        Some(_) | None => Ok(()),
+    }
+}
+
 fn add_facts(command: &mut Cmd, facts: Facts) {
     let text = |millis: Option<String>| millis.unwrap_or_default();
     command.arg(text(facts.watermark.map(|time| time.as_millis().to_string())));
@@ -172,13 +274,17 @@ fn no_random(place: &Place) -> LogError {
     LogError::Io { path: place.shown.clone(), fault }
 }
 
+impl Drop for RedisLog {
+    fn drop(&mut self) {
+        if let Some(copy) = &self.copy {
+            self.end_copy(&**copy, &mut self.state.lock());
+        }
+    }
+}
+
 impl RevocationLog for RedisLog {
     fn salt(&self) -> [u8; 16] {
         self.salt
-    }
-
-    fn durability(&self) -> Durability {
-        self.place.durability()
     }
 
     fn poll_interval(&self) -> Duration {
@@ -206,7 +312,15 @@ impl RevocationLog for RedisLog {
         self.read_to_head(after, visit)
     }
 
+    fn has_copy(&self) -> bool {
+        self.copy.as_ref().is_some_and(|copy| copy.copied().is_ok_and(|copied| copied.read_at.is_some()))
+    }
+
     fn count_after(&self, after: Cursor) -> Result<u64, LogError> {
+        // To start with, most is read from the copy.
+        if let Some(copy) = self.copy.as_ref().filter(|_| after.position == 0) {
+            return copy.count();
+        }
         let count = self.writer.with(Duration::ZERO, |connection, _| match after.position {
             0 => redis::cmd("XLEN").arg(&self.stream).query(connection),
             position => {
@@ -229,7 +343,14 @@ impl RevocationLog for RedisLog {
     }
 
     fn collect(&self, now: UnixTime, max: usize) -> Result<Collected, LogError> {
-        self.collect_expired(now, max)
+        let mut collected = self.collect_expired(now, max)?;
+        if let Some(copy) = &self.copy {
+            match copy.collect(collected.watermark, max) {
+                Ok(more) => collected.more |= more,
+                Err(error) => tracing::warn!(%error, "degraded: the local file of the revocation log can't be written"),
+            }
+        }
+        Ok(collected)
     }
 
     fn confirm_time(&self, now: UnixTime, watermark: Option<UnixTime>) -> Result<(), LogError> {
@@ -242,18 +363,16 @@ impl RevocationLog for RedisLog {
     }
 
     fn set_longest_lifetime(&self, lifetime: Duration) -> Result<(), LogError> {
-        let asked = millis(lifetime);
-        let mut command = self.script(script::LIFETIME);
-        command.arg(asked);
-        let stored: u64 = self.writer.with(Duration::ZERO, |connection, _| command.query(connection))?;
-        match stored < asked {
-            true => Err(LogError::LifetimeRaised { stored: Duration::from_millis(stored), asked: lifetime }),
-            false => Ok(()),
+        refuse_raised(self.last_facts.lock().longest_lifetime, lifetime)?;
+        if self.begun.load(Ordering::Acquire) {
+            return self.state_longest_lifetime(lifetime);
         }
+        *self.promised.lock() = Some(lifetime);
+        Ok(())
     }
 
     fn compact(&self) -> Result<(), LogError> {
         // The server gives back what is deleted by itself.
-        Ok(())
+        self.copy.as_ref().map_or(Ok(()), |copy| copy.compact())
     }
 }

@@ -1,15 +1,16 @@
 //! Which Redis, by its URL: the server or its sentinels, and how the log is kept there.
 //!
-//! `redis://[user:password@]host[:port][/db][?namespace=…&replicas=…&fsync=…&wait=…]`, `rediss://` for TLS, and
+//! `redis://[user:password@]host[:port][/db][?namespace=…&replicas=…&fsync=…&wait=…&local_file=…&outage=…]`, `rediss://` for TLS, and
 //! `redis+sentinel://host[:port][,host[:port]…]/service[/db]` for what sentinels watch over.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use redis::{Client, Connection, ConnectionInfo, ErrorKind, IntoConnectionInfo, RedisResult};
 use url::Url;
 
-use crate::log::LogError;
+use crate::log::{LogError, OnOutage};
 use crate::revocation::Durability;
 
 /// The namespace of a log for which none is named.
@@ -27,6 +28,9 @@ pub(super) struct Place {
     pub(super) replicas: u32,
     pub(super) is_fsynced: bool,
     pub(super) wait: Duration,
+    /// The file of this machine that has a copy of the log.
+    pub(super) local_file: Option<PathBuf>,
+    pub(super) outage: Option<OnOutage>,
 }
 
 pub(super) enum Source {
@@ -108,6 +112,7 @@ impl Place {
             return Err(wrong("it has a part behind #, which would change how TLS is checked"));
         }
         let (mut namespace, mut replicas, mut is_fsynced, mut wait) = (NAMESPACE.to_owned(), 0, false, WAIT);
+        let (mut local_file, mut outage) = (None, None);
         for (name, value) in url.query_pairs() {
             let millis =
                 || value.parse().ok().filter(|millis| (1..=60_000).contains(millis)).map(Duration::from_millis);
@@ -122,9 +127,18 @@ impl Place {
                 }
                 "fsync" => is_fsynced = flag(&value).ok_or_else(|| wrong("fsync must be true or false"))?,
                 "wait" => wait = millis().ok_or_else(|| wrong("wait must be milliseconds, 60000 at most"))?,
+                "local_file" if value.is_empty() => return Err(wrong("local_file must be the path of a file")),
+                "local_file" => local_file = Some(PathBuf::from(&*value)),
+                "outage" => {
+                    outage = match &*value {
+                        "refuse" => Some(OnOutage::Refuse),
+                        "keep" => Some(OnOutage::Keep),
+                        _ => return Err(wrong("outage must be refuse or keep")),
+                    }
+                }
                 _ => {
                     return Err(wrong(&format!(
-                        "it has an option {name}, which there is not: namespace, replicas, fsync and wait are known"
+                        "it has an option {name}, which there is not: namespace, replicas, fsync, wait, local_file and outage are known"
                     )));
                 }
             }
@@ -143,7 +157,7 @@ impl Place {
             true => sentinels(text, &url, if is_tls { "rediss" } else { "redis" })?,
             false => Source::Server(url.into_connection_info().map_err(fault)?),
         };
-        Ok(Self { source, shown, namespace, replicas, is_fsynced, wait })
+        Ok(Self { source, shown, namespace, replicas, is_fsynced, wait, local_file, outage })
     }
 
     pub(super) fn durability(&self) -> Durability {
@@ -239,6 +253,9 @@ mod tests {
         );
         assert_eq!(full.wait, Duration::from_millis(250));
         assert_eq!(full.shown, "rediss://redis.example:6380/2 (shop:eu)");
+        let copied = place("redis://h?local_file=/var/lib/shop/signoff%20copy.db&outage=keep");
+        assert_eq!(copied.local_file, Some(PathBuf::from("/var/lib/shop/signoff copy.db")));
+        assert_eq!((copied.outage, plain.outage), (Some(OnOutage::Keep), None));
         assert_eq!(place("redis://h?fsync=true").durability(), Durability::Fsynced { replicas: 0 });
         let Source::Server(info) = full.source else { panic!("a server") };
         assert_eq!((info.redis_settings().username(), info.redis_settings().password()), (Some("user"), Some("p@ss")));
@@ -264,6 +281,8 @@ mod tests {
             ("redis://:secret@h?replicas=-1", "replicas"),
             ("redis://:secret@h?fsync=maybe", "fsync"),
             ("redis://:secret@h?wait=0", "wait"),
+            ("redis://:secret@h?local_file=", "local_file"),
+            ("redis://:secret@h?local_file=x&outage=ignore", "outage"),
             ("redis://:secret@h?namespace=a{b}", "namespace"),
             ("rediss://:secret@h#insecure", "#"),
             ("redis+sentinel://:secret@h", "service"),

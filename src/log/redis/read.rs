@@ -1,14 +1,16 @@
 //! Following the stream: whether it is still the log that was read, what is new in it, and what it lacks.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use redis::{Connection, RedisResult, Value};
 
+use super::copy::Copying;
 use super::entry::Entry;
-use super::{POSITION_MAX, RedisLog, add_facts, behind, entry, first, list, millis, script};
-use crate::clock::UnixTime;
+use super::{POSITION_MAX, RedisLog, behind, first, list, millis, script};
+use crate::clock::{Times, UnixTime};
 use crate::log::written::NoRecord;
 use crate::log::{Cursor, Facts, LogError, Read, Standing, Visit};
 
@@ -21,12 +23,6 @@ const NEWS_WAIT: Duration = Duration::from_millis(100);
 /// How long replicas that did not confirm last time are given: those that are back do so at once.
 const WAIT_AGAIN: Duration = Duration::from_millis(50);
 
-/// Within what time the nodes put back what was lost: each at a moment of its own, so that it sees what others did before.
-const PUT_BACK_WITHIN: u16 = 500;
-
-/// How many records are put back in one step of the server, so that others wait for milliseconds, not longer.
-const PUT_BACK_MAX: usize = 2000;
-
 /// Where reading stands.
 #[derive(Default)]
 pub(super) struct Reader {
@@ -36,31 +32,64 @@ pub(super) struct Reader {
     seen: Option<Facts>,
     /// When it was last tried whether it can be written, and what came of it.
     tried: Option<Instant>,
-    standing: Standing,
+    pub(super) standing: Standing,
+    /// How far was read to a head, without a gap.
+    head: i64,
+    /// Whether everything is read anew.
+    pub(super) is_anew: bool,
     /// Whether a read has taken something in and not come to the head: what it took may be of a server that is gone.
     is_midway: bool,
     /// While everything is read anew: what was held before and was not met yet.
-    lacking: Option<HashSet<Box<str>>>,
+    pub(super) lacking: Option<HashSet<Box<str>>>,
     /// What the log lacks, and when it is put back.
-    owed: HashSet<Box<str>>,
-    owed_at: Option<Instant>,
+    pub(super) owed: HashSet<Box<str>>,
+    pub(super) owed_at: Option<Instant>,
+    /// How far the copy in a local file is, where there is one.
+    pub(super) copying: Copying,
 }
 
 impl Reader {
     pub(super) fn standing(&self) -> Standing {
         self.standing.clone()
     }
+
+    /// Which log was read, in words.
+    pub(super) fn version(&self) -> Option<String> {
+        self.known.as_ref().map(Known::to_string)
+    }
+
+    /// What was read before, by another process or this one.
+    pub(super) fn start_from(&mut self, known: Option<Known>) {
+        self.known = known;
+    }
+
+    pub(super) fn watermark(&self) -> Option<UnixTime> {
+        self.seen.and_then(|seen| seen.watermark)
+    }
 }
 
 /// Which log it is: another one after its keys were lost, and in a sense after entries were.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Known {
+pub(super) struct Known {
     identity: String,
     losses: i64,
 }
 
+impl Known {
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let (identity, losses) = text.split_once(' ')?;
+        Some(Self { identity: identity.to_owned(), losses: losses.parse().ok()? })
+    }
+}
+
+impl fmt::Display for Known {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.identity, self.losses)
+    }
+}
+
 /// One answer of the server about what lies behind a position.
-struct Answer {
+pub(super) struct Answer {
     known: Option<Known>,
     format: i64,
     facts: Facts,
@@ -97,6 +126,9 @@ enum Outcome {
 
 impl RedisLog {
     pub(super) fn has_news(&self, after: Cursor) -> bool {
+        if let Some(copy) = &self.copy {
+            self.write_copy(&**copy, &mut self.state.lock(), false);
+        }
         // Not so long that the next proof would come late; and zero would mean for ever.
         let wait = NEWS_WAIT.min(self.beat_interval).max(Duration::from_millis(1));
         let mut command = redis::cmd("XREAD");
@@ -110,18 +142,30 @@ impl RedisLog {
 
     pub(super) fn read_to_head(&self, after: Cursor, visit: Visit<'_>) -> Result<Read, LogError> {
         let reader = &mut *self.state.lock();
+        match &self.copy {
+            Some(copy) => self.read_with_copy(&**copy, reader, after, visit),
+            None => self.read_stream(reader, after, visit),
+        }
+    }
+
+    /// Reads on in the stream.
+    pub(super) fn read_stream(&self, reader: &mut Reader, after: Cursor, visit: Visit<'_>) -> Result<Read, LogError> {
+        self.begin_once()?;
         if std::mem::take(&mut reader.is_midway) {
             return Ok(self.read_anew(reader));
         }
+        if let Some(copy) = &self.copy {
+            self.begin_comparison(&**copy, reader)?;
+        }
         let is_due = reader.tried.is_none_or(|at| at.elapsed() >= self.beat_interval);
         let wait = match &reader.standing {
-            Standing::Unproven(_) => self.place.wait.min(WAIT_AGAIN),
+            Standing::Unproven(_) | Standing::Copied { .. } => self.place.wait.min(WAIT_AGAIN),
             Standing::Proven | Standing::Pending => self.place.wait,
         };
         if reader.standing == Standing::Proven {
             reader.standing = Standing::Pending;
         }
-        let started = Instant::now();
+        let (started, at) = (Instant::now(), Times::now().wall());
         let outcome = self.reader.with(wait, |connection, _| {
             if is_due {
                 reader.standing = self.make_sure(connection, wait)?;
@@ -136,6 +180,13 @@ impl RedisLog {
                     self.reader.leave();
                 }
                 let facts = self.restate(reader, facts)?;
+                if reader.standing == Standing::Proven {
+                    reader.copying.is_whole(at);
+                }
+                if let Some(copy) = &self.copy {
+                    self.end_comparison(&**copy, reader, cursor);
+                }
+                reader.head = cursor.position;
                 self.look_for_unseen(reader, after, &met, cursor);
                 self.put_back(reader);
                 Ok(match is_news {
@@ -160,13 +211,20 @@ impl RedisLog {
 
     /// Everything is to be read from the beginning, and compared with what is held.
     fn read_anew(&self, reader: &mut Reader) -> Read {
-        // What was held is let go here, and held again as it is met or put back: it never takes its room twice.
-        reader.lacking.get_or_insert_default().extend(self.held.lock().take());
+        match &self.copy {
+            Some(copy) => {
+                self.write_copy(&**copy, reader, true);
+                reader.copying.begin_anew(&**copy);
+            }
+            // What was held is let go here, and held again as it is met or put back: it never takes its room twice.
+            None => reader.lacking.get_or_insert_default().extend(self.held.lock().take()),
+        }
         (reader.known, reader.tried, reader.seen) = (None, None, None);
+        (reader.is_anew, reader.head) = (true, 0);
         Read::Rewound
     }
 
-    fn ask(&self, connection: &mut Connection, after: i64) -> RedisResult<Answer> {
+    pub(super) fn ask(&self, connection: &mut Connection, after: i64) -> RedisResult<Answer> {
         const FACTS: [&str; 8] =
             ["identity", "losses", "format", "watermark", "newest", "longest_lifetime", "count", "first"];
         let mut pipeline = redis::pipe();
@@ -225,13 +283,18 @@ impl RedisLog {
                 if looked_for.contains(&cursor.tag) {
                     met.insert(cursor.tag);
                 }
+                if self.copy.is_some() {
+                    reader.copying.meet(&entry, &parsed, cursor, reader.head);
+                }
                 match parsed.record() {
                     Ok(record) => {
                         reader.owed.remove(entry.text);
                         if let Some(lacking) = &mut reader.lacking {
                             lacking.remove(entry.text);
                         }
-                        held.put(entry.text, record.keep_until);
+                        if self.copy.is_none() {
+                            held.put(entry.text, record.keep_until);
+                        }
                         if visit(record) == ControlFlow::Break(()) {
                             return Ok(Outcome::Stopped);
                         }
@@ -251,76 +314,11 @@ impl RedisLog {
                 return Ok(Outcome::Head { cursor, facts, junk, unknown_kinds, met, is_news });
             }
             reader.is_midway = true;
-        }
-    }
-
-    /// Tells a log that went back, or was made anew by somebody who knew nothing of it, what was stated before.
-    fn restate(&self, reader: &mut Reader, facts: Facts) -> Result<Facts, LogError> {
-        let before = std::mem::replace(&mut *self.last_facts.lock(), facts);
-        if reader.lacking.is_none() {
-            return Ok(facts);
-        }
-        let longest_lifetime = match (before.longest_lifetime, facts.longest_lifetime) {
-            (Some(before), Some(now)) => Some(before.min(now)),
-            (before, now) => before.or(now),
-        };
-        let stated = Facts {
-            watermark: before.watermark.max(facts.watermark),
-            newest: facts.newest.or(before.newest),
-            longest_lifetime,
-        };
-        if stated != facts {
-            *self.last_facts.lock() = stated;
-            let mut command = self.script(script::RESTATE);
-            add_facts(&mut command, stated);
-            self.reader.with(Duration::ZERO, |connection, _| command.exec(connection))?;
-        }
-        Ok(stated)
-    }
-
-    /// What this node appended and should have met here by now was appended elsewhere: it is owed here.
-    fn look_for_unseen(&self, reader: &mut Reader, start: Cursor, met: &HashSet<i64>, end: Cursor) {
-        let missing = self.unseen.lock().settle(start, met, end, reader.standing == Standing::Proven);
-        if !missing.is_empty() {
-            tracing::warn!(count = missing.len(), "revocations went to a server that is not the one that is followed");
-            reader.owed.extend(missing);
-            reader.owed_at = Some(Instant::now());
-            self.writer.leave();
-        }
-    }
-
-    /// Puts back what the log lacks, when it is time.
-    fn put_back(&self, reader: &mut Reader) {
-        if let Some(lacking) = reader.lacking.take()
-            && !lacking.is_empty()
-        {
-            tracing::warn!(count = lacking.len(), "the log lacks revocations that this node holds: putting them back");
-            reader.owed.extend(lacking);
-            let random = self.random_i64().map_or(0, |random| random.unsigned_abs() % u64::from(PUT_BACK_WITHIN));
-            reader.owed_at.get_or_insert(Instant::now() + Duration::from_millis(random));
-        }
-        if reader.owed_at.is_none_or(|at| Instant::now() < at) {
-            return;
-        }
-        let watermark = reader.seen.and_then(|seen| seen.watermark);
-        let is_live = |text: &str| match (entry::keep_until(text), watermark) {
-            (Some(until), Some(watermark)) => until > watermark,
-            (Some(_) | None, _) => true,
-        };
-        reader.owed.retain(|text| is_live(text));
-        let owed: Vec<Box<str>> = reader.owed.iter().cloned().collect();
-        for chunk in owed.chunks(PUT_BACK_MAX) {
-            let times = chunk.iter().map(|text| entry::recorded_at(text)).collect();
-            if let Err(error) = self.append_texts(chunk, times, Duration::ZERO) {
-                tracing::warn!(%error, "revocations could not be put back yet");
-                reader.owed_at = Some(Instant::now() + Duration::from_millis(200));
-                return;
+            drop(held);
+            if let Some(copy) = &self.copy {
+                self.write_copy(&**copy, reader, false);
             }
-            chunk.iter().for_each(|text| {
-                reader.owed.remove(text);
-            });
         }
-        reader.owed_at = None;
     }
 }
 
@@ -329,6 +327,12 @@ impl Answer {
     fn lacks_some(&self) -> bool {
         let front = first(&self.front).map(|entry| entry.position);
         self.length < self.count || (self.count > 0 && front.is_some_and(|front| front > self.first))
+    }
+
+    /// Whether a reader who stands there has read the log of this version, which nobody has taken anything from.
+    pub(super) fn is_read_by(&self, version: &str, cursor: Cursor) -> bool {
+        let is_same = self.known.as_ref().is_some_and(|known| known.to_string() == version);
+        is_same && !self.lacks_some() && self.knows(cursor)
     }
 
     /// Whether a reader who stands there has read this log, and nothing that it lacks.
@@ -345,15 +349,11 @@ impl Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::log::RevocationLog as _;
+    use crate::log::conformance::open_redis;
     use crate::log::conformance::redis_server::{RedisServer, is_there};
     use crate::log::redis::held::Held;
-    use crate::log::{Create, RevocationLog as _};
     use crate::revocation::{Issuer, Record, Target};
-
-    fn random() -> Option<[u8; 16]> {
-        use std::hash::{BuildHasher as _, RandomState};
-        Some(std::array::from_fn(|_| RandomState::new().hash_one(0_u8).to_le_bytes()[0]))
-    }
 
     fn record(number: usize) -> Record {
         Record {
@@ -390,7 +390,7 @@ mod tests {
         }
         let server = RedisServer::start(&[]);
         let open = || {
-            let log = RedisLog::open(&server.url(""), Create::IfMissing, Duration::from_secs(30), random).unwrap().0;
+            let log = open_redis(&server.url(""), None);
             *log.held.lock() = Held::up_to(20_000);
             log
         };
@@ -414,7 +414,7 @@ mod tests {
             return;
         }
         let server = RedisServer::start(&[]);
-        let log = RedisLog::open(&server.url(""), Create::IfMissing, Duration::from_secs(30), random).unwrap().0;
+        let log = open_redis(&server.url(""), None);
         log.append(&[record(0)]).unwrap();
         let Read::ToHead { cursor: end, .. } = read(&log, Cursor::default()) else { panic!("it is read to its head") };
         log.state.lock().is_midway = true;

@@ -7,6 +7,8 @@
 //! The two locks here may be of a crate with a table for the whole process, unlike those of `sync.rs`: a forked child
 //! has no use for them, since SQLite itself can't be used across a fork.
 
+#[cfg(feature = "redis")]
+mod copy;
 mod file;
 mod row;
 mod schema;
@@ -18,9 +20,13 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior, params};
 
-use super::{Appended, Collected, Create, Cursor, Facts, LogError, Origin, Page, Read, RevocationLog, Visit, advance};
+use super::{
+    Appended, Collected, Create, Cursor, Follows, LogError, Origin, Page, Read, RevocationLog, Visit, advance,
+};
 use crate::clock::UnixTime;
 use crate::revocation::{Durability, Record};
+#[cfg(feature = "redis")]
+pub(super) use copy::CopyFile;
 use file::FileId;
 use row::Row;
 
@@ -122,7 +128,16 @@ impl SqliteLog {
         &self,
         work: impl FnOnce(&rusqlite::Transaction<'_>) -> Result<T, rusqlite::Error>,
     ) -> Result<T, LogError> {
-        let mut connection = self.writer.try_lock_for(BUSY_TIMEOUT).ok_or_else(|| self.busy())?;
+        self.write_by(&self.writer, work)
+    }
+
+    /// The same by a connection that may have another idea of when a change is on the disk.
+    fn write_by<T>(
+        &self,
+        connection: &Mutex<Connection>,
+        work: impl FnOnce(&rusqlite::Transaction<'_>) -> Result<T, rusqlite::Error>,
+    ) -> Result<T, LogError> {
+        let mut connection = connection.try_lock_for(BUSY_TIMEOUT).ok_or_else(|| self.busy())?;
         self.still_there()?;
         let commit = || {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -173,29 +188,8 @@ impl RevocationLog for SqliteLog {
         self.salt
     }
 
-    fn durability(&self) -> Durability {
-        Durability::File
-    }
-
     fn append(&self, records: &[Record]) -> Result<Appended, LogError> {
-        self.write(|transaction| {
-            // A tag that no other batch bears. SQLite's generator is seeded by the system's.
-            let tag: i64 = transaction.prepare_cached("SELECT random()")?.query_row([], |row| row.get(0))?;
-            let mut insert = transaction.prepare_cached(row::INSERT)?;
-            let mut first = None;
-            let mut newest = schema::time(transaction, schema::NEWEST)?;
-            for record in records {
-                row::insert(&mut insert, record, tag)?;
-                first.get_or_insert(transaction.last_insert_rowid());
-                newest = Some(advance(newest, record.recorded_at));
-            }
-            if let Some(newest) = newest {
-                schema::set_time(transaction, schema::NEWEST, newest)?;
-            }
-            let position = transaction.last_insert_rowid();
-            let keep_until = records.last().and_then(|record| record.keep_until);
-            Ok(Appended { first: first.unwrap_or(position), last: Cursor { position, tag, keep_until }, behind: None })
-        })
+        self.write(|transaction| append(transaction, records))
     }
 
     fn read(&self, after: Cursor, visit: Visit<'_>) -> Result<Read, LogError> {
@@ -296,15 +290,30 @@ impl RevocationLog for SqliteLog {
     }
 }
 
+fn append(transaction: &rusqlite::Transaction<'_>, records: &[Record]) -> Result<Appended, rusqlite::Error> {
+    // A tag that no other batch bears. SQLite's generator is seeded by the system's.
+    let tag: i64 = transaction.prepare_cached("SELECT random()")?.query_row([], |row| row.get(0))?;
+    let mut insert = transaction.prepare_cached(row::INSERT)?;
+    let mut first = None;
+    let mut newest = schema::time(transaction, schema::NEWEST)?;
+    for record in records {
+        row::insert(&mut insert, record, tag)?;
+        first.get_or_insert(transaction.last_insert_rowid());
+        newest = Some(advance(newest, record.recorded_at));
+    }
+    if let Some(newest) = newest {
+        schema::set_time(transaction, schema::NEWEST, newest)?;
+    }
+    let position = transaction.last_insert_rowid();
+    let keep_until = records.last().and_then(|record| record.keep_until);
+    let (first, last) = (first.unwrap_or(position), Cursor { position, tag, keep_until });
+    Ok(Appended { first, last, follows: Follows::Anything, durability: Durability::File })
+}
+
 /// One consistent view of the log: whether it is the one that the reader knows, then what is new in it.
 fn read_to_head(connection: &Connection, after: Cursor, visit: Visit<'_>) -> Result<Read, rusqlite::Error> {
     let snapshot = connection.unchecked_transaction()?;
-    let facts = Facts {
-        watermark: schema::time(&snapshot, schema::WATERMARK)?,
-        newest: schema::time(&snapshot, schema::NEWEST)?,
-        longest_lifetime: schema::time(&snapshot, schema::LONGEST_LIFETIME)?
-            .map(|millis| Duration::from_millis(u64::try_from(millis.as_millis()).unwrap_or(0))),
-    };
+    let facts = schema::facts(&snapshot)?;
     let number = |sql, parameters: &[i64]| {
         let mut select = snapshot.prepare_cached(sql)?;
         // Whatever somebody else has put there is a number, or as good as none.

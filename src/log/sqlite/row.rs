@@ -17,6 +17,12 @@ pub(super) const SELECT_AFTER: &str =
     "SELECT position, batch, scope, value, issuer, issued_before, keep, keep_until, recorded_at, reason
     FROM revocation WHERE position > ?1 ORDER BY position";
 
+/// The same of what another log has not been given.
+#[cfg(feature = "redis")]
+pub(super) const SELECT_UNSENT: &str =
+    "SELECT position, batch, scope, value, issuer, issued_before, keep, keep_until, recorded_at, reason
+    FROM unsent JOIN revocation USING (position) WHERE position > ?1 ORDER BY position LIMIT ?2";
+
 pub(super) fn insert(statement: &mut CachedStatement<'_>, record: &Record, batch: i64) -> Result<(), rusqlite::Error> {
     let keep = (!record.keep.is_empty()).then(|| serde_json::Value::from(record.keep.clone()).to_string());
     statement.execute(params![

@@ -5,21 +5,24 @@
 //! other's files, and leaves alone what it does not know.
 
 use std::path::Path;
+use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
 use super::file::{folder, io};
 use super::{LogError, Origin, connect, fault};
 use crate::clock::{Times, UnixTime};
+use crate::log::Facts;
 
 /// The version that this signoff writes.
-const VERSION: i64 = 100;
+const VERSION: i64 = 101;
 
 /// Tells a log from any other SQLite file: "sgnf".
 const APPLICATION_ID: i64 = 0x7367_6e66;
 
 /// What leads from one version to the next; a new file goes through all of them. Each is one transaction.
-const MIGRATIONS: [(i64, i64, &str); 1] = [(0, 100, include_str!("schema_100.sql"))];
+const MIGRATIONS: [(i64, i64, &str); 2] =
+    [(0, 100, include_str!("schema_100.sql")), (100, 101, include_str!("schema_101.sql"))];
 
 /// Names of facts.
 pub(super) const WATERMARK: &str = "watermark";
@@ -147,8 +150,18 @@ pub(super) fn salt(connection: &Connection, path: &Path) -> Result<[u8; 16], Log
     number.map(u128::to_be_bytes).ok_or_else(corrupt)
 }
 
-fn fact(connection: &Connection, name: &str) -> Result<Option<String>, rusqlite::Error> {
+pub(super) fn fact(connection: &Connection, name: &str) -> Result<Option<String>, rusqlite::Error> {
     connection.prepare_cached("SELECT value FROM fact WHERE name = ?1")?.query_row([name], |row| row.get(0)).optional()
+}
+
+/// What the log says of itself.
+pub(super) fn facts(connection: &Connection) -> Result<Facts, rusqlite::Error> {
+    let length = |millis: UnixTime| Duration::from_millis(u64::try_from(millis.as_millis()).unwrap_or(0));
+    Ok(Facts {
+        watermark: time(connection, WATERMARK)?,
+        newest: time(connection, NEWEST)?,
+        longest_lifetime: time(connection, LONGEST_LIFETIME)?.map(length),
+    })
 }
 
 /// A fact that is a time, or a length of time, in milliseconds.
@@ -158,10 +171,14 @@ pub(super) fn time(connection: &Connection, name: &str) -> Result<Option<UnixTim
 }
 
 pub(super) fn set_time(transaction: &Transaction<'_>, name: &str, time: UnixTime) -> Result<(), rusqlite::Error> {
+    set_fact(transaction, name, &time.as_millis().to_string())
+}
+
+pub(super) fn set_fact(transaction: &Transaction<'_>, name: &str, value: &str) -> Result<(), rusqlite::Error> {
     let mut upsert = transaction.prepare_cached(
         "INSERT INTO fact (name, value) VALUES (?1, ?2)
             ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE value <> excluded.value",
     )?;
-    upsert.execute(params![name, time.as_millis().to_string()])?;
+    upsert.execute(params![name, value])?;
     Ok(())
 }

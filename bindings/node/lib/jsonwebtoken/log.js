@@ -37,7 +37,9 @@ const INHERITED = 'signoff/jsonwebtoken'
 const made = new Set()
 let keyless = null
 
-const LOG_OPTIONS = ['longestLifetime', 'logMustExist', 'maxStaleness', 'onUnknown', 'openTimeout', 'revokeTimeout', 'startUnknown']
+const LOG_OPTIONS = [
+  'localFile', 'longestLifetime', 'logMustExist', 'maxStaleness', 'onOutage', 'onUnknown', 'openTimeout', 'revokeTimeout', 'startUnknown',
+]
 
 /** Opens a log, which `verify` goes by from then on. Until it is open, and where it can't be opened, `verify` answers 503. */
 async function useLog(path, options = {}) {
