@@ -14,14 +14,18 @@ pub(super) struct Copied {
     pub(super) version: String,
     /// The last entry of that log that was copied.
     pub(super) cursor: Cursor,
+    /// How far it has all that there was when it was read so far, without a gap.
+    pub(super) head: i64,
     /// When the copy was all that there was in that log, as far as that is known.
     pub(super) read_at: Option<UnixTime>,
+    /// How often records were taken from it because they had come back from the log.
+    pub(super) taken: i64,
 }
 
 impl Copied {
     /// Whether it is the same copy, as far as the log goes.
     pub(super) fn is_at(&self, other: &Self) -> bool {
-        self.version == other.version && self.cursor.is_at(other.cursor)
+        self.version == other.version && self.cursor.is_at(other.cursor) && self.taken == other.taken
     }
 }
 
@@ -49,6 +53,9 @@ pub(super) trait LogCopy: Send + Sync {
     /// About how many records it has.
     fn count(&self) -> Result<u64, LogError>;
 
+    /// The last position in it.
+    fn last(&self) -> Result<i64, LogError>;
+
     /// What the log said of itself.
     fn facts(&self) -> Result<Facts, LogError>;
 
@@ -63,7 +70,8 @@ pub(super) trait LogCopy: Send + Sync {
     fn add(&self, entries: &[Met]) -> Result<(), LogError>;
 
     /// Says how far the copy goes after it was compared with the whole of the log, unless another process has.
-    fn conclude(&self, before: &Copied, to: &Copied, facts: Facts, found: &Compared) -> Result<(), LogError>;
+    /// Says whether it did.
+    fn conclude(&self, before: &Copied, to: &Copied, facts: Facts, found: &Compared) -> Result<bool, LogError>;
 
     /// Keeps records that the log could not be given. They outlive a crash when this returns.
     fn keep(&self, records: &[Record]) -> Result<Appended, LogError>;
@@ -74,8 +82,8 @@ pub(super) trait LogCopy: Send + Sync {
     /// Whether others may have kept something since this was last asked.
     fn has_changed(&self) -> Result<bool, LogError>;
 
-    /// The log has these now, and so has the copy behind them.
-    fn sent(&self, positions: &[i64]) -> Result<(), LogError>;
+    /// The log has these now. They are deleted where they are also copied from there.
+    fn sent(&self, positions: &[i64], are_copied: bool) -> Result<(), LogError>;
 
     /// Gives room that deleted records took back to the system.
     fn compact(&self) -> Result<(), LogError>;

@@ -82,6 +82,11 @@ pub(crate) trait RevocationLog: Send + Sync {
         COMMIT_INTERVAL
     }
 
+    /// Whether it works by itself on an append, so that the callers of the one before are best told meanwhile.
+    fn is_elsewhere(&self) -> bool {
+        false
+    }
+
     /// Waits for others to write behind a position, and says whether they have. False at once where that can't be
     /// waited for, and after some time where nobody did.
     fn wait_for_news(&self, _after: Cursor) -> bool {

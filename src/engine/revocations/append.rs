@@ -10,7 +10,7 @@ use super::{Revocations, Threads};
 use crate::clock::UnixTime;
 use crate::error::RevokeError;
 use crate::index::Batch;
-use crate::log::{Appended, Cursor, Follows, LogError, advance};
+use crate::log::{Appended, Cursor, Follows, LogError, RevocationLog, advance};
 use crate::revocation::{Record, Revoked, Target};
 use crate::sync::{Condvar, Mutex};
 
@@ -155,11 +155,13 @@ impl Revocations {
 
     /// Commits until nothing waits.
     pub(super) fn commit_all(&self) {
-        while self.commit_pending().is_some() {}
+        while let Some((_, answers)) = self.commit_pending() {
+            answers.tell();
+        }
     }
 
-    /// Commits what waits, and tells its callers. None if nothing did.
-    pub(super) fn commit_pending(&self) -> Option<Committed> {
+    /// Commits what waits, and says what its callers are to be told. None if nothing did.
+    pub(super) fn commit_pending(&self) -> Option<(Committed, Answers)> {
         let one_at_a_time = self.queue.committing.lock();
         let started = Instant::now();
         let batch: Vec<Pending> = {
@@ -196,10 +198,8 @@ impl Revocations {
         let behind = self.queue.arrivals.lock().pending.len();
         let ended = Instant::now();
         let batch = std::mem::take(&mut *self.queue.in_flight.lock());
-        // A waker is the caller's code, and may revoke in its turn.
         drop(one_at_a_time);
-        batch.iter().for_each(|one| one.ticket.complete(outcome.clone()));
-        Some(Committed { started, ended, count: records.len(), behind })
+        Some((Committed { started, ended, count: records.len(), behind }, Answers { batch, outcome }))
     }
 
     /// Lets records bind every verification that starts from now on.
@@ -247,6 +247,18 @@ impl Revocations {
     }
 }
 
+/// What the callers of a commit are to be told. A waker is the caller's code, and may revoke in its turn: no lock is held.
+pub(super) struct Answers {
+    batch: Vec<Pending>,
+    outcome: Result<Revoked, RevokeError>,
+}
+
+impl Answers {
+    pub(super) fn tell(self) {
+        self.batch.iter().for_each(|one| one.ticket.complete(self.outcome.clone()));
+    }
+}
+
 /// A commit that was made.
 #[derive(Clone, Copy)]
 pub(super) struct Committed {
@@ -288,14 +300,17 @@ impl Queue {
     /// an interval apart, and share what comes in between; the first after a pause starts at once.
     /// Callers that wait for one revocation before they make the next would be held up by that: when as
     /// many as were in the last commit are back, there is nobody else to be waited for.
-    pub(super) fn wait(&self, last: Option<Committed>, interval: Duration) -> bool {
+    ///
+    /// Where the log is elsewhere, half of them is worth it: the others come back while it works.
+    pub(super) fn wait(&self, last: Option<Committed>, log: &dyn RevocationLog) -> bool {
         let mut arrivals = self.arrivals.lock();
         while arrivals.pending.is_empty() && !arrivals.stop {
             arrivals = self.arrived.wait(arrivals);
         }
         if let Some(last) = last {
-            let (callers_back_by, next) = (last.callers_back_by(), last.started + interval);
-            arrivals.wanted = (last.behind + last.count).min(COMMIT_MAX);
+            let (callers_back_by, next) = (last.callers_back_by(), last.started + log.commit_interval());
+            let (expected, turns) = (last.behind + last.count, if log.is_elsewhere() { 2 } else { 1 });
+            arrivals.wanted = (expected / turns).clamp(1, COMMIT_MAX);
             while !arrivals.stop && arrivals.pending.len() < arrivals.wanted {
                 let now = Instant::now();
                 if now >= next {

@@ -176,6 +176,7 @@ impl Revocations {
                 done => *self.fault.lock() = done.map(|_| None)?,
             }
         }
+        self.head.store(follower.cursor.position, Ordering::Relaxed);
         progress(Progress { read: total, total });
         Ok(())
     }

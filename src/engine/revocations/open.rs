@@ -37,7 +37,7 @@ pub enum OnUnknown {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums)] // With or without.
 pub enum Threads {
-    /// Three threads, named `signoff-…`, that end with the last engine on the log.
+    /// Three threads, or four for a log on Redis, named `signoff-…`, that end with the last engine on the log.
     #[default]
     Own,
     /// None: the host calls [`Engine::refresh`](crate::Engine::refresh) often enough, and `revoke` does its

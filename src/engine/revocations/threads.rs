@@ -1,13 +1,16 @@
-//! The threads that serve a log: one follows it, one appends to it, one merges and collects.
+//! The threads that serve a log: one follows it, one appends to it, one merges and collects. Where the log is a server, one
+//! more wakes those that wait for an append.
 //!
 //! They end, and are waited for, when the last engine on the log is dropped. A host that wants none calls
 //! [`Engine::refresh`](crate::Engine::refresh) instead.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::append::Answers;
 use super::{ClockTrust, Revocations, Threads};
 use crate::clock::Times;
 use crate::limits::COLLECT_INTERVAL;
@@ -135,9 +138,32 @@ fn follow(revocations: &Revocations) {
 }
 
 fn append(revocations: &Revocations) {
+    if !revocations.log.is_elsewhere() {
+        return append_and(revocations, Answers::tell);
+    }
+    // While the log works on an append, another thread wakes the callers of the one before.
+    std::thread::scope(|scope| {
+        let (sender, answers) = sync_channel::<Answers>(1);
+        let teller = std::thread::Builder::new().name("signoff-answer".to_owned());
+        match teller.spawn_scoped(scope, || answers.into_iter().for_each(Answers::tell)) {
+            Ok(_) => append_and(revocations, move |answers| {
+                if let Err(unsent) = sender.send(answers) {
+                    unsent.0.tell();
+                }
+            }),
+            Err(_) => append_and(revocations, Answers::tell),
+        }
+    });
+}
+
+fn append_and(revocations: &Revocations, tell: impl Fn(Answers)) {
     let mut last = None;
-    while revocations.queue.wait(last, revocations.log.commit_interval()) {
-        last = revocations.commit_pending();
+    while revocations.queue.wait(last, &*revocations.log) {
+        let committed = revocations.commit_pending();
+        last = committed.map(|(committed, answers)| {
+            tell(answers);
+            committed
+        });
     }
 }
 

@@ -1,6 +1,8 @@
 //! Appending, and what became of what was appended: whether the reader has met it.
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use redis::Value;
@@ -26,7 +28,7 @@ pub(super) struct Unseen(VecDeque<Append>);
 struct Append {
     /// Known before it is sent, so that the reader may meet it before its answer is here.
     tag: i64,
-    texts: Vec<Box<str>>,
+    texts: Arc<[Box<str>]>,
     is_met: bool,
     /// None until it is acknowledged.
     done: Option<Done>,
@@ -41,8 +43,8 @@ struct Done {
 }
 
 impl Unseen {
-    fn expect(&mut self, tag: i64, texts: &[Box<str>]) {
-        self.0.push_back(Append { tag, texts: texts.to_vec(), is_met: false, done: None });
+    fn expect(&mut self, tag: i64, texts: &Arc<[Box<str>]>) {
+        self.0.push_back(Append { tag, texts: Arc::clone(texts), is_met: false, done: None });
         if self.0.len() > UNSEEN_MAX {
             self.0.pop_front();
         }
@@ -62,7 +64,7 @@ impl Unseen {
     /// What was acknowledged and not met by now.
     pub(super) fn take_acknowledged(&mut self) -> Vec<Box<str>> {
         let acknowledged = std::mem::take(&mut self.0).into_iter().filter(|one| one.done.is_some());
-        acknowledged.flat_map(|one| one.texts).collect()
+        acknowledged.flat_map(|one| one.texts.to_vec()).collect()
     }
 
     /// The batches to look for. To be asked for behind each answer of the server: it has none that is not among them.
@@ -84,14 +86,14 @@ impl Unseen {
             }
         }
         let mut missing = Vec::new();
-        self.0.retain_mut(|one| {
+        self.0.retain(|one| {
             let Some(Done { position, connection, at }) = one.done else { return true };
             if through.get(&connection).is_some_and(|through| position <= *through) {
                 return false;
             }
             let is_missing = position <= end.position || (is_proven && at.elapsed() > UNSEEN_FOR);
             if is_missing {
-                missing.append(&mut one.texts);
+                missing.extend_from_slice(&one.texts);
             }
             !is_missing
         });
@@ -101,14 +103,15 @@ impl Unseen {
 
 impl RedisLog {
     pub(super) fn append_records(&self, records: &[Record]) -> Result<Appended, LogError> {
-        let texts: Vec<Box<str>> = records.iter().map(entry::write).collect();
+        let texts: Arc<[Box<str>]> = records.iter().map(entry::write).collect();
         let times = records.iter().map(|record| record.recorded_at.as_millis()).collect();
         // Where it is kept meanwhile, nobody need wait for a server to come back.
         let retry = if self.outage == OnOutage::Keep { Duration::ZERO } else { RETRY };
         let appended = self.append_texts(&texts, times, retry);
-        if self.copy.is_none() && !appended.as_ref().is_err_and(LogError::is_certain) {
-            let mut held = self.held.lock();
-            texts.iter().zip(records).for_each(|(text, record)| held.put(text, record.keep_until));
+        if !self.copies.load(Ordering::Relaxed) && !appended.as_ref().is_err_and(LogError::is_certain) {
+            // The reader puts them where they can be found, while callers come back.
+            let until = records.iter().map(|record| record.keep_until).collect();
+            self.to_hold.lock().push((texts, until));
         }
         let mut appended = match appended {
             Ok(appended) => appended,
@@ -122,7 +125,7 @@ impl RedisLog {
     /// reached.
     pub(super) fn append_texts(
         &self,
-        texts: &[Box<str>],
+        texts: &Arc<[Box<str>]>,
         times: BTreeSet<i64>,
         retry: Duration,
     ) -> Result<Appended, LogError> {
@@ -225,7 +228,7 @@ mod tests {
     fn unseen(appends: &[(i64, i64, u64)]) -> Unseen {
         let mut unseen = Unseen::default();
         for &(position, tag, connection) in appends {
-            unseen.expect(tag, &[tag.to_string().into_boxed_str()]);
+            unseen.expect(tag, &[tag.to_string().into_boxed_str()].into());
             unseen.acknowledge(tag, Done { position, connection, at: Instant::now() });
         }
         unseen
@@ -256,11 +259,11 @@ mod tests {
     #[test]
     fn what_is_met_before_its_answer_is_here_is_settled_by_it() {
         let mut all = Unseen::default();
-        all.expect(10, &["10".into()]);
+        all.expect(10, &["10".into()].into());
         assert_eq!(settle(&mut all, cursor(0, 0), &[10], cursor(1, 10)), Vec::<String>::new());
         all.acknowledge(10, Done { position: 1, connection: 1, at: Instant::now() });
         assert_eq!(settle(&mut all, cursor(1, 10), &[], cursor(2, 20)), Vec::<String>::new());
-        all.expect(30, &["30".into()]);
+        all.expect(30, &["30".into()].into());
         all.give_up(30);
         assert!(all.tags().is_empty());
     }

@@ -1,10 +1,13 @@
 //! The copy of the log in a file of this machine: what a node starts from, and puts back from.
 //!
 //! The stream is followed as without it, and what was met is written to the file a little later. After the stream has lost
-//! something, the file is compared with the whole of it: each gets what only the other has.
+//! something, the file is compared with the whole of it: each gets what only the other has. What the file can't do any more,
+//! the node does without it.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::RedisLog;
@@ -40,14 +43,7 @@ pub(super) struct Copying {
     written: Option<Instant>,
     noted: Option<Instant>,
     comparing: Comparing,
-    /// Whether the file may have what the log was not given.
-    pub(super) has_unsent: bool,
-    /// The last position in the file that was given to the log and has not been met in it.
-    sent_through: i64,
-    sent: Vec<Sent>,
-    /// What the file had that the log was perhaps not given, as far as it fits in here, and which of it was met in the log.
-    doubtful: HashMap<Box<str>, i64>,
-    settled: Vec<i64>,
+    unsent: Unsent,
     /// The last position in the file of what other processes have kept and this one has taken in.
     kept_through: i64,
 }
@@ -62,11 +58,7 @@ impl Default for Copying {
             written: None,
             noted: None,
             comparing: Comparing::No,
-            has_unsent: true,
-            sent_through: 0,
-            sent: Vec::new(),
-            doubtful: HashMap::new(),
-            settled: Vec::new(),
+            unsent: Unsent::default(),
             kept_through: 0,
         }
     }
@@ -80,67 +72,165 @@ enum Comparing {
     Running(Comparison),
 }
 
-/// The records of the file, by hashes of their texts, and which of them the log has.
-struct Comparison {
-    before: Copied,
+/// A set of texts, by their hashes, and which of them were met in the log. 9 bytes a text.
+struct Texts {
     hasher: RandomState,
     hashes: Vec<u64>,
     met: Vec<bool>,
+}
+
+impl Texts {
+    fn new(gather: impl FnOnce(&mut dyn FnMut(&Record)) -> Result<(), LogError>) -> Result<Self, LogError> {
+        let (hasher, mut hashes) = (RandomState::new(), Vec::new());
+        gather(&mut |record| hashes.push(hasher.hash_one(&*entry::write(record))))?;
+        hashes.sort_unstable();
+        hashes.dedup();
+        let met = vec![false; hashes.len()];
+        Ok(Self { hasher, hashes, met })
+    }
+
+    fn find(&self, text: &str) -> Option<usize> {
+        self.hashes.binary_search(&self.hasher.hash_one(text)).ok()
+    }
+
+    /// Notes that a text was met, and says whether it is in the set.
+    fn meet(&mut self, text: &str) -> bool {
+        let found = self.find(text);
+        found.into_iter().for_each(|at| self.met[at] = true);
+        found.is_some()
+    }
+
+    fn was_met(&self, text: &str) -> bool {
+        self.find(text).is_some_and(|at| self.met[at])
+    }
+}
+
+/// The records of the file, and which of them the log has.
+struct Comparison {
+    before: Copied,
+    texts: Texts,
     /// The last position in the file that is compared.
     through: i64,
 }
 
-/// Records of the file that were given to the log: at which of its positions they end, and where they are in the file.
-struct Sent {
-    end: Cursor,
-    positions: Vec<i64>,
-}
-
 impl Comparison {
     fn begin(file: &dyn LogCopy, before: Copied) -> Result<Self, LogError> {
-        let (hasher, mut hashes, mut through) = (RandomState::new(), Vec::new(), 0);
-        file.for_each(&mut |position, record| {
-            hashes.push(hasher.hash_one(&*entry::write(&record)));
-            through = position;
+        let mut through = 0;
+        let texts = Texts::new(|add| {
+            file.for_each(&mut |position, record| {
+                add(&record);
+                through = position;
+            })
         })?;
-        hashes.sort_unstable();
-        hashes.dedup();
-        let met = vec![false; hashes.len()];
-        Ok(Self { before, hasher, hashes, met, through })
+        Ok(Self { before, texts, through })
     }
 
-    /// Whether the file has this text.
-    fn meet(&mut self, text: &str) -> bool {
-        let found = self.hashes.binary_search(&self.hasher.hash_one(text));
-        if let Ok(at) = found {
-            self.met[at] = true;
-        }
-        found.is_ok()
-    }
-
-    /// Notes in the file what the log lacks of it, and how far it goes now.
-    fn conclude(self, file: &dyn LogCopy, to: &Copied, facts: Facts) -> Result<usize, LogError> {
-        let Self { before, hasher, hashes, met, through } = self;
-        let mut found = Compared { through, unsent: Vec::new(), twice: Vec::new() };
-        let mut seen = vec![false; hashes.len()];
+    /// Notes in the file what the log lacks of it, and how far it goes now. None where another process has been quicker.
+    fn conclude(&self, file: &dyn LogCopy, to: &Copied, facts: Facts) -> Result<Option<usize>, LogError> {
+        let Self { before, texts, through } = self;
+        let mut found = Compared { through: *through, unsent: Vec::new(), twice: Vec::new() };
+        let mut seen = vec![false; texts.hashes.len()];
         file.for_each(&mut |position, record| {
-            let at = hashes.binary_search(&hasher.hash_one(&*entry::write(&record)));
             // What other processes have written since is theirs.
-            let Some(at) = at.ok().filter(|_| position <= through) else { return };
+            let Some(at) = texts.find(&entry::write(&record)).filter(|_| position <= *through) else { return };
             if std::mem::replace(&mut seen[at], true) {
                 found.twice.push(position);
-            } else if !met[at] {
+            } else if !texts.met[at] {
                 found.unsent.push(position);
             }
         })?;
-        file.conclude(&before, to, facts, &found)?;
-        Ok(found.unsent.len())
+        let is_done = file.conclude(before, to, facts, &found)?;
+        Ok(is_done.then_some(found.unsent.len()))
+    }
+}
+
+/// What the file has and the log perhaps lacks, and how far it was given that. A record is settled when it was met in the log,
+/// whoever has put it there.
+struct Unsent {
+    /// Whether the file may have any.
+    is_there: bool,
+    /// All of it, where that is known.
+    texts: Option<Texts>,
+    /// What is next, or was just sent and not met yet: where it is in the file.
+    chunk: HashMap<Box<str>, Vec<i64>>,
+    /// The last position in the file that has been in a chunk, and whether any was in this round.
+    through: i64,
+    had_some: bool,
+    /// Where in the file that stands which was met in the log.
+    settled: Vec<i64>,
+}
+
+impl Default for Unsent {
+    fn default() -> Self {
+        Self { is_there: true, texts: None, chunk: HashMap::new(), through: 0, had_some: false, settled: Vec::new() }
+    }
+}
+
+impl Unsent {
+    fn meet(&mut self, text: &str) {
+        if let Some(texts) = &mut self.texts {
+            texts.meet(text);
+        }
+        self.settled.extend(self.chunk.remove(text).into_iter().flatten());
+    }
+
+    /// Takes the next from the file.
+    fn load_chunk(&mut self, file: &dyn LogCopy, watermark: Option<UnixTime>) -> Result<(), LogError> {
+        while self.chunk.is_empty() {
+            if self.through == 0 && !self.settled.is_empty() {
+                // They are still to be taken from the file.
+                return Ok(());
+            }
+            let rows = file.unsent(self.through, STEP_MAX)?;
+            let Some((last, _)) = rows.last() else {
+                // Once more from the beginning, until nothing is left: what was sent may have gone astray.
+                (self.is_there, self.through, self.had_some) = (self.had_some, 0, false);
+                if !self.is_there {
+                    self.texts = None;
+                }
+                return Ok(());
+            };
+            self.through = *last;
+            for (position, record) in rows {
+                let text = entry::write(&record);
+                if !is_live(record.keep_until, watermark) {
+                    continue;
+                }
+                self.had_some = true;
+                match self.texts.as_ref().is_some_and(|texts| texts.was_met(&text)) {
+                    true => self.settled.push(position),
+                    false => self.chunk.entry(text).or_default().push(position),
+                }
+            }
+        }
+        Ok(())
     }
 }
 
 impl Copying {
-    /// Takes note of an entry that was read. `head` is how far this process had read before, without a gap.
+    /// Whether the file follows the log.
+    pub(super) fn goes_on(&self) -> bool {
+        self.from.is_some()
+    }
+
+    pub(super) fn is_comparing(&self) -> bool {
+        matches!(self.comparing, Comparing::Running(_))
+    }
+
+    pub(super) fn has_unsent(&self) -> bool {
+        self.unsent.is_there
+    }
+
+    /// The file can't be used any more, for now.
+    fn end(&mut self, error: &LogError) {
+        tracing::warn!(%error, "degraded: the local file of the revocation log can't be used");
+        (self.from, self.comparing) = (None, Comparing::No);
+        self.met = Vec::new();
+    }
+
+    /// Takes note of an entry that was read. `head` is how far had been read before, without a gap.
     pub(super) fn meet(&mut self, entry: &Entry<'_>, parsed: &Parsed<'_>, cursor: Cursor, head: i64) {
+        self.unsent.meet(entry.text);
         let Some(from) = self.from else { return };
         if matches!(parsed.record(), Err(NoRecord::UnknownKind)) {
             // A signoff that knows it must find it when it starts from the file: nothing behind it is copied.
@@ -153,11 +243,10 @@ impl Copying {
             return;
         }
         let is_there = match &mut self.comparing {
-            Comparing::Running(comparison) => comparison.meet(entry.text),
+            Comparing::Running(comparison) => comparison.texts.meet(entry.text),
             // Written again by a collection after it was copied.
             Comparing::No | Comparing::Wanted => entry.again.is_some_and(|before| before <= head),
         };
-        self.settled.extend(self.doubtful.remove(entry.text));
         self.met.push((cursor, if is_there { None } else { parsed.whole() }));
     }
 
@@ -170,22 +259,21 @@ impl Copying {
         self.whole_at = Some(at);
     }
 
-    /// Writes what was met to the file. `version` is that of the log it was met in.
-    pub(super) fn write(&mut self, file: &dyn LogCopy, version: &str, facts: Facts) {
+    /// Writes what was met to the file. `version` is that of the log it was met in, and `head` how far was read without a gap.
+    fn write(&mut self, file: &dyn LogCopy, version: String, head: i64, facts: Facts) {
         let Some(from) = self.from else { return };
-        let cursor = self.met.last().map_or(from, |(cursor, _)| *cursor);
-        let is_due = !self.met.is_empty() || self.whole_at.is_some();
-        if !is_due {
+        if self.met.is_empty() && self.whole_at.is_none() {
             return;
         }
-        self.written = Some(Instant::now());
+        let cursor = self.met.last().map_or(from, |(cursor, _)| *cursor);
         let done = match self.comparing {
             Comparing::Running(_) => file.add(&self.met).map(|()| true),
             Comparing::No | Comparing::Wanted => {
-                let to = Copied { version: version.to_owned(), cursor, read_at: self.whole_at };
+                let to = Copied { version, cursor, head, read_at: self.whole_at, ..Copied::default() };
                 file.advance(from, &to, &self.met, facts)
             }
         };
+        self.written = Some(Instant::now());
         match done {
             Ok(true) => {
                 if self.whole_at.take().is_some() {
@@ -193,32 +281,30 @@ impl Copying {
                 }
                 self.from = Some(cursor);
                 self.met.clear();
-                return;
             }
-            // Another process has found out first that the log has lost something; this one will.
-            Ok(false) => {}
-            Err(error) => tracing::warn!(%error, "degraded: the local file of the revocation log can't be written"),
-        }
-        if self.met.len() > WAITING_MAX {
-            self.from = None;
-            self.met = Vec::new();
+            // Another process stands elsewhere: further, where this one will be soon, or in another log, as this one will notice.
+            Ok(false) if self.met.len() <= WAITING_MAX => {}
+            Ok(false) => {
+                let fault = "another process has copied what can't be found in the log".to_owned();
+                self.end(&LogError::Io { path: "the local file".to_owned(), fault });
+            }
+            Err(error) if self.met.len() <= WAITING_MAX => {
+                tracing::warn!(%error, "degraded: the local file of the revocation log can't be written");
+            }
+            Err(error) => self.end(&error),
         }
     }
 
-    /// Where in the file that stands which is now copied from the log too.
-    fn take_settled(&mut self) -> Vec<i64> {
-        if !self.met.is_empty() {
-            return Vec::new();
+    /// Takes from the file what was given to the log and has come back from it.
+    fn settle(&mut self, file: &dyn LogCopy) {
+        // Not before what came back is in the file itself; or, where nothing is copied any more, it stays.
+        if self.unsent.settled.is_empty() || !self.met.is_empty() {
+            return;
         }
-        let mut settled = std::mem::take(&mut self.settled);
-        self.sent.retain_mut(|sent| {
-            let is_copied = self.from.is_some_and(|from| sent.end.position <= from.position);
-            if is_copied {
-                settled.append(&mut sent.positions);
-            }
-            !is_copied
-        });
-        settled
+        match file.sent(&self.unsent.settled, self.goes_on()) {
+            Ok(()) => self.unsent.settled.clear(),
+            Err(error) => tracing::debug!(%error, "what was given to the log could not be noted in the local file"),
+        }
     }
 
     /// Whether there is so much to be written, or so old, that it should be.
@@ -230,20 +316,15 @@ impl Copying {
         }
     }
 
-    /// Everything is to be read anew. What could not be written by now was met in a log that is gone.
-    pub(super) fn begin_anew(&mut self, file: &dyn LogCopy) {
+    /// Everything is to be read anew. Gives out what was met in a log that is gone, and could not be written.
+    pub(super) fn begin_anew(&mut self, file: &dyn LogCopy) -> Vec<Box<str>> {
         let owed: Vec<Record> = std::mem::take(&mut self.met).into_iter().filter_map(|(_, record)| record).collect();
-        if !owed.is_empty()
-            && let Err(error) = file.keep(&owed)
-        {
-            tracing::warn!(%error, count = owed.len(), "revocations could not be copied to the local file");
+        (self.comparing, self.from, self.whole_at) = (Comparing::Wanted, Some(Cursor::default()), None);
+        self.unsent = Unsent::default();
+        if owed.is_empty() || file.keep(&owed).is_ok() {
+            return Vec::new();
         }
-        self.comparing = Comparing::Wanted;
-        (self.from, self.whole_at) = (Some(Cursor::default()), None);
-        (self.sent_through, self.has_unsent) = (0, true);
-        self.sent.clear();
-        self.doubtful.clear();
-        self.settled.clear();
+        owed.iter().map(entry::write).collect()
     }
 }
 
@@ -260,27 +341,27 @@ impl RedisLog {
         if !reader.copying.is_loaded {
             let (copied, read) = file.load(visit)?;
             let Read::ToHead { facts, junk, unknown_kinds, .. } = read else { return Ok(read) };
-            reader.copying.is_loaded = true;
-            reader.copying.from = Some(copied.cursor);
-            reader.start_from(Known::parse(&copied.version));
-            let doubtful = file.unsent(0, STEP_MAX)?.into_iter();
-            reader.copying.doubtful = doubtful.map(|(position, record)| (entry::write(&record), position)).collect();
+            let copying = &mut reader.copying;
+            copying.unsent.texts = Some(unsent_texts(file)?);
+            copying.kept_through = file.last()?;
+            (copying.from, copying.is_loaded) = (Some(copied.cursor), true);
+            reader.start_from(Known::parse(&copied.version), copied.head);
             start = copied.cursor;
             loaded = Some((facts, junk, unknown_kinds, copied.read_at));
         }
-        let has_kept = self.read_kept(file, &mut reader.copying, visit)?;
+        let has_kept = self.read_kept(file, &mut reader.copying, visit);
         self.write_copy(file, reader, false);
         let read = self.read_stream(reader, start, visit);
+        self.copies.store(reader.copying.goes_on(), Ordering::Relaxed);
         let Some((facts, junk, unknown_kinds, read_at)) = loaded else {
+            let facts = *self.last_facts.lock();
             return match read {
                 // What was taken in must be heard of, whatever else is wrong.
                 Err(error) if has_kept => {
                     reader.standing = Standing::Unproven(error);
-                    Ok(Read::ToHead { cursor: after, facts: *self.last_facts.lock(), junk: 0, unknown_kinds: 0 })
+                    Ok(Read::ToHead { cursor: after, facts, junk: 0, unknown_kinds: 0 })
                 }
-                Ok(Read::Unchanged) if has_kept => {
-                    Ok(Read::ToHead { cursor: after, facts: *self.last_facts.lock(), junk: 0, unknown_kinds: 0 })
-                }
+                Ok(Read::Unchanged) if has_kept => Ok(Read::ToHead { cursor: after, facts, junk: 0, unknown_kinds: 0 }),
                 read => read,
             };
         };
@@ -300,43 +381,45 @@ impl RedisLog {
         })
     }
 
-    /// Takes in what other processes have kept in the file.
-    fn read_kept(&self, file: &dyn LogCopy, copying: &mut Copying, visit: Visit<'_>) -> Result<bool, LogError> {
+    /// Takes in what other processes have kept in the file, and says whether there was any.
+    fn read_kept(&self, file: &dyn LogCopy, copying: &mut Copying, visit: Visit<'_>) -> bool {
         let mut has_kept = false;
-        if !file.has_changed()? {
-            return Ok(false);
-        }
-        loop {
-            let kept = file.unsent(copying.kept_through, STEP_MAX)?;
-            let Some((last, _)) = kept.last() else { return Ok(has_kept) };
-            (copying.kept_through, copying.has_unsent, has_kept) = (*last, true, true);
-            for (_, record) in &kept {
-                // Whether to go on is asked again by what the log itself has.
-                let _is_asked_again = visit(record.borrow());
+        let mut read = || -> Result<(), LogError> {
+            if !file.has_changed()? {
+                return Ok(());
             }
+            loop {
+                let kept = file.unsent(copying.kept_through, STEP_MAX)?;
+                let Some((last, _)) = kept.last() else { return Ok(()) };
+                (copying.kept_through, copying.unsent.is_there, has_kept) = (*last, true, true);
+                for (_, record) in &kept {
+                    // Whether to go on is asked again by what the log itself has.
+                    let _is_asked_again = visit(record.borrow());
+                }
+            }
+        };
+        if let Err(error) = read() {
+            tracing::warn!(%error, "degraded: the local file of the revocation log can't be read");
         }
+        has_kept
     }
 
     /// Writes what was met to the file, when it is time or in any case.
     pub(super) fn write_copy(&self, file: &dyn LogCopy, reader: &mut Reader, now: bool) {
         let Some(version) = reader.version() else { return };
         if now || reader.copying.is_due() {
-            reader.copying.write(file, &version, *self.last_facts.lock());
+            let facts = *self.last_facts.lock();
+            reader.copying.write(file, version, reader.head, facts);
         }
-        let settled = reader.copying.take_settled();
-        if !settled.is_empty()
-            && let Err(error) = file.sent(&settled)
-        {
-            // They are there twice then, and are given to the log once more.
-            tracing::debug!(%error, "what was sent could not be taken from the local file");
-        }
+        reader.copying.settle(file);
     }
 
-    /// Writes what is in hand. What this process appended and has not met is kept as what the log may lack: it was
-    /// acknowledged, and nobody else may have heard of it.
+    /// Writes what is in hand. What this process appended and has not met, or owes to the log, is kept as what the log may
+    /// lack: it was acknowledged, and nobody else may have heard of it.
     pub(super) fn end_copy(&self, file: &dyn LogCopy, reader: &mut Reader) {
         self.write_copy(file, reader, true);
-        let unmet = self.unseen.lock().take_acknowledged();
+        let mut unmet = self.unseen.lock().take_acknowledged();
+        unmet.extend(std::mem::take(&mut reader.owed));
         let unmet: Vec<Record> = unmet.iter().filter_map(|text| entry::record(text)).collect();
         if !unmet.is_empty()
             && let Err(error) = file.keep(&unmet)
@@ -350,75 +433,82 @@ impl RedisLog {
         if !matches!(reader.copying.comparing, Comparing::Wanted) {
             return Ok(());
         }
-        let before = file.copied()?;
+        let before = match file.copied() {
+            Ok(before) => before,
+            Err(error) => {
+                reader.copying.end(&error);
+                return Ok(());
+            }
+        };
         let is_known = self.reader.with(Duration::ZERO, |connection, _| {
             let answer = self.ask(connection, before.cursor.position)?;
             Ok(answer.is_read_by(&before.version, before.cursor))
         })?;
-        reader.copying.comparing = match is_known {
-            true => {
-                reader.copying.from = Some(before.cursor);
-                Comparing::No
+        let copying = &mut reader.copying;
+        if is_known {
+            (copying.from, copying.comparing) = (Some(before.cursor), Comparing::No);
+        } else {
+            match Comparison::begin(file, before) {
+                Ok(comparison) => copying.comparing = Comparing::Running(comparison),
+                Err(error) => copying.end(&error),
             }
-            false => Comparing::Running(Comparison::begin(file, before)?),
-        };
+        }
+        // What was found out is true of the server that was asked, and no other: if reading breaks off, it is asked again.
+        reader.is_midway = true;
         Ok(())
     }
 
-    /// Everything was read anew, to the head: the file is told what the log lacks.
-    pub(super) fn end_comparison(&self, file: &dyn LogCopy, reader: &mut Reader, head: Cursor) {
-        if !matches!(reader.copying.comparing, Comparing::Running(_)) {
-            return;
+    /// Everything was read anew, to the head: the file is told what the log lacks. False where that is to be done again.
+    pub(super) fn end_comparison(&self, file: &dyn LogCopy, reader: &mut Reader, head: Cursor) -> bool {
+        if !reader.copying.is_comparing() {
+            return true;
         }
         self.write_copy(file, reader, true);
+        let facts = *self.last_facts.lock();
         let version = reader.version().unwrap_or_default();
         let copying = &mut reader.copying;
+        // Where copying has ended, or has not got so far, not everything was compared.
+        let is_whole = copying.goes_on() && copying.met.is_empty();
         let comparing = std::mem::replace(&mut copying.comparing, Comparing::No);
-        // Where copying has ended, not everything was compared.
-        let (Comparing::Running(comparison), Some(_)) = (comparing, copying.from) else { return };
-        let to = Copied { version, cursor: head, read_at: copying.whole_at.take() };
-        match comparison.conclude(file, &to, *self.last_facts.lock()) {
-            Ok(lacking) => {
+        let (Comparing::Running(comparison), true) = (comparing, is_whole) else { return true };
+        let read_at = copying.whole_at.take();
+        let to = Copied { version, cursor: head, head: head.position, read_at, ..Copied::default() };
+        match comparison.conclude(file, &to, facts) {
+            Ok(None) => return false,
+            Ok(Some(lacking)) => {
                 if lacking > 0 {
                     tracing::warn!(lacking, "the log lacks revocations that the local file has: putting them back");
                 }
                 copying.from = Some(head);
+                copying.kept_through = copying.kept_through.max(comparison.through);
+                copying.unsent = Unsent { texts: Some(comparison.texts), ..Unsent::default() };
             }
-            Err(error) => {
-                tracing::warn!(%error, "degraded: the local file of the revocation log can't be written");
-                copying.from = None;
-            }
+            Err(error) => copying.end(&error),
         }
+        true
     }
 
-    /// Gives the log what the file has and it has not.
-    pub(super) fn send_unsent(&self, file: &dyn LogCopy, reader: &mut Reader) -> Result<(), LogError> {
-        while reader.copying.has_unsent {
-            let unsent = file.unsent(reader.copying.sent_through, STEP_MAX)?;
-            let Some((last, _)) = unsent.last() else {
-                reader.copying.has_unsent = false;
-                break;
-            };
-            let last = *last;
-            let watermark = reader.watermark();
-            let live = unsent.iter().filter(|(_, record)| is_live(record.keep_until, watermark));
-            let texts: Vec<Box<str>> = live.clone().map(|(_, record)| entry::write(record)).collect();
-            if !texts.is_empty() {
-                let times = live.map(|(_, record)| record.recorded_at.as_millis()).collect();
-                let end = self.append_texts(&texts, times, Duration::ZERO)?.last;
-                let positions = unsent.iter().map(|(position, _)| *position).collect();
-                reader.copying.sent.push(Sent { end, positions });
-            }
-            reader.copying.sent_through = last;
+    /// Gives the log what the file has and it has not: a chunk, if the one before has come back. True where there is more.
+    pub(super) fn send_unsent(&self, file: &dyn LogCopy, reader: &mut Reader) -> Result<bool, LogError> {
+        let watermark = reader.watermark();
+        let unsent = &mut reader.copying.unsent;
+        if unsent.chunk.is_empty() {
+            unsent.load_chunk(file, watermark)?;
+            // Others may give it the same: that is seen by reading before it is sent.
+            return Ok(unsent.is_there);
         }
-        Ok(())
+        let texts: Arc<[Box<str>]> = unsent.chunk.keys().cloned().collect();
+        let times = texts.iter().map(|text| entry::recorded_at(text)).collect();
+        self.append_texts(&texts, times, Duration::ZERO)?;
+        Ok(true)
     }
 
     /// Keeps in the file what the log could not be given, if that is what to do.
     pub(super) fn keep(&self, records: &[Record], error: LogError) -> Result<Appended, LogError> {
         match &self.copy {
             Some(file) if self.outage == OnOutage::Keep => {
-                tracing::warn!(%error, count = records.len(), "revocations are kept in the local file until the log takes them");
+                let count = records.len();
+                tracing::warn!(%error, count, "revocations are kept in the local file until the log takes them");
                 // What may be in the log after all is not certain to be nowhere.
                 let kept = file.keep(records).map_err(|fault| if error.is_certain() { fault } else { error })?;
                 Ok(Appended { first: 0, last: Cursor::default(), follows: Follows::ToBeRead, ..kept })
@@ -426,4 +516,17 @@ impl RedisLog {
             Some(_) | None => Err(error),
         }
     }
+}
+
+/// The texts of all that the log has perhaps not been given.
+fn unsent_texts(file: &dyn LogCopy) -> Result<Texts, LogError> {
+    Texts::new(|add| {
+        let mut through = 0;
+        loop {
+            let rows = file.unsent(through, STEP_MAX)?;
+            let Some((last, _)) = rows.last() else { return Ok(()) };
+            through = *last;
+            rows.iter().for_each(|(_, record)| add(record));
+        }
+    })
 }

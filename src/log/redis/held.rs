@@ -1,11 +1,15 @@
 //! What this node knows to have been in the log, so that it can put back what the log has lost.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use crate::clock::UnixTime;
 
 /// How much is held, in bytes: a quarter of a million revocations of tokens, or more.
 const BYTES_MAX: usize = 64 << 20;
+
+/// What was appended, and until when each of it is kept.
+pub(super) type ToHold = (Arc<[Box<str>]>, Vec<Option<UnixTime>>);
 
 /// Records as they are written. In two generations: when the younger has grown to half of what may be held,
 /// the elder is let go.
@@ -34,13 +38,19 @@ impl Held {
 
     /// Holds a record, which is kept until then.
     pub(super) fn put(&mut self, record: &str, until: Option<UnixTime>) {
-        if self.old.records.contains_key(record) || self.young.records.contains_key(record) {
+        let is_old = !self.old.records.is_empty() && self.old.records.contains_key(record);
+        if is_old || self.young.records.insert(record.into(), until).is_some() {
             return;
         }
-        self.young.records.insert(record.into(), until);
         self.young.bytes += taken_by(record);
         if self.young.bytes > self.half {
             self.old = std::mem::take(&mut self.young);
+        }
+    }
+
+    pub(super) fn put_all(&mut self, batches: Vec<ToHold>) {
+        for (texts, until) in batches {
+            texts.iter().zip(until).for_each(|(text, until)| self.put(text, until));
         }
     }
 

@@ -32,7 +32,7 @@ use crate::revocation::Record;
 use crate::sync::Mutex;
 use append::Unseen;
 use entry::Entry;
-use held::Held;
+use held::{Held, ToHold};
 use link::Link;
 use place::Place;
 use read::Reader;
@@ -63,6 +63,8 @@ pub(crate) struct RedisLog {
     /// The longest lifetime that the log is to be told when it is there.
     promised: Mutex<Option<Duration>>,
     copy: Option<Box<dyn LogCopy>>,
+    /// Whether the copy follows the log. What it doesn't get is held in memory.
+    copies: AtomicBool,
     outage: OnOutage,
     salt: [u8; 16],
     random: fn() -> Option<[u8; 16]>,
@@ -76,6 +78,8 @@ pub(crate) struct RedisLog {
     state: Mutex<Reader>,
     unseen: Mutex<Unseen>,
     held: Mutex<Held>,
+    /// What was appended and is still to be held.
+    to_hold: Mutex<Vec<ToHold>>,
     /// What the log said of itself, for one that has to be made anew.
     last_facts: Mutex<Facts>,
 }
@@ -102,6 +106,7 @@ impl RedisLog {
             create: opening.create,
             begun: AtomicBool::new(false),
             promised: Mutex::default(),
+            copies: AtomicBool::new(copy.is_some()),
             copy,
             outage,
             salt,
@@ -115,6 +120,7 @@ impl RedisLog {
             state: Mutex::default(),
             unseen: Mutex::default(),
             held: Mutex::default(),
+            to_hold: Mutex::default(),
             last_facts: Mutex::default(),
             place,
         };
@@ -291,9 +297,12 @@ impl RevocationLog for RedisLog {
         Duration::from_millis(20)
     }
 
-    /// While the server works, the callers of the append before come back.
+    fn is_elsewhere(&self) -> bool {
+        true
+    }
+
     fn commit_interval(&self) -> Duration {
-        Duration::ZERO
+        Duration::from_millis(1)
     }
 
     fn standing(&self) -> Standing {

@@ -57,7 +57,7 @@ impl RedisLog {
             tracing::warn!(count = lacking.len(), "the log lacks revocations that this node holds: putting them back");
             reader.owed.extend(lacking);
         }
-        if !reader.owed.is_empty() || (self.copy.is_some() && reader.copying.has_unsent) {
+        if !reader.owed.is_empty() || (self.copy.is_some() && reader.copying.has_unsent()) {
             let random = self.random_i64().map_or(0, |random| random.unsigned_abs() % u64::from(WITHIN));
             reader.owed_at.get_or_insert(Instant::now() + Duration::from_millis(random));
         }
@@ -66,12 +66,15 @@ impl RedisLog {
         }
         let done = self.append_owed(reader).and_then(|()| match &self.copy {
             Some(copy) => self.send_unsent(&**copy, reader),
-            None => Ok(()),
+            None => Ok(false),
         });
-        reader.owed_at = done.err().map(|error| {
-            tracing::warn!(%error, "revocations could not be put back yet");
-            Instant::now() + AGAIN
-        });
+        reader.owed_at = match done {
+            Ok(has_more) => has_more.then(Instant::now),
+            Err(error) => {
+                tracing::warn!(%error, "revocations could not be put back yet");
+                Some(Instant::now() + AGAIN)
+            }
+        };
     }
 
     fn append_owed(&self, reader: &mut Reader) -> Result<(), LogError> {
@@ -80,7 +83,7 @@ impl RedisLog {
         let owed: Vec<Box<str>> = reader.owed.iter().cloned().collect();
         for chunk in owed.chunks(STEP_MAX) {
             let times = chunk.iter().map(|text| entry::recorded_at(text)).collect();
-            self.append_texts(chunk, times, Duration::ZERO)?;
+            self.append_texts(&chunk.into(), times, Duration::ZERO)?;
             chunk.iter().for_each(|text| {
                 reader.owed.remove(text);
             });

@@ -34,11 +34,13 @@ pub(super) struct Reader {
     tried: Option<Instant>,
     pub(super) standing: Standing,
     /// How far was read to a head, without a gap.
-    head: i64,
+    pub(super) head: i64,
+    /// Whether it was read by a process before this one, which can't tell what has become of it since.
+    is_inherited: bool,
     /// Whether everything is read anew.
     pub(super) is_anew: bool,
     /// Whether a read has taken something in and not come to the head: what it took may be of a server that is gone.
-    is_midway: bool,
+    pub(super) is_midway: bool,
     /// While everything is read anew: what was held before and was not met yet.
     pub(super) lacking: Option<HashSet<Box<str>>>,
     /// What the log lacks, and when it is put back.
@@ -58,9 +60,9 @@ impl Reader {
         self.known.as_ref().map(Known::to_string)
     }
 
-    /// What was read before, by another process or this one.
-    pub(super) fn start_from(&mut self, known: Option<Known>) {
-        self.known = known;
+    /// What was read by a process before this one.
+    pub(super) fn start_from(&mut self, known: Option<Known>, head: i64) {
+        (self.known, self.head, self.is_inherited) = (known, head, true);
     }
 
     pub(super) fn watermark(&self) -> Option<UnixTime> {
@@ -173,7 +175,6 @@ impl RedisLog {
             }
             self.read_on(connection, reader, after, visit)
         })?;
-        reader.is_midway = false;
         match outcome {
             Outcome::Head { cursor, facts, junk, unknown_kinds, met, is_news } => {
                 if matches!(reader.standing, Standing::Unproven(LogError::Replica { .. })) {
@@ -183,9 +184,10 @@ impl RedisLog {
                 if reader.standing == Standing::Proven {
                     reader.copying.is_whole(at);
                 }
-                if let Some(copy) = &self.copy {
-                    self.end_comparison(&**copy, reader, cursor);
-                }
+                reader.is_midway = match &self.copy {
+                    Some(copy) => !self.end_comparison(&**copy, reader, cursor),
+                    None => false,
+                };
                 reader.head = cursor.position;
                 self.look_for_unseen(reader, after, &met, cursor);
                 self.put_back(reader);
@@ -194,7 +196,10 @@ impl RedisLog {
                     false => Read::Unchanged,
                 })
             }
-            Outcome::Stopped => Ok(Read::Stopped),
+            Outcome::Stopped => {
+                reader.is_midway = reader.copying.is_comparing();
+                Ok(Read::Stopped)
+            }
             Outcome::Rewound => Ok(self.read_anew(reader)),
             Outcome::Lost => {
                 self.reader.with(Duration::ZERO, |connection, _| self.script(script::NOTE_LOSSES).exec(connection))?;
@@ -211,15 +216,16 @@ impl RedisLog {
 
     /// Everything is to be read from the beginning, and compared with what is held.
     fn read_anew(&self, reader: &mut Reader) -> Read {
-        match &self.copy {
-            Some(copy) => {
-                self.write_copy(&**copy, reader, true);
-                reader.copying.begin_anew(&**copy);
-            }
-            // What was held is let go here, and held again as it is met or put back: it never takes its room twice.
-            None => reader.lacking.get_or_insert_default().extend(self.held.lock().take()),
+        if let Some(copy) = &self.copy {
+            self.write_copy(&**copy, reader, true);
+            reader.owed.extend(reader.copying.begin_anew(&**copy));
         }
-        (reader.known, reader.tried, reader.seen) = (None, None, None);
+        // What was held is let go here, and held again as it is met or put back: it never takes its room twice.
+        let mut held = self.held.lock();
+        held.put_all(std::mem::take(&mut *self.to_hold.lock()));
+        reader.lacking.get_or_insert_default().extend(held.take());
+        drop(held);
+        (reader.known, reader.tried, reader.seen, reader.is_midway) = (None, None, None, false);
         (reader.is_anew, reader.head) = (true, 0);
         Read::Rewound
     }
@@ -270,13 +276,17 @@ impl RedisLog {
             if answer.lacks_some() {
                 return Ok(Outcome::Lost);
             }
-            if reader.known.as_ref().is_some_and(|seen| *seen != known) || !answer.knows(cursor) {
+            let is_another = reader.known.as_ref().is_some_and(|seen| *seen != known);
+            let is_lost = std::mem::take(&mut reader.is_inherited) && !answer.has(cursor);
+            if is_another || is_lost || !answer.knows(cursor) {
                 return Ok(Outcome::Rewound);
             }
             reader.known = Some(known);
             let entries = list(&answer.entries);
             let looked_for = self.unseen.lock().tags();
+            let to_hold = std::mem::take(&mut *self.to_hold.lock());
             let mut held = self.held.lock();
+            held.put_all(to_hold);
             for entry in entries.iter().filter_map(Entry::read) {
                 let parsed = entry.parse();
                 cursor = entry.cursor(&parsed);
@@ -292,7 +302,7 @@ impl RedisLog {
                         if let Some(lacking) = &mut reader.lacking {
                             lacking.remove(entry.text);
                         }
-                        if self.copy.is_none() {
+                        if !reader.copying.goes_on() || self.copy.is_none() {
                             held.put(entry.text, record.keep_until);
                         }
                         if visit(record) == ControlFlow::Break(()) {
@@ -332,7 +342,13 @@ impl Answer {
     /// Whether a reader who stands there has read the log of this version, which nobody has taken anything from.
     pub(super) fn is_read_by(&self, version: &str, cursor: Cursor) -> bool {
         let is_same = self.known.as_ref().is_some_and(|known| known.to_string() == version);
-        is_same && !self.lacks_some() && self.knows(cursor)
+        is_same && !self.lacks_some() && self.has(cursor)
+    }
+
+    /// Whether it stands there now. What was collected does not, and then nobody can tell whether it was this log that had it.
+    fn has(&self, cursor: Cursor) -> bool {
+        cursor.position == 0
+            || list(&self.at).last().and_then(Entry::read).is_some_and(|entry| entry.tag() == cursor.tag)
     }
 
     /// Whether a reader who stands there has read this log, and nothing that it lacks.

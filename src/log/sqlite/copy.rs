@@ -2,24 +2,29 @@
 //! positions of what the other log has not been given yet beside it.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use rusqlite::{Connection, Transaction, params};
 
 use super::row::{self, Row};
 use super::schema::{self, fact, set_fact};
-use super::{SqliteLog, append, connect, fault};
+use super::{SqliteLog, connect, fault};
 use crate::clock::UnixTime;
 use crate::log::copy::{Compared, Copied, LogCopy, Met};
 use crate::log::{Appended, Create, Cursor, Facts, LogError, Read, RevocationLog as _, Visit};
 use crate::revocation::Record;
 
 /// Names of facts.
-const OF: &str = "copy_of";
 const VERSION: &str = "copy_version";
 const POSITION: &str = "copy_position";
 const BATCH: &str = "copy_batch";
+const HEAD: &str = "copy_head";
 const READ_AT: &str = "copy_read_at";
+const TAKEN: &str = "copy_taken";
+
+/// How long the copy waits for other processes: the log is followed on meanwhile.
+const BUSY_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// A file that is a copy.
 pub(in crate::log) struct CopyFile {
@@ -38,12 +43,16 @@ impl CopyFile {
         let (file, _) = SqliteLog::open(path, Create::IfMissing, random)?;
         let path = file.path.clone();
         let connection = connect(&path)?;
-        connection.pragma_update(None, "synchronous", "NORMAL").map_err(|error| fault(&path, &error))?;
+        let set_up = || {
+            connection.busy_timeout(BUSY_TIMEOUT)?;
+            connection.pragma_update(None, "synchronous", "NORMAL")
+        };
+        set_up().map_err(|error| fault(&path, &error))?;
         let copy = Self { file, connection: Mutex::new(connection), seen: Mutex::default(), path };
         let before = copy.file.write(|transaction| {
-            let before = fact(transaction, OF)?;
+            let before = fact(transaction, schema::COPY_OF)?;
             if before.is_none() {
-                set_fact(transaction, OF, of)?;
+                set_fact(transaction, schema::COPY_OF, of)?;
                 transaction.execute("INSERT OR IGNORE INTO unsent SELECT position FROM revocation", [])?;
             }
             Ok(before)
@@ -77,6 +86,10 @@ impl LogCopy for CopyFile {
         self.file.count_after(Cursor::default())
     }
 
+    fn last(&self) -> Result<i64, LogError> {
+        self.count().map(|count| i64::try_from(count).unwrap_or(i64::MAX))
+    }
+
     fn facts(&self) -> Result<Facts, LogError> {
         let connection = self.connection.lock();
         schema::facts(&connection).map_err(|error| fault(&self.path, &error))
@@ -101,15 +114,13 @@ impl LogCopy for CopyFile {
             let new = match entries.iter().position(|(cursor, _)| stands_on(cursor)) {
                 Some(at) => &entries[at + 1..],
                 None if stands_on(&from) => entries,
-                // Another process is further.
-                None if before.cursor.position >= to.cursor.position && !is_new => return Ok(true),
                 None => return Ok(false),
             };
             insert(transaction, new)?;
             set_facts(transaction, facts)?;
-            // All that there was then, up to where the copy goes at least.
-            let read_at = to.read_at.max(before.read_at);
-            set_copied(transaction, &Copied { read_at, ..to.clone() })?;
+            // The newer of the two, and not the later: a clock may have been ahead.
+            let (head, read_at) = (to.head.max(before.head), to.read_at.or(before.read_at));
+            set_copied(transaction, &Copied { head, read_at, ..to.clone() })?;
             Ok(true)
         })
     }
@@ -118,26 +129,24 @@ impl LogCopy for CopyFile {
         self.write(|transaction| insert(transaction, entries))
     }
 
-    fn conclude(&self, before: &Copied, to: &Copied, facts: Facts, found: &Compared) -> Result<(), LogError> {
-        self.write(|transaction| {
+    fn conclude(&self, before: &Copied, to: &Copied, facts: Facts, found: &Compared) -> Result<bool, LogError> {
+        // Long enough that nobody else's turn stands in its way.
+        self.file.write(|transaction| {
             if !copied(transaction)?.is_at(before) {
-                return Ok(());
+                return Ok(false);
             }
             transaction.execute("DELETE FROM unsent WHERE position <= ?1", [found.through])?;
             for_each(transaction, "INSERT OR IGNORE INTO unsent VALUES (?1)", &found.unsent)?;
             for_each(transaction, "DELETE FROM revocation WHERE position = ?1", &found.twice)?;
             set_facts(transaction, facts)?;
-            set_copied(transaction, to)
+            set_copied(transaction, to)?;
+            Ok(true)
         })
     }
 
     fn keep(&self, records: &[Record]) -> Result<Appended, LogError> {
-        self.file.write(|transaction| {
-            let appended = append(transaction, records)?;
-            let positions: Vec<i64> = (appended.first..=appended.last.position).collect();
-            for_each(transaction, "INSERT OR IGNORE INTO unsent VALUES (?1)", &positions)?;
-            Ok(appended)
-        })
+        // As whoever appends to the file as a log of its own.
+        self.file.append(records)
     }
 
     fn unsent(&self, after: i64, max: usize) -> Result<Vec<(i64, Record)>, LogError> {
@@ -163,10 +172,16 @@ impl LogCopy for CopyFile {
         Ok(self.seen.lock().replace(version) != Some(version))
     }
 
-    fn sent(&self, positions: &[i64]) -> Result<(), LogError> {
+    fn sent(&self, positions: &[i64], are_copied: bool) -> Result<(), LogError> {
         self.write(|transaction| {
-            for_each(transaction, "DELETE FROM unsent WHERE position = ?1", positions)?;
-            for_each(transaction, "DELETE FROM revocation WHERE position = ?1", positions)
+            if are_copied {
+                // But for what a comparison has found to be in the log, and has perhaps made the only one.
+                let still =
+                    "DELETE FROM revocation WHERE position IN (SELECT position FROM unsent WHERE position = ?1)";
+                for_each(transaction, still, positions)?;
+                set_fact(transaction, TAKEN, &(copied(transaction)?.taken + 1).to_string())?;
+            }
+            for_each(transaction, "DELETE FROM unsent WHERE position = ?1", positions)
         })
     }
 
@@ -194,14 +209,16 @@ impl LogCopy for CopyFile {
 fn copied(connection: &Connection) -> Result<Copied, rusqlite::Error> {
     let number = |name| fact(connection, name).map(|text| text.and_then(|text| text.parse().ok()).unwrap_or(0));
     let cursor = Cursor { position: number(POSITION)?, tag: number(BATCH)?, keep_until: None };
+    let (head, taken) = (number(HEAD)?, number(TAKEN)?);
     let version = fact(connection, VERSION)?.unwrap_or_default();
-    Ok(Copied { version, cursor, read_at: schema::time(connection, READ_AT)? })
+    Ok(Copied { version, cursor, head, read_at: schema::time(connection, READ_AT)?, taken })
 }
 
 fn set_copied(transaction: &Transaction<'_>, copied: &Copied) -> Result<(), rusqlite::Error> {
     set_fact(transaction, VERSION, &copied.version)?;
     set_fact(transaction, POSITION, &copied.cursor.position.to_string())?;
     set_fact(transaction, BATCH, &copied.cursor.tag.to_string())?;
+    set_fact(transaction, HEAD, &copied.head.to_string())?;
     match copied.read_at {
         Some(read_at) => schema::set_time(transaction, READ_AT, read_at),
         None => Ok(()),
@@ -230,4 +247,127 @@ fn insert(transaction: &Transaction<'_>, entries: &[Met]) -> Result<(), rusqlite
 fn for_each(transaction: &Transaction<'_>, sql: &str, positions: &[i64]) -> Result<(), rusqlite::Error> {
     let mut statement = transaction.prepare_cached(sql)?;
     positions.iter().try_for_each(|position| statement.execute([position]).map(drop))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::revocation::{Issuer, Target};
+
+    fn record(jti: &str) -> Record {
+        Record {
+            target: Target::Token(jti.into()),
+            issuer: Issuer::Any,
+            issued_before: None,
+            keep: Vec::new(),
+            keep_until: None,
+            recorded_at: UnixTime::from_secs(1_700_000_000),
+            reason: None,
+        }
+    }
+
+    fn at(position: i64, tag: i64) -> Cursor {
+        Cursor { position, tag, keep_until: None }
+    }
+
+    fn entry(position: i64, tag: i64) -> Met {
+        (at(position, tag), Some(record(&format!("{position} of {tag}"))))
+    }
+
+    fn copied(cursor: Cursor, read_at: i64) -> Copied {
+        let (version, read_at) = ("a 0".to_owned(), Some(UnixTime::from_secs(read_at)));
+        Copied { version, cursor, head: cursor.position, read_at, taken: 0 }
+    }
+
+    fn open(folder: &tempfile::TempDir) -> CopyFile {
+        let random = || Some(*uuid::Builder::from_u128(7).as_uuid().as_bytes());
+        CopyFile::open(&folder.path().join("copy.db"), "shop", random).unwrap()
+    }
+
+    fn values(copy: &CopyFile) -> Vec<String> {
+        let mut values = Vec::new();
+        copy.for_each(&mut |_, record| values.push(record.target.value().trim_start_matches("jti:").to_owned()))
+            .unwrap();
+        values
+    }
+
+    fn advance(copy: &CopyFile, from: Cursor, to: &Copied, entries: &[Met]) -> bool {
+        copy.advance(from, to, entries, Facts::default()).unwrap()
+    }
+
+    #[test]
+    fn what_several_processes_have_read_is_copied_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let (one, two) = (open(&folder), open(&folder));
+        let entries = [entry(1, 10), entry(2, 10), entry(3, 30)];
+        assert!(advance(&one, Cursor::default(), &copied(at(2, 10), 1), &entries[..2]));
+        // The other has read more, and starts where the first did.
+        assert!(advance(&two, Cursor::default(), &copied(at(3, 30), 2), &entries));
+        assert_eq!(values(&one), ["1 of 10", "2 of 10", "3 of 30"]);
+        // The first has not read so far yet: it can't say that what lies between is the same. Later it can.
+        assert!(!advance(&one, at(2, 10), &copied(at(2, 10), 3), &[]));
+        assert!(advance(&one, at(2, 10), &copied(at(4, 40), 3), &[entry(3, 30), entry(4, 40)]));
+        assert_eq!(values(&two), ["1 of 10", "2 of 10", "3 of 30", "4 of 40"]);
+        assert_eq!(two.copied().unwrap(), copied(at(4, 40), 3));
+    }
+
+    #[test]
+    fn nothing_is_copied_of_a_log_where_the_copy_does_not_stand() {
+        let folder = tempfile::tempdir().unwrap();
+        let copy = open(&folder);
+        assert!(advance(&copy, Cursor::default(), &copied(at(1, 10), 1), &[entry(1, 10)]));
+        // Another entry at its place, behind a gap, and of a log that has lost something since.
+        assert!(!advance(&copy, Cursor::default(), &copied(at(2, 21), 2), &[entry(1, 11), entry(2, 21)]));
+        assert!(!advance(&copy, at(2, 20), &copied(at(3, 30), 2), &[entry(3, 30)]));
+        let later = Copied { version: "a 1".to_owned(), ..copied(at(2, 20), 2) };
+        assert!(!advance(&copy, at(1, 10), &later, &[entry(2, 20)]));
+        assert_eq!((values(&copy), copy.copied().unwrap()), (vec!["1 of 10".to_owned()], copied(at(1, 10), 1)));
+    }
+
+    #[test]
+    fn a_clock_that_was_ahead_leaves_no_time_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let copy = open(&folder);
+        assert!(advance(&copy, Cursor::default(), &copied(at(1, 10), 5000), &[entry(1, 10)]));
+        assert!(advance(&copy, at(1, 10), &copied(at(1, 10), 1000), &[]));
+        assert_eq!(copy.copied().unwrap().read_at, Some(UnixTime::from_secs(1000)));
+    }
+
+    #[test]
+    fn a_comparison_counts_only_where_the_copy_is_still_what_was_compared() {
+        let folder = tempfile::tempdir().unwrap();
+        let copy = open(&folder);
+        advance(&copy, Cursor::default(), &copied(at(2, 20), 1), &[entry(1, 10), entry(2, 20)]);
+        let before = copy.copied().unwrap();
+        let found = || Compared { through: 2, unsent: vec![1], twice: vec![2] };
+        let to = Copied { version: "a 1".to_owned(), ..copied(at(1, 11), 2) };
+        assert!(advance(&copy, at(2, 20), &copied(at(3, 30), 1), &[entry(3, 30)]));
+        assert!(!copy.conclude(&before, &to, Facts::default(), &found()).unwrap());
+        assert_eq!((values(&copy).len(), copy.unsent(0, 10).unwrap().len()), (3, 0));
+        let before = copy.copied().unwrap();
+        assert!(copy.conclude(&before, &to, Facts::default(), &found()).unwrap());
+        assert_eq!(values(&copy), ["1 of 10", "3 of 30"]);
+        assert_eq!(copy.unsent(0, 10).unwrap(), [(1, record("1 of 10"))]);
+        assert_eq!(copy.copied().unwrap(), to);
+    }
+
+    #[test]
+    fn only_what_is_still_owed_is_taken_out_when_it_has_come_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let copy = open(&folder);
+        copy.keep(&[record("a"), record("b"), record("c")]).unwrap();
+        assert_eq!(copy.unsent(1, 10).unwrap(), [(2, record("b")), (3, record("c"))]);
+        // Another process has found in the meantime that the log has the first.
+        let before = copy.copied().unwrap();
+        let found = Compared { through: 1, unsent: Vec::new(), twice: Vec::new() };
+        assert!(copy.conclude(&before, &before, Facts::default(), &found).unwrap());
+        copy.sent(&[1, 2], true).unwrap();
+        copy.sent(&[3], false).unwrap();
+        assert_eq!(values(&copy), ["a", "c"]);
+        assert_eq!(copy.unsent(0, 10).unwrap(), []);
+        assert!(
+            !copy.conclude(&before, &before, Facts::default(), &found).unwrap(),
+            "it is not what was compared any more"
+        );
+    }
 }

@@ -296,9 +296,15 @@ fn append(transaction: &rusqlite::Transaction<'_>, records: &[Record]) -> Result
     let mut insert = transaction.prepare_cached(row::INSERT)?;
     let mut first = None;
     let mut newest = schema::time(transaction, schema::NEWEST)?;
+    // What is appended to the copy of another log is owed to that.
+    let is_copy = schema::fact(transaction, schema::COPY_OF)?.is_some();
+    let mut owe = transaction.prepare_cached("INSERT OR IGNORE INTO unsent VALUES (?1)")?;
     for record in records {
         row::insert(&mut insert, record, tag)?;
         first.get_or_insert(transaction.last_insert_rowid());
+        if is_copy {
+            owe.execute([transaction.last_insert_rowid()])?;
+        }
         newest = Some(advance(newest, record.recorded_at));
     }
     if let Some(newest) = newest {

@@ -28,6 +28,8 @@ const MIGRATIONS: [(i64, i64, &str); 2] =
 pub(super) const WATERMARK: &str = "watermark";
 pub(super) const NEWEST: &str = "newest";
 pub(super) const LONGEST_LIFETIME: &str = "longest_lifetime";
+/// The name of the log that the file is a copy of. Those with how far it goes are in `copy.rs`.
+pub(super) const COPY_OF: &str = "copy_of";
 const SALT: &str = "salt";
 const IDENTITY: &str = "identity";
 
