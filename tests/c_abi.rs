@@ -7,6 +7,8 @@
 #[allow(dead_code)] // Reads the corpus alone: C runs it.
 mod vectors;
 
+mod redis_server;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
@@ -324,6 +326,34 @@ fn the_thread_sanitizer_finds_nothing_in_the_example_with_threads() {
     // The library is not instrumented, and what it does by its own atomics would look like races: see docs/c.md.
     let out = done(with_prefix(&program).env("TSAN_OPTIONS", "ignore_noninstrumented_modules=1 halt_on_error=1"));
     assert!(out.ends_with(" 0 anything else\n"), "{out}");
+}
+
+#[test]
+fn programs_share_a_log_on_redis_and_go_on_without_it() {
+    if !redis_server::is_there() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    for (number, (compiler, options)) in DIALECTS.into_iter().filter(|(compiler, _)| has(compiler)).enumerate() {
+        let program = folder.path().join("machines");
+        compile(compiler, &[&STRICT[..], options].concat(), &root().join("tests/c/machines.c"), &program);
+        let mut server = redis_server::RedisServer::start(&[]);
+        let copy = folder.path().join(format!("copy-{number}.db"));
+        let url = server.url("namespace=c");
+        let with_file = format!("{url}&local_file={}&outage=keep", copy.display());
+        // The first under valgrind too.
+        let run = |arguments: &[&str]| match number == 0 && has("valgrind") {
+            true => {
+                let mut command = with_prefix("valgrind");
+                command.args(["-q", "--leak-check=full", "--errors-for-leak-kinds=definite,indirect", "--error-exitcode=9"]);
+                done(command.arg(&program).args(arguments))
+            }
+            false => done(with_prefix(&program).args(arguments)),
+        };
+        assert_eq!(run(&["online", &url, &with_file]), "machines: ok\n", "{compiler} {options:?}");
+        server.kill();
+        assert_eq!(run(&["outage", &with_file]), "machines: ok\n", "{compiler} {options:?}");
+    }
 }
 
 #[test]

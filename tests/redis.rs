@@ -533,15 +533,19 @@ fn eight_nodes_of_which_one_is_killed_every_half_second_lose_nothing() {
     }
     let server = RedisServer::start(&[]);
     let url = server.url("namespace=storm");
+    // Half of them share a local file.
+    let folder = tempfile::tempdir().unwrap();
+    let with_file = format!("{url}&local_file={}", folder.path().join("copy.db").display());
+    let url_of = |number: usize| if cfg!(feature = "sqlite") && number.is_multiple_of(2) { &with_file } else { &url };
     let watcher = node(&url);
     let acknowledged = std::sync::Mutex::new(Vec::new());
     // A minute, where somebody has it: STORM_SECONDS=60.
     let seconds = std::env::var("STORM_SECONDS").map_or(5, |seconds| seconds.parse().unwrap());
     std::thread::scope(|scope| {
-        let start = || {
+        let start = |number| {
             let mut child = Command::new(std::env::current_exe().unwrap())
                 .args(["--exact", "storm_node", "--nocapture", "--test-threads", "1"])
-                .env("SIGNOFF_STORM_URL", &url)
+                .env("SIGNOFF_STORM_URL", url_of(number))
                 .stdout(Stdio::piped())
                 .spawn()
                 .unwrap();
@@ -556,7 +560,7 @@ fn eight_nodes_of_which_one_is_killed_every_half_second_lose_nothing() {
             });
             child
         };
-        let mut nodes: Vec<Child> = (0..8).map(|_| start()).collect();
+        let mut nodes: Vec<Child> = (0..8).map(start).collect();
         for turn in 0..seconds * 2 {
             let before = acknowledged.lock().unwrap().len();
             until("they log out", || acknowledged.lock().unwrap().len() > before);
@@ -564,7 +568,7 @@ fn eight_nodes_of_which_one_is_killed_every_half_second_lose_nothing() {
             let killed = &mut nodes[turn % 8];
             killed.kill().unwrap();
             killed.wait().unwrap();
-            nodes[turn % 8] = start();
+            nodes[turn % 8] = start(turn % 8);
             assert_eq!(status(&watcher, &token("never revoked")), Status::Done);
         }
         for mut node in nodes {
@@ -574,7 +578,7 @@ fn eight_nodes_of_which_one_is_killed_every_half_second_lose_nothing() {
     });
     let acknowledged = acknowledged.into_inner().unwrap();
     assert!(acknowledged.len() > 100, "{}", acknowledged.len());
-    all_refuse(&[&watcher, &node(&url)], &acknowledged);
+    all_refuse(&[&watcher, &node(&url), &node(url_of(0))], &acknowledged);
     drop(watcher);
     until("no connection is left behind", || server.run::<String>(&["CLIENT", "LIST"]).lines().count() <= 1);
 }

@@ -14,6 +14,8 @@ struct Wire {
     /// How long each piece is held up, in milliseconds.
     delay: AtomicU64,
     stop: AtomicBool,
+    /// How many threads carry something.
+    carriers: AtomicU64,
     open: Mutex<Vec<TcpStream>>,
 }
 
@@ -41,6 +43,7 @@ impl Proxy {
                 for (from, to, counts) in [(&client, &server, true), (&server, &client, false)] {
                     let (from, to, wire) =
                         (from.try_clone().unwrap(), to.try_clone().unwrap(), Arc::clone(&of_listener));
+                    wire.carriers.fetch_add(1, Ordering::SeqCst);
                     std::thread::spawn(move || wire.carry(from, to, counts));
                 }
                 open.extend([client, server]);
@@ -70,6 +73,11 @@ impl Proxy {
         self.wire.left.store(bytes, Ordering::SeqCst);
     }
 
+    /// Whether every connection has ended, and its threads with it.
+    pub fn is_idle(&self) -> bool {
+        self.wire.carriers.load(Ordering::SeqCst) == 0
+    }
+
     pub fn delay(&self, by: Duration) {
         self.wire.delay.store(by.as_millis() as u64, Ordering::SeqCst);
     }
@@ -96,6 +104,8 @@ impl Wire {
         }
         let _cut = from.shutdown(Shutdown::Both);
         let _cut = to.shutdown(Shutdown::Both);
+        drop((from, to));
+        self.carriers.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
