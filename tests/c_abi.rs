@@ -345,7 +345,12 @@ fn programs_share_a_log_on_redis_and_go_on_without_it() {
         let run = |arguments: &[&str]| match number == 0 && has("valgrind") {
             true => {
                 let mut command = with_prefix("valgrind");
-                command.args(["-q", "--leak-check=full", "--errors-for-leak-kinds=definite,indirect", "--error-exitcode=9"]);
+                command.args([
+                    "-q",
+                    "--leak-check=full",
+                    "--errors-for-leak-kinds=definite,indirect",
+                    "--error-exitcode=9",
+                ]);
                 done(command.arg(&program).args(arguments))
             }
             false => done(with_prefix(&program).args(arguments)),
