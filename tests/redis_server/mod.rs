@@ -11,9 +11,14 @@ use std::time::{Duration, Instant};
 /// How long a server may take to come up.
 const START: Duration = Duration::from_secs(20);
 
+/// What is started: `redis-server`, or what `REDIS_SERVER` names, a newer Redis or Valkey.
+fn program() -> std::ffi::OsString {
+    std::env::var_os("REDIS_SERVER").unwrap_or_else(|| "redis-server".into())
+}
+
 /// Whether there is a server to start. Says so loudly where there is none, and fails where nothing may be skipped.
 pub fn is_there() -> bool {
-    let found = Command::new("redis-server").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let found = Command::new(program()).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     let is_there = found.is_ok_and(|status| status.success());
     if !is_there {
         eprintln!("SKIPPED: redis-server is not installed (Debian: redis-server), and the log on Redis was not tested");
@@ -65,7 +70,7 @@ impl RedisServer {
     }
 
     fn spawn(&mut self, keeps_data: bool) {
-        let mut command = Command::new("redis-server");
+        let mut command = Command::new(program());
         let (first, rest) = self.arguments.split_at(usize::from(!keeps_data));
         command.args(first).args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--dir"]);
         command.arg(self.folder.path()).args(rest);
