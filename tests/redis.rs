@@ -606,3 +606,37 @@ fn eight_nodes_of_which_one_is_killed_every_half_second_lose_nothing() {
     drop(watcher);
     until("no connection is left behind", || server.run::<String>(&["CLIENT", "LIST"]).lines().count() <= 1);
 }
+
+/// Drops an engine when it is woken.
+struct Owner {
+    engine: std::sync::Mutex<Option<signoff::Engine>>,
+    is_dropped: std::sync::atomic::AtomicBool,
+}
+
+impl std::task::Wake for Owner {
+    fn wake(self: std::sync::Arc<Self>) {
+        drop(self.engine.lock().unwrap().take());
+        self.is_dropped.store(true, std::sync::atomic::Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn whoever_is_woken_may_drop_the_last_engine() {
+    use std::future::Future as _;
+    use std::task::{Context, Waker};
+    if !is_there() {
+        return;
+    }
+    let server = RedisServer::start(&[]);
+    let engine = node(&server.url(""));
+    server.freeze();
+    let revocation = Revocation::token_id("jti-0").keep_until(Times::now().wall().plus(HOUR));
+    let mut revoking = std::pin::pin!(engine.revoke_async(revocation));
+    let owner = std::sync::Arc::new(Owner { engine: Some(engine).into(), is_dropped: false.into() });
+    let waker = Waker::from(std::sync::Arc::clone(&owner));
+    assert!(revoking.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    server.thaw();
+    until("the engine is gone", || owner.is_dropped.load(std::sync::atomic::Ordering::SeqCst));
+    until("no connection is left behind", || server.run::<String>(&["CLIENT", "LIST"]).lines().count() <= 1);
+    all_refuse(&[&node(&server.url(""))], &names(0..1));
+}

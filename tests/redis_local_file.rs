@@ -173,7 +173,7 @@ fn revocations_of_an_outage_are_kept_in_the_file_and_given_to_the_log_when_it_is
     let one = open(log()).unwrap();
     let beside = open(log()).unwrap();
     assert_eq!(recorded(&one, "jti-0"), Durability::Primary);
-    all_refuse(&[&one, &beside], &names(0..1));
+    until("both have read it", || [&one, &beside].iter().all(|node| node.stats().log_applied == 1));
     server.kill();
     for name in names(1..10) {
         assert_eq!(recorded(&one, &name), Durability::File);
@@ -191,6 +191,7 @@ fn revocations_of_an_outage_are_kept_in_the_file_and_given_to_the_log_when_it_is
     assert_eq!(recorded(&again, "jti-11"), Durability::Primary);
     until("nothing is owed to the log any more", || unsent(&path) == 0);
     all_refuse(&[&elsewhere], &names(0..12));
+    until("all is read", || again.stats().log_applied >= 12);
     drop(again);
     assert_eq!((elsewhere.revocations().unwrap().count(), rows(&path)), (12, 12), "each is there once");
 }
@@ -309,6 +310,7 @@ fn processes_that_share_the_file_copy_each_revocation_once() {
         }
     });
     all_refuse(&nodes.iter().collect::<Vec<_>>(), &names(0..800));
+    until("all have read all", || nodes.iter().all(|node| node.stats().log_applied == 800));
     drop(nodes);
     assert_eq!((rows(&path), unsent(&path)), (800, 0));
 }

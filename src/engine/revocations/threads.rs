@@ -7,7 +7,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
-use std::thread::JoinHandle;
+use std::thread::{JoinHandle, ThreadId};
 use std::time::{Duration, Instant};
 
 use super::append::Answers;
@@ -31,6 +31,8 @@ pub(super) struct Signal {
 struct Wanted {
     stop: bool,
     merge: bool,
+    /// The thread that tells the callers of an append, where there is one. The thread that appends waits for it.
+    teller: Option<ThreadId>,
 }
 
 impl Signal {
@@ -40,6 +42,10 @@ impl Signal {
             state.merge = true;
             self.merge.notify_one();
         }
+    }
+
+    fn is_teller(&self) -> bool {
+        self.state.lock().teller == Some(std::thread::current().id())
     }
 
     fn stop(&self) {
@@ -102,8 +108,10 @@ impl Drop for Workers {
     fn drop(&mut self) {
         self.revocations.signal.stop();
         self.revocations.queue.stop();
-        for handle in self.handles.drain(..) {
-            // A caller's waker may drop the last engine on the thread that wakes it, which can't wait for itself.
+        // A caller's waker may drop the last engine on the thread that wakes it, which can't wait for itself, nor for one that
+        // waits for it.
+        let is_teller = self.revocations.signal.is_teller();
+        for handle in self.handles.drain(..).filter(|_| !is_teller) {
             if handle.thread().id() != std::thread::current().id() {
                 // A thread that panicked has nothing more to be waited for.
                 let _ended = handle.join();
@@ -146,11 +154,14 @@ fn append(revocations: &Revocations) {
         let (sender, answers) = sync_channel::<Answers>(1);
         let teller = std::thread::Builder::new().name("signoff-answer".to_owned());
         match teller.spawn_scoped(scope, || answers.into_iter().for_each(Answers::tell)) {
-            Ok(_) => append_and(revocations, move |answers| {
-                if let Err(unsent) = sender.send(answers) {
-                    unsent.0.tell();
-                }
-            }),
+            Ok(handle) => {
+                revocations.signal.state.lock().teller = Some(handle.thread().id());
+                append_and(revocations, move |answers| {
+                    if let Err(unsent) = sender.send(answers) {
+                        unsent.0.tell();
+                    }
+                });
+            }
             Err(_) => append_and(revocations, Answers::tell),
         }
     });

@@ -7,12 +7,24 @@ use std::time::{Duration, Instant};
 
 use redis::Value;
 
+use super::confirm::WAIT_AGAIN;
 use super::{RedisLog, entry, link, millis, script};
 use crate::log::{Appended, Cursor, Follows, LogError, OnOutage, PLAUSIBLE_STEP};
 use crate::revocation::Record;
 
 /// For how long an append looks for a server that can't be reached.
 const RETRY: Duration = Duration::from_secs(3);
+
+/// What an append waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// A server that can't be reached, and then its replicas and disks.
+    Server,
+    /// Replicas and disks alone.
+    Confirmation,
+    /// Hardly those, since others wait for whoever appends.
+    None,
+}
 
 /// How many appends are remembered that the reader has not met. Those beyond are held, and compared when the log is read anew.
 const UNSEEN_MAX: usize = 10_000;
@@ -106,8 +118,8 @@ impl RedisLog {
         let texts: Arc<[Box<str>]> = records.iter().map(entry::write).collect();
         let times = records.iter().map(|record| record.recorded_at.as_millis()).collect();
         // Where it is kept meanwhile, nobody need wait for a server to come back.
-        let retry = if self.outage == OnOutage::Keep { Duration::ZERO } else { RETRY };
-        let appended = self.append_texts(&texts, times, retry);
+        let patience = if self.outage == OnOutage::Keep { Patience::Confirmation } else { Patience::Server };
+        let appended = self.append_texts(&texts, times, patience);
         if !self.copies.load(Ordering::Relaxed) && !appended.as_ref().is_err_and(LogError::is_certain) {
             // The reader puts them where they can be found, while callers come back.
             let until = records.iter().map(|record| record.keep_until).collect();
@@ -121,18 +133,17 @@ impl RedisLog {
         Ok(appended)
     }
 
-    /// Appends records by their texts, which were recorded at these times, and looks for so long for a server that can't be
-    /// reached.
+    /// Appends records by their texts, which were recorded at these times.
     pub(super) fn append_texts(
         &self,
         texts: &Arc<[Box<str>]>,
         times: BTreeSet<i64>,
-        retry: Duration,
+        patience: Patience,
     ) -> Result<Appended, LogError> {
         self.begin_once()?;
         let tag = self.random_i64()?;
         self.unseen.lock().expect(tag, texts);
-        let appended = self.append_batch(tag, texts, times, retry);
+        let appended = self.append_batch(tag, texts, times, patience);
         let mut unseen = self.unseen.lock();
         match appended {
             Ok((appended, done)) => {
@@ -151,7 +162,7 @@ impl RedisLog {
         tag: i64,
         texts: &[Box<str>],
         times: BTreeSet<i64>,
-        retry: Duration,
+        patience: Patience,
     ) -> Result<(Appended, Done), LogError> {
         let mut command = self.script(script::APPEND);
         self.add_origin(&mut command)?;
@@ -164,7 +175,12 @@ impl RedisLog {
         }
         let mut pipeline = redis::pipe();
         pipeline.add_command(command);
-        let wait = self.confirm(&mut pipeline, self.place.wait);
+        let (wait, retry) = match patience {
+            Patience::Server => (self.place.wait, RETRY),
+            Patience::Confirmation => (self.place.wait, Duration::ZERO),
+            Patience::None => (self.place.wait.min(WAIT_AGAIN), Duration::ZERO),
+        };
+        let wait = self.confirm(&mut pipeline, wait);
         let until = Instant::now() + retry;
         let mut interrupted = None;
         let (answers, connection) = loop {

@@ -8,6 +8,9 @@ use super::place::Place;
 use super::{RedisLog, link, millis};
 use crate::log::{LogError, Standing};
 
+/// How long replicas that did not confirm last time are given, or that nobody waits for: those that are there do so at once.
+pub(super) const WAIT_AGAIN: Duration = Duration::from_millis(50);
+
 impl RedisLog {
     /// Adds to what is sent that it is waited for, and says how long.
     pub(super) fn confirm(&self, pipeline: &mut Pipeline, wait: Duration) -> Duration {

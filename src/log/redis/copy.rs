@@ -4,13 +4,14 @@
 //! something, the file is compared with the whole of it: each gets what only the other has. What the file can't do any more,
 //! the node does without it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::RedisLog;
+use super::append::Patience;
 use super::entry::{self, Entry, Parsed};
 use super::put_back::{STEP_MAX, is_live};
 use super::read::{Known, Reader};
@@ -26,8 +27,14 @@ const WRITE_INTERVAL: Duration = Duration::from_millis(50);
 /// How often it is noted that the copy is whole, where nothing else is to be copied.
 const NOTE_INTERVAL: Duration = Duration::from_secs(1);
 
+/// Within what time a chunk is given to the log, at a moment of each node's own.
+const CHUNK_WITHIN: Duration = Duration::from_millis(100);
+
 /// How many entries are written at once, so that other processes on the file don't wait for long.
 const WRITE_MAX: usize = 10_000;
+
+/// For how long a comparison waits for a file that can't be written.
+const FAILING_MAX: Duration = Duration::from_secs(30);
 
 /// How many entries wait for a file that can't be written. With more, copying ends until the log is opened again.
 const WAITING_MAX: usize = 100_000;
@@ -38,11 +45,17 @@ pub(super) struct Copying {
     /// What was met and is not in the file yet, which goes as far as `from`. None where copying has ended.
     from: Option<Cursor>,
     met: Vec<Met>,
+    /// What was met and will not be copied by this process: to be held in memory.
+    uncopied: Vec<Met>,
     /// When what was met was all that there was.
     whole_at: Option<UnixTime>,
     written: Option<Instant>,
     noted: Option<Instant>,
+    /// Since when the file can't be written.
+    failing: Option<Failing>,
     comparing: Comparing,
+    /// A comparison that can't be noted in the file.
+    given_up: Option<Comparison>,
     unsent: Unsent,
     /// The last position in the file of what other processes have kept and this one has taken in.
     kept_through: i64,
@@ -54,14 +67,22 @@ impl Default for Copying {
             is_loaded: false,
             from: Some(Cursor::default()),
             met: Vec::new(),
+            uncopied: Vec::new(),
             whole_at: None,
             written: None,
             noted: None,
+            failing: None,
             comparing: Comparing::No,
+            given_up: None,
             unsent: Unsent::default(),
             kept_through: 0,
         }
     }
+}
+
+struct Failing {
+    since: Instant,
+    error: LogError,
 }
 
 /// Whether the file is held against the whole of the log.
@@ -125,6 +146,21 @@ impl Comparison {
         Ok(Self { before, texts, through })
     }
 
+    /// Some of what the log lacks.
+    fn lacking(&self, file: &dyn LogCopy) -> Vec<Box<str>> {
+        let mut lacking = Vec::new();
+        let read = file.for_each(&mut |_, record| {
+            let text = entry::write(&record);
+            if lacking.len() < WAITING_MAX && !self.texts.was_met(&text) {
+                lacking.push(text);
+            }
+        });
+        if let Err(error) = read {
+            tracing::warn!(%error, "degraded: the local file of the revocation log can't be read");
+        }
+        lacking
+    }
+
     /// Notes in the file what the log lacks of it, and how far it goes now. None where another process has been quicker.
     fn conclude(&self, file: &dyn LogCopy, to: &Copied, facts: Facts) -> Result<Option<usize>, LogError> {
         let Self { before, texts, through } = self;
@@ -176,11 +212,9 @@ impl Unsent {
 
     /// Takes the next from the file.
     fn load_chunk(&mut self, file: &dyn LogCopy, watermark: Option<UnixTime>) -> Result<(), LogError> {
-        while self.chunk.is_empty() {
-            if self.through == 0 && !self.settled.is_empty() {
-                // They are still to be taken from the file.
-                return Ok(());
-            }
+        // What is settled and still to be taken from the file.
+        let settled: HashSet<i64> = self.settled.iter().copied().collect();
+        while self.chunk.is_empty() && self.settled.len() < settled.len() + STEP_MAX {
             let rows = file.unsent(self.through, STEP_MAX)?;
             let Some((last, _)) = rows.last() else {
                 // Once more from the beginning, until nothing is left: what was sent may have gone astray.
@@ -193,7 +227,7 @@ impl Unsent {
             self.through = *last;
             for (position, record) in rows {
                 let text = entry::write(&record);
-                if !is_live(record.keep_until, watermark) {
+                if settled.contains(&position) || !is_live(record.keep_until, watermark) {
                     continue;
                 }
                 self.had_some = true;
@@ -218,19 +252,24 @@ impl Copying {
     }
 
     pub(super) fn has_unsent(&self) -> bool {
-        self.unsent.is_there
+        self.unsent.is_there && !self.is_comparing()
     }
 
     /// The file can't be used any more, for now.
     fn end(&mut self, error: &LogError) {
         tracing::warn!(%error, "degraded: the local file of the revocation log can't be used");
-        (self.from, self.comparing) = (None, Comparing::No);
-        self.met = Vec::new();
+        self.from = None;
+        if let Comparing::Running(comparison) = std::mem::replace(&mut self.comparing, Comparing::No) {
+            self.given_up = Some(comparison);
+        }
+        self.uncopied.append(&mut self.met);
     }
 
     /// Takes note of an entry that was read. `head` is how far had been read before, without a gap.
     pub(super) fn meet(&mut self, entry: &Entry<'_>, parsed: &Parsed<'_>, cursor: Cursor, head: i64) {
-        self.unsent.meet(entry.text);
+        if parsed.record().is_ok() {
+            self.unsent.meet(entry.text);
+        }
         let Some(from) = self.from else { return };
         if matches!(parsed.record(), Err(NoRecord::UnknownKind)) {
             // A signoff that knows it must find it when it starts from the file: nothing behind it is copied.
@@ -243,7 +282,7 @@ impl Copying {
             return;
         }
         let is_there = match &mut self.comparing {
-            Comparing::Running(comparison) => comparison.texts.meet(entry.text),
+            Comparing::Running(comparison) => parsed.record().is_ok() && comparison.texts.meet(entry.text),
             // Written again by a collection after it was copied.
             Comparing::No | Comparing::Wanted => entry.again.is_some_and(|before| before <= head),
         };
@@ -276,6 +315,9 @@ impl Copying {
         self.written = Some(Instant::now());
         match done {
             Ok(true) => {
+                if self.failing.take().is_some() {
+                    tracing::info!("recovered: the local file of the revocation log is written again");
+                }
                 if self.whole_at.take().is_some() {
                     self.noted = self.written;
                 }
@@ -285,11 +327,17 @@ impl Copying {
             // Another process stands elsewhere: further, where this one will be soon, or in another log, as this one will notice.
             Ok(false) if self.met.len() <= WAITING_MAX => {}
             Ok(false) => {
-                let fault = "another process has copied what can't be found in the log".to_owned();
-                self.end(&LogError::Io { path: "the local file".to_owned(), fault });
+                // It is enough to know what lies behind the place of the other.
+                let older = self.met.len() / 2;
+                self.from = Some(self.met[older - 1].0);
+                self.uncopied.extend(self.met.drain(..older));
             }
             Err(error) if self.met.len() <= WAITING_MAX => {
-                tracing::warn!(%error, "degraded: the local file of the revocation log can't be written");
+                if self.failing.is_none() {
+                    tracing::warn!(%error, "degraded: the local file of the revocation log can't be written");
+                }
+                let since = self.failing.take().map_or_else(Instant::now, |failing| failing.since);
+                self.failing = Some(Failing { since, error });
             }
             Err(error) => self.end(&error),
         }
@@ -298,11 +346,12 @@ impl Copying {
     /// Takes from the file what was given to the log and has come back from it.
     fn settle(&mut self, file: &dyn LogCopy) {
         // Not before what came back is in the file itself; or, where nothing is copied any more, it stays.
-        if self.unsent.settled.is_empty() || !self.met.is_empty() {
+        if self.unsent.settled.is_empty() || (self.goes_on() && !self.met.is_empty()) {
             return;
         }
-        match file.sent(&self.unsent.settled, self.goes_on()) {
-            Ok(()) => self.unsent.settled.clear(),
+        let count = self.unsent.settled.len().min(STEP_MAX);
+        match file.sent(&self.unsent.settled[..count], self.goes_on()) {
+            Ok(()) => drop(self.unsent.settled.drain(..count)),
             Err(error) => tracing::debug!(%error, "what was given to the log could not be noted in the local file"),
         }
     }
@@ -312,6 +361,7 @@ impl Copying {
         let is_over = |last: Option<Instant>, interval| last.is_none_or(|at| at.elapsed() >= interval);
         match self.met.is_empty() {
             true => self.whole_at.is_some() && is_over(self.noted, NOTE_INTERVAL),
+            false if self.failing.is_some() => is_over(self.written, NOTE_INTERVAL),
             false => self.is_full() || is_over(self.written, WRITE_INTERVAL),
         }
     }
@@ -320,7 +370,7 @@ impl Copying {
     pub(super) fn begin_anew(&mut self, file: &dyn LogCopy) -> Vec<Box<str>> {
         let owed: Vec<Record> = std::mem::take(&mut self.met).into_iter().filter_map(|(_, record)| record).collect();
         (self.comparing, self.from, self.whole_at) = (Comparing::Wanted, Some(Cursor::default()), None);
-        self.unsent = Unsent::default();
+        (self.unsent, self.given_up) = (Unsent::default(), None);
         if owed.is_empty() || file.keep(&owed).is_ok() {
             return Vec::new();
         }
@@ -339,11 +389,12 @@ impl RedisLog {
     ) -> Result<Read, LogError> {
         let (mut start, mut loaded) = (after, None);
         if !reader.copying.is_loaded {
+            // First what is kept: whatever another process keeps from now on is taken in later.
+            let (kept_through, texts) = (file.last()?, unsent_texts(file)?);
             let (copied, read) = file.load(visit)?;
             let Read::ToHead { facts, junk, unknown_kinds, .. } = read else { return Ok(read) };
             let copying = &mut reader.copying;
-            copying.unsent.texts = Some(unsent_texts(file)?);
-            copying.kept_through = file.last()?;
+            (copying.kept_through, copying.unsent.texts) = (kept_through, Some(texts));
             (copying.from, copying.is_loaded) = (Some(copied.cursor), true);
             reader.start_from(Known::parse(&copied.version), copied.head);
             start = copied.cursor;
@@ -353,6 +404,12 @@ impl RedisLog {
         self.write_copy(file, reader, false);
         let read = self.read_stream(reader, start, visit);
         self.copies.store(reader.copying.goes_on(), Ordering::Relaxed);
+        let uncopied = std::mem::take(&mut reader.copying.uncopied);
+        if !uncopied.is_empty() {
+            let mut held = self.held.lock();
+            let records = uncopied.iter().filter_map(|(_, record)| record.as_ref());
+            records.for_each(|record| held.put(&entry::write(record), record.keep_until));
+        }
         let Some((facts, junk, unknown_kinds, read_at)) = loaded else {
             let facts = *self.last_facts.lock();
             return match read {
@@ -463,15 +520,29 @@ impl RedisLog {
         if !reader.copying.is_comparing() {
             return true;
         }
-        self.write_copy(file, reader, true);
+        let read_at = reader.copying.whole_at;
+        let is_failing = reader.copying.failing.is_some();
+        self.write_copy(file, reader, !is_failing);
         let facts = *self.last_facts.lock();
         let version = reader.version().unwrap_or_default();
         let copying = &mut reader.copying;
-        // Where copying has ended, or has not got so far, not everything was compared.
-        let is_whole = copying.goes_on() && copying.met.is_empty();
+        if !copying.met.is_empty() {
+            match &copying.failing {
+                // It goes on at the next head.
+                Some(failing) if failing.since.elapsed() < FAILING_MAX => return true,
+                Some(failing) => {
+                    let error = failing.error.clone();
+                    copying.end(&error);
+                }
+                None => return true,
+            }
+        }
         let comparing = std::mem::replace(&mut copying.comparing, Comparing::No);
-        let (Comparing::Running(comparison), true) = (comparing, is_whole) else { return true };
-        let read_at = copying.whole_at.take();
+        if let Some(comparison) = copying.given_up.take() {
+            // It is put back from memory then, as much as there is room for.
+            reader.owed.extend(comparison.lacking(file));
+        }
+        let Comparing::Running(comparison) = comparing else { return true };
         let to = Copied { version, cursor: head, head: head.position, read_at, ..Copied::default() };
         match comparison.conclude(file, &to, facts) {
             Ok(None) => return false,
@@ -483,24 +554,28 @@ impl RedisLog {
                 copying.kept_through = copying.kept_through.max(comparison.through);
                 copying.unsent = Unsent { texts: Some(comparison.texts), ..Unsent::default() };
             }
-            Err(error) => copying.end(&error),
+            Err(error) => {
+                copying.end(&error);
+                reader.owed.extend(comparison.lacking(file));
+            }
         }
         true
     }
 
-    /// Gives the log what the file has and it has not: a chunk, if the one before has come back. True where there is more.
-    pub(super) fn send_unsent(&self, file: &dyn LogCopy, reader: &mut Reader) -> Result<bool, LogError> {
+    /// Gives the log what the file has and it has not: a chunk, if the one before has come back. Answers within what time to go
+    /// on, if there is more.
+    pub(super) fn send_unsent(&self, file: &dyn LogCopy, reader: &mut Reader) -> Result<Option<Duration>, LogError> {
         let watermark = reader.watermark();
         let unsent = &mut reader.copying.unsent;
         if unsent.chunk.is_empty() {
             unsent.load_chunk(file, watermark)?;
-            // Others may give it the same: that is seen by reading before it is sent.
-            return Ok(unsent.is_there);
+            // Others have the same chunk: who is first gives it, and the others see it come.
+            return Ok(unsent.is_there.then_some(CHUNK_WITHIN));
         }
         let texts: Arc<[Box<str>]> = unsent.chunk.keys().cloned().collect();
         let times = texts.iter().map(|text| entry::recorded_at(text)).collect();
-        self.append_texts(&texts, times, Duration::ZERO)?;
-        Ok(true)
+        self.append_texts(&texts, times, Patience::None)?;
+        Ok(Some(Duration::ZERO))
     }
 
     /// Keeps in the file what the log could not be given, if that is what to do.

@@ -3,13 +3,14 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
+use super::append::Patience;
 use super::read::Reader;
-use super::{RedisLog, add_facts, entry, script, shorter};
+use super::{RedisLog, add_facts, entry, millis, script, shorter};
 use crate::clock::UnixTime;
 use crate::log::{Cursor, Facts, LogError, Standing};
 
 /// Within what time the nodes put back what was lost: each at a moment of its own, so that it sees what others did before.
-const WITHIN: u16 = 500;
+const WITHIN: Duration = Duration::from_millis(500);
 
 /// After how long it is tried again.
 const AGAIN: Duration = Duration::from_millis(200);
@@ -58,23 +59,27 @@ impl RedisLog {
             reader.owed.extend(lacking);
         }
         if !reader.owed.is_empty() || (self.copy.is_some() && reader.copying.has_unsent()) {
-            let random = self.random_i64().map_or(0, |random| random.unsigned_abs() % u64::from(WITHIN));
-            reader.owed_at.get_or_insert(Instant::now() + Duration::from_millis(random));
+            reader.owed_at.get_or_insert_with(|| self.moment_within(WITHIN));
         }
         if reader.owed_at.is_none_or(|at| Instant::now() < at) {
             return;
         }
         let done = self.append_owed(reader).and_then(|()| match &self.copy {
             Some(copy) => self.send_unsent(&**copy, reader),
-            None => Ok(false),
+            None => Ok(None),
         });
         reader.owed_at = match done {
-            Ok(has_more) => has_more.then(Instant::now),
+            Ok(more_within) => more_within.map(|within| self.moment_within(within)),
             Err(error) => {
                 tracing::warn!(%error, "revocations could not be put back yet");
                 Some(Instant::now() + AGAIN)
             }
         };
+    }
+
+    fn moment_within(&self, time: Duration) -> Instant {
+        let random = self.random_i64().map_or(0, |random| random.unsigned_abs() % (millis(time) + 1));
+        Instant::now() + Duration::from_millis(random)
     }
 
     fn append_owed(&self, reader: &mut Reader) -> Result<(), LogError> {
@@ -83,7 +88,7 @@ impl RedisLog {
         let owed: Vec<Box<str>> = reader.owed.iter().cloned().collect();
         for chunk in owed.chunks(STEP_MAX) {
             let times = chunk.iter().map(|text| entry::recorded_at(text)).collect();
-            self.append_texts(&chunk.into(), times, Duration::ZERO)?;
+            self.append_texts(&chunk.into(), times, Patience::None)?;
             chunk.iter().for_each(|text| {
                 reader.owed.remove(text);
             });

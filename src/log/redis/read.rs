@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use redis::{Connection, RedisResult, Value};
 
+use super::confirm::WAIT_AGAIN;
 use super::copy::Copying;
 use super::entry::Entry;
 use super::{POSITION_MAX, RedisLog, behind, first, list, millis, script};
@@ -19,9 +20,6 @@ const READ_MAX: usize = 10_000;
 
 /// How long it is waited for news before it is looked whether the engine is still wanted.
 const NEWS_WAIT: Duration = Duration::from_millis(100);
-
-/// How long replicas that did not confirm last time are given: those that are back do so at once.
-const WAIT_AGAIN: Duration = Duration::from_millis(50);
 
 /// Where reading stands.
 #[derive(Default)]
