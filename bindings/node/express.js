@@ -13,22 +13,23 @@ function requireToken(options) {
   const { admit } = guard(options, 'requireToken', 'auth', beside)
 
   return function signoff(req, res, next) {
-    const refuse = (error) => {
-      const headers = headersFor(error)
-      if (!res.headersSent) for (const [name, value] of Object.entries(headers)) res.setHeader(name, value)
-      // Express answers with the headers of an error, and takes back those that were set before.
-      if (Object.keys(headers).length > 0) error.headers = headers
-      next(error)
-    }
     let admitted
     try {
       admitted = admit(req)
     } catch (error) {
-      return refuse(error)
+      return refuse(res, next, error)
     }
     if (admitted === undefined) return next()
-    admitted.then(() => next(), refuse).catch(next)
+    admitted.then(() => next(), (error) => refuse(res, next, error)).catch(next)
   }
+}
+
+function refuse(res, next, error) {
+  const headers = headersFor(error)
+  if (!res.headersSent) for (const [name, value] of Object.entries(headers)) res.setHeader(name, value)
+  // Express answers with the headers of an error, and takes back those that were set before.
+  if (Object.keys(headers).length > 0) error.headers = headers
+  next(error)
 }
 
 /** For express-jwt: `isRevoked: isRevoked({engine})`. */

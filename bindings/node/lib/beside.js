@@ -3,12 +3,26 @@
 // Where Express's requests keep what a guard has found out about them: beside themselves. Express gives each request its
 // prototype by hand, after which V8 makes a hidden class of its own for every request, and one more for every property that
 // it is given: two cost half as much as verifying the token. So there are accessors instead, on the prototype that Express
-// has for extending requests, and what they read is kept here. Assigning to such a property makes an ordinary one.
+// has for extending requests. What they read is carried by the array of the request's raw headers, which nobody replaces, in a
+// private field: the arrays of all requests have one hidden class. Assigning to such a property makes an ordinary one.
 
 const { IncomingMessage } = require('node:http')
 
-/** By request, what was found last. */
-const FOUND = new WeakMap()
+/** What is carried by an object that was made elsewhere. */
+class Carried extends function carrierOf(object) {
+  return object
+} {
+  #found
+
+  static of(object) {
+    return #found in object ? object.#found : undefined
+  }
+
+  static put(object, found) {
+    if (!(#found in object)) new Carried(object)
+    object.#found = found
+  }
+}
 
 /** By the name of a property, the prototypes of requests that have its accessor. */
 const EXTENDED = new Map()
@@ -17,7 +31,8 @@ const EXTENDED = new Map()
 const GETTERS = new WeakSet()
 
 class Found {
-  constructor(property, claims, login, earlier) {
+  constructor(request, property, claims, login, earlier) {
+    this.request = request
     this.property = property
     this.claims = claims
     this.login = login
@@ -37,10 +52,13 @@ function beside(property) {
   return function keep(request, claims, login) {
     const prototype = Object.getPrototypeOf(request)
     const isExtended = extended.has(prototype) || (extend(prototype, property) && extended.add(prototype))
-    if (!isExtended || Object.hasOwn(request, property) || Object.hasOwn(request, 'signoff')) {
+    const carrier = request.rawHeaders
+    const isOurs = isExtended && Array.isArray(carrier)
+    if (!isOurs || Object.hasOwn(request, property) || Object.hasOwn(request, 'signoff')) {
       inside(property)(request, claims, login)
     } else {
-      FOUND.set(request, new Found(property, claims, login, EXTENDED.size > 1 ? FOUND.get(request) : undefined))
+      const earlier = EXTENDED.size > 1 ? foundOf(request) : undefined
+      Carried.put(carrier, new Found(request, property, claims, login, earlier))
     }
   }
 }
@@ -61,7 +79,7 @@ function extend(prototype, property) {
 
   const accessors = [
     [property, (request) => claimsOf(request, property)],
-    ['signoff', (request) => FOUND.get(request)?.login],
+    ['signoff', (request) => foundOf(request)?.login],
   ]
   const isOurs = (name) => GETTERS.has(Object.getOwnPropertyDescriptor(base, name)?.get)
   if (accessors.some(([name]) => name in prototype && !isOurs(name))) return false
@@ -83,8 +101,15 @@ function define(base, name, read) {
   Object.defineProperty(base, name, accessor)
 }
 
+/** What was found last about this request, and no other that has its headers. */
+function foundOf(request) {
+  const carrier = request.rawHeaders
+  const found = Array.isArray(carrier) ? Carried.of(carrier) : undefined
+  return found?.request === request ? found : undefined
+}
+
 function claimsOf(request, property) {
-  let found = FOUND.get(request)
+  let found = foundOf(request)
   while (found !== undefined && found.property !== property) found = found.earlier
   return found?.claims
 }

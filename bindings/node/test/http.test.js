@@ -238,6 +238,26 @@ test('express: what a guard puts into a request is read, replaced and shadowed a
   for (const engine of [users, admins]) engine.close()
 })
 
+test('express: what a guard has found is of one request, whoever else has its headers', () => {
+  const engine = engineOf()
+  const token = engine.sign({ sub: 'user' }, { expiresIn: '1h' })
+  const guard = requireToken({ engine })
+  const prototype = Object.create(http.IncomingMessage.prototype)
+  const rawHeaders = Object.freeze(['Authorization', `Bearer ${token}`])
+  const [one, other, bare] = [rawHeaders, rawHeaders, undefined].map((rawHeaders) => {
+    return Object.create(Object.create(prototype), { rawHeaders: { value: rawHeaders }, headers: { value: bearer(token) } })
+  })
+  const through = (request) => guard(request, {}, (error) => assert.equal(error, undefined))
+  through(one)
+  assert.equal(one.auth.sub, 'user')
+  assert.deepEqual([other.auth, other.signoff, Object.create(one).auth], [undefined, undefined, undefined])
+  through(other)
+  assert.deepEqual([one.auth, other.auth.sub], [undefined, 'user'])
+  through(bare)
+  assert.equal(bare.auth.sub, 'user')
+  engine.close()
+})
+
 test('express-jwt asks whether a token that it has verified was logged out, also by RS256', async () => {
   const engine = engineOf()
   const { privateKey, publicKey } = crypto.generateKeyPairSync('rsa', { modulusLength: 2048 })
