@@ -4,19 +4,19 @@
 //! something, the file is compared with the whole of it: each gets what only the other has. What the file can't do any more,
 //! the node does without it.
 
-use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::RedisLog;
 use super::append::Patience;
+use super::comparison::Comparison;
 use super::entry::{self, Entry, Parsed};
-use super::put_back::{STEP_MAX, is_live};
+use super::put_back::STEP_MAX;
 use super::read::{Known, Reader};
+use super::unsent::{Unsent, unsent_texts};
 use crate::clock::UnixTime;
-use crate::log::copy::{Compared, Copied, LogCopy, Met};
+use crate::log::copy::{Copied, LogCopy, Met};
 use crate::log::written::NoRecord;
 use crate::log::{Appended, Cursor, Facts, Follows, LogError, OnOutage, Read, Standing, Visit};
 use crate::revocation::Record;
@@ -37,7 +37,7 @@ const WRITE_MAX: usize = 10_000;
 const FAILING_MAX: Duration = Duration::from_secs(30);
 
 /// How many entries wait for a file that can't be written. With more, copying ends until the log is opened again.
-const WAITING_MAX: usize = 100_000;
+pub(super) const WAITING_MAX: usize = 100_000;
 
 /// Where copying stands.
 pub(super) struct Copying {
@@ -91,154 +91,6 @@ enum Comparing {
     /// When the log is read anew, unless another process has.
     Wanted,
     Running(Comparison),
-}
-
-/// A set of texts, by their hashes, and which of them were met in the log. 9 bytes a text.
-struct Texts {
-    hasher: RandomState,
-    hashes: Vec<u64>,
-    met: Vec<bool>,
-}
-
-impl Texts {
-    fn new(gather: impl FnOnce(&mut dyn FnMut(&Record)) -> Result<(), LogError>) -> Result<Self, LogError> {
-        let (hasher, mut hashes) = (RandomState::new(), Vec::new());
-        gather(&mut |record| hashes.push(hasher.hash_one(&*entry::write(record))))?;
-        hashes.sort_unstable();
-        hashes.dedup();
-        let met = vec![false; hashes.len()];
-        Ok(Self { hasher, hashes, met })
-    }
-
-    fn find(&self, text: &str) -> Option<usize> {
-        self.hashes.binary_search(&self.hasher.hash_one(text)).ok()
-    }
-
-    /// Notes that a text was met, and says whether it is in the set.
-    fn meet(&mut self, text: &str) -> bool {
-        let found = self.find(text);
-        found.into_iter().for_each(|at| self.met[at] = true);
-        found.is_some()
-    }
-
-    fn was_met(&self, text: &str) -> bool {
-        self.find(text).is_some_and(|at| self.met[at])
-    }
-}
-
-/// The records of the file, and which of them the log has.
-struct Comparison {
-    before: Copied,
-    texts: Texts,
-    /// The last position in the file that is compared.
-    through: i64,
-}
-
-impl Comparison {
-    fn begin(file: &dyn LogCopy, before: Copied) -> Result<Self, LogError> {
-        let mut through = 0;
-        let texts = Texts::new(|add| {
-            file.for_each(&mut |position, record| {
-                add(&record);
-                through = position;
-            })
-        })?;
-        Ok(Self { before, texts, through })
-    }
-
-    /// Some of what the log lacks.
-    fn lacking(&self, file: &dyn LogCopy) -> Vec<Box<str>> {
-        let mut lacking = Vec::new();
-        let read = file.for_each(&mut |_, record| {
-            let text = entry::write(&record);
-            if lacking.len() < WAITING_MAX && !self.texts.was_met(&text) {
-                lacking.push(text);
-            }
-        });
-        if let Err(error) = read {
-            tracing::warn!(%error, "degraded: the local file of the revocation log can't be read");
-        }
-        lacking
-    }
-
-    /// Notes in the file what the log lacks of it, and how far it goes now. None where another process has been quicker.
-    fn conclude(&self, file: &dyn LogCopy, to: &Copied, facts: Facts) -> Result<Option<usize>, LogError> {
-        let Self { before, texts, through } = self;
-        let mut found = Compared { through: *through, unsent: Vec::new(), twice: Vec::new() };
-        let mut seen = vec![false; texts.hashes.len()];
-        file.for_each(&mut |position, record| {
-            // What other processes have written since is theirs.
-            let Some(at) = texts.find(&entry::write(&record)).filter(|_| position <= *through) else { return };
-            if std::mem::replace(&mut seen[at], true) {
-                found.twice.push(position);
-            } else if !texts.met[at] {
-                found.unsent.push(position);
-            }
-        })?;
-        let is_done = file.conclude(before, to, facts, &found)?;
-        Ok(is_done.then_some(found.unsent.len()))
-    }
-}
-
-/// What the file has and the log perhaps lacks, and how far it was given that. A record is settled when it was met in the log,
-/// whoever has put it there.
-struct Unsent {
-    /// Whether the file may have any.
-    is_there: bool,
-    /// All of it, where that is known.
-    texts: Option<Texts>,
-    /// What is next, or was just sent and not met yet: where it is in the file.
-    chunk: HashMap<Box<str>, Vec<i64>>,
-    /// The last position in the file that has been in a chunk, and whether any was in this round.
-    through: i64,
-    had_some: bool,
-    /// Where in the file that stands which was met in the log.
-    settled: Vec<i64>,
-}
-
-impl Default for Unsent {
-    fn default() -> Self {
-        Self { is_there: true, texts: None, chunk: HashMap::new(), through: 0, had_some: false, settled: Vec::new() }
-    }
-}
-
-impl Unsent {
-    fn meet(&mut self, text: &str) {
-        if let Some(texts) = &mut self.texts {
-            texts.meet(text);
-        }
-        self.settled.extend(self.chunk.remove(text).into_iter().flatten());
-    }
-
-    /// Takes the next from the file.
-    fn load_chunk(&mut self, file: &dyn LogCopy, watermark: Option<UnixTime>) -> Result<(), LogError> {
-        // What is settled and still to be taken from the file.
-        let settled: HashSet<i64> = self.settled.iter().copied().collect();
-        while self.chunk.is_empty() && self.settled.len() < settled.len() + STEP_MAX {
-            let rows = file.unsent(self.through, STEP_MAX)?;
-            let Some((last, _)) = rows.last() else {
-                // Once more from the beginning, until nothing is left: what was sent may have gone astray.
-                (self.is_there, self.through, self.had_some) = (self.had_some, 0, false);
-                if !self.is_there {
-                    self.texts = None;
-                }
-                return Ok(());
-            };
-            self.through = *last;
-            for (position, record) in rows {
-                let text = entry::write(&record);
-                if settled.contains(&position) || !is_live(record.keep_until, watermark) {
-                    continue;
-                }
-                self.had_some = true;
-                match self.texts.as_ref().is_some_and(|texts| texts.was_met(&text)) {
-                    true => self.settled.push(position),
-                    false => self.chunk.entry(text).or_default().push(position),
-                }
-            }
-        }
-        Ok(())
-    }
 }
 
 impl Copying {
@@ -552,7 +404,7 @@ impl RedisLog {
                 }
                 copying.from = Some(head);
                 copying.kept_through = copying.kept_through.max(comparison.through);
-                copying.unsent = Unsent { texts: Some(comparison.texts), ..Unsent::default() };
+                copying.unsent = Unsent::of(comparison.texts);
             }
             Err(error) => {
                 copying.end(&error);
@@ -591,17 +443,4 @@ impl RedisLog {
             Some(_) | None => Err(error),
         }
     }
-}
-
-/// The texts of all that the log has perhaps not been given.
-fn unsent_texts(file: &dyn LogCopy) -> Result<Texts, LogError> {
-    Texts::new(|add| {
-        let mut through = 0;
-        loop {
-            let rows = file.unsent(through, STEP_MAX)?;
-            let Some((last, _)) = rows.last() else { return Ok(()) };
-            through = *last;
-            rows.iter().for_each(|(_, record)| add(record));
-        }
-    })
 }

@@ -6,6 +6,7 @@
 
 mod append;
 mod collect;
+mod comparison;
 mod confirm;
 mod copy;
 mod entry;
@@ -15,6 +16,7 @@ mod place;
 mod put_back;
 mod read;
 mod script;
+mod unsent;
 
 use std::path::Path;
 use std::sync::Arc;
