@@ -447,6 +447,61 @@ fn a_file_that_can_not_be_written_any_more_leaves_the_node_to_the_server() {
 }
 
 #[test]
+fn the_copy_ends_before_a_kind_that_only_a_newer_version_knows_and_nothing_is_lost_by_that() {
+    if !is_there() {
+        return;
+    }
+    let server = RedisServer::start(&[]);
+    let (_folder, path) = folder();
+    let url = server.url("");
+    let later = |id: &str| {
+        let record = r#"["planet","x","*",6]"#;
+        server.run::<()>(&["XADD", "{signoff}:log", id, "batch", "5", "record", record]);
+    };
+    let one = open(with_file(&url, &path)).unwrap();
+    revoke_all(&one, &names(0..10));
+    until("all is read", || one.stats().log_applied == 10);
+    later("11-0");
+    until("it is met", || status(&one, &token("good")) == Status::RevocationsNewer);
+    revoke_all(&one, &names(10..15));
+    assert_eq!(status(&one, &token("jti-14")), Status::TokenRevoked);
+    drop(one);
+    assert!(number(&path, "SELECT CAST(value AS INTEGER) FROM fact WHERE name = 'copy_position'") <= 10);
+    // Whoever starts from the file meets it too, and one that knows it would.
+    let again = open(with_file(&url, &path)).unwrap();
+    assert_eq!(status(&again, &token("good")), Status::RevocationsNewer);
+    assert_eq!(status(&again, &token("jti-12")), Status::TokenRevoked);
+    // Where everything is lost and the first that is met is of such a kind, what the file has is put back all the same.
+    server.run::<()>(&["FLUSHALL"]);
+    later("1-0");
+    until("it is put back", || server.run::<i64>(&["XLEN", "{signoff}:log"]) >= 11);
+    drop(again);
+    let last = open(with_file(&url, &path)).unwrap();
+    assert_eq!(status(&last, &token("good")), Status::RevocationsNewer);
+    for name in names(0..10) {
+        assert_eq!(status(&last, &token(&name)), Status::TokenRevoked);
+    }
+}
+
+#[test]
+fn a_longer_lifetime_than_the_log_states_is_refused_also_when_the_log_comes_later() {
+    if !is_there() {
+        return;
+    }
+    let mut server = RedisServer::start(&["--appendonly", "yes"]);
+    let url = server.url("");
+    drop(open(Log::redis(&url).create_if_missing().longest_lifetime(24 * HOUR)).unwrap());
+    server.kill();
+    let one = open(Log::redis(&url).start_unknown().longest_lifetime(48 * HOUR)).unwrap();
+    server.start_again();
+    until("it is told", || one.health().fault.is_some_and(|fault| fault.status() == Status::LogLifetime));
+    // It is no passing fault, but logging out works.
+    recorded(&one, "jti-0");
+    assert_eq!(one.refresh().unwrap_err().status(), Status::LogLifetime);
+    assert!(!one.health().is_ready());
+}
+
+#[test]
 fn what_does_not_fit_together_is_refused() {
     let (_folder, path) = folder();
     let fault = |log: Log| open(log).map(|_| ()).unwrap_err();

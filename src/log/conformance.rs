@@ -79,7 +79,7 @@ fn all() -> Vec<(&'static str, Bench)> {
     logs
 }
 
-fn record(jti: &str, keep_until: Option<i64>) -> Record {
+pub(in crate::log) fn record(jti: &str, keep_until: Option<i64>) -> Record {
     Record {
         target: Target::Token(jti.into()),
         issuer: Issuer::Any,

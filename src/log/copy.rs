@@ -50,10 +50,7 @@ pub(super) trait LogCopy: Send + Sync {
     /// Hands out all records of the copy, and what the log said of itself; the copy goes at least as far as is answered.
     fn load(&self, visit: Visit<'_>) -> Result<(Copied, Read), LogError>;
 
-    /// About how many records it has.
-    fn count(&self) -> Result<u64, LogError>;
-
-    /// The last position in it.
+    /// The last position in it, which is about how many records it has had.
     fn last(&self) -> Result<i64, LogError>;
 
     /// What the log said of itself.

@@ -110,6 +110,11 @@ impl Copying {
     /// The file can't be used any more, for now.
     fn end(&mut self, error: &LogError) {
         tracing::warn!(%error, "degraded: the local file of the revocation log can't be used");
+        self.stop();
+    }
+
+    /// Nothing more is copied, and no comparison is noted in the file.
+    fn stop(&mut self) {
         self.from = None;
         if let Comparing::Running(comparison) = std::mem::replace(&mut self.comparing, Comparing::No) {
             self.given_up = Some(comparison);
@@ -121,12 +126,15 @@ impl Copying {
     pub(super) fn meet(&mut self, entry: &Entry<'_>, parsed: &Parsed<'_>, cursor: Cursor, head: i64) {
         if parsed.record().is_ok() {
             self.unsent.meet(entry.text);
+            if let Some(comparison) = &mut self.given_up {
+                comparison.texts.meet(entry.text);
+            }
         }
         let Some(from) = self.from else { return };
         if matches!(parsed.record(), Err(NoRecord::UnknownKind)) {
             // A signoff that knows it must find it when it starts from the file: nothing behind it is copied.
             tracing::warn!("the copy of the log ends at a revocation of a kind that only a newer signoff knows");
-            self.from = None;
+            self.stop();
             return;
         }
         // What was met before is met again after a read that was ended.
@@ -369,7 +377,7 @@ impl RedisLog {
 
     /// Everything was read anew, to the head: the file is told what the log lacks. False where that is to be done again.
     pub(super) fn end_comparison(&self, file: &dyn LogCopy, reader: &mut Reader, head: Cursor) -> bool {
-        if !reader.copying.is_comparing() {
+        if !reader.copying.is_comparing() && reader.copying.given_up.is_none() {
             return true;
         }
         let read_at = reader.copying.whole_at;

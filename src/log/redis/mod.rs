@@ -128,7 +128,7 @@ impl RedisLog {
         };
         if let Some(copy) = &log.copy
             // A file that was just made has nothing to say.
-            && (log.was_copied() || copy.count()? > 0)
+            && (log.was_copied() || copy.last()? > 0)
         {
             *log.last_facts.lock() = copy.facts()?;
         }
@@ -140,13 +140,19 @@ impl RedisLog {
         Ok((log, origin))
     }
 
-    /// Makes sure that the log is there, and is told what it is to be told, before the first that is done with it.
+    /// Makes sure that the log is there, before the first that is done with it.
     fn begin_once(&self) -> Result<(), LogError> {
-        if !self.begun.load(Ordering::Acquire) {
-            self.begin()?;
-            let promised = *self.promised.lock();
-            promised.map_or(Ok(()), |lifetime| self.state_longest_lifetime(lifetime))?;
+        match self.begun.load(Ordering::Acquire) {
+            true => Ok(()),
+            false => self.begin().map(|_| ()),
         }
+    }
+
+    /// Tells the log what it was to be told when it is there. It is not read before.
+    fn keep_promise(&self) -> Result<(), LogError> {
+        let Some(lifetime) = *self.promised.lock() else { return Ok(()) };
+        self.state_longest_lifetime(lifetime)?;
+        *self.promised.lock() = None;
         Ok(())
     }
 
@@ -330,7 +336,7 @@ impl RevocationLog for RedisLog {
     fn count_after(&self, after: Cursor) -> Result<u64, LogError> {
         // To start with, most is read from the copy.
         if let Some(copy) = self.copy.as_ref().filter(|_| after.position == 0) {
-            return copy.count();
+            return Ok(u64::try_from(copy.last()?).unwrap_or(0));
         }
         let count = self.writer.with(Duration::ZERO, |connection, _| match after.position {
             0 => redis::cmd("XLEN").arg(&self.stream).query(connection),

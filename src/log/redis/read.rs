@@ -151,6 +151,7 @@ impl RedisLog {
     /// Reads on in the stream.
     pub(super) fn read_stream(&self, reader: &mut Reader, after: Cursor, visit: Visit<'_>) -> Result<Read, LogError> {
         self.begin_once()?;
+        self.keep_promise()?;
         if std::mem::take(&mut reader.is_midway) {
             return Ok(self.read_anew(reader));
         }
@@ -364,21 +365,13 @@ impl Answer {
 mod tests {
     use super::*;
     use crate::log::RevocationLog as _;
-    use crate::log::conformance::open_redis;
     use crate::log::conformance::redis_server::{RedisServer, is_there};
+    use crate::log::conformance::{self, open_redis};
     use crate::log::redis::held::Held;
-    use crate::revocation::{Issuer, Record, Target};
+    use crate::revocation::Record;
 
     fn record(number: usize) -> Record {
-        Record {
-            target: Target::Token(format!("jti-{number}").into()),
-            issuer: Issuer::Any,
-            issued_before: None,
-            keep: Vec::new(),
-            keep_until: None,
-            recorded_at: UnixTime::from_secs(1_700_000_000),
-            reason: None,
-        }
+        conformance::record(&format!("jti-{number}"), None)
     }
 
     fn read(log: &RedisLog, after: Cursor) -> Read {

@@ -82,12 +82,8 @@ impl LogCopy for CopyFile {
         self.file.read(Cursor::default(), visit).map(|read| (copied, read))
     }
 
-    fn count(&self) -> Result<u64, LogError> {
-        self.file.count_after(Cursor::default())
-    }
-
     fn last(&self) -> Result<i64, LogError> {
-        self.count().map(|count| i64::try_from(count).unwrap_or(i64::MAX))
+        Ok(i64::try_from(self.file.count_after(Cursor::default())?).unwrap_or(i64::MAX))
     }
 
     fn facts(&self) -> Result<Facts, LogError> {
@@ -252,18 +248,10 @@ fn for_each(transaction: &Transaction<'_>, sql: &str, positions: &[i64]) -> Resu
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::revocation::{Issuer, Target};
+    use crate::log::conformance;
 
     fn record(jti: &str) -> Record {
-        Record {
-            target: Target::Token(jti.into()),
-            issuer: Issuer::Any,
-            issued_before: None,
-            keep: Vec::new(),
-            keep_until: None,
-            recorded_at: UnixTime::from_secs(1_700_000_000),
-            reason: None,
-        }
+        conformance::record(jti, None)
     }
 
     fn at(position: i64, tag: i64) -> Cursor {
