@@ -7,6 +7,9 @@
 //! Invariant: a panic while a lock is held does not close it. What is behind each lock here is whole at every point
 //! where its holder can panic.
 
+/// The atomics, under the name by which `tests/interleavings.rs` puts others in their place.
+pub(crate) use std::sync::atomic;
+
 use std::sync::{LockResult, MutexGuard, PoisonError};
 use std::time::Duration;
 

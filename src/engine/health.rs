@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Engine;
 use super::revocations::CollectionPause;
-use crate::clock::{Clock, Times, UnixTime};
+use crate::clock::{Times, UnixTime};
 use crate::log::{LogError, Origin};
 use crate::revocation::Scope;
 use crate::status::Status;
@@ -86,7 +86,7 @@ impl Engine {
             return Health { unknown, freshness, fault, collection_pause, watermark: None, origin: None };
         };
         Health {
-            unknown: log.unknown(Clock::System),
+            unknown: log.readiness(),
             freshness: log.age(Times::now()),
             fault: log.fault(),
             collection_pause: log.pause(),
@@ -101,7 +101,7 @@ impl Engine {
         let totals = self.shared.counters.totals();
         let verifications = Status::ALL.iter().map(|status| (*status, totals.statuses[status.ordinal()]));
         let log = self.shared.log.as_ref().map(|log| &log.revocations);
-        let held = log.map(|log| log.index.held()).unwrap_or_default();
+        let held = log.map(|log| log.held()).unwrap_or_default();
         let health = self.health();
         Stats {
             verifications: verifications.filter(|(_, count)| *count > 0).collect(),

@@ -236,9 +236,9 @@ impl Engine {
     ) -> Result<Proven<'a>, Denied> {
         let policy = &self.shared.policy;
         let log = self.shared.log.as_ref().map(|log| &*log.revocations);
-        let mut ahead = log.map(|log| Foresight { log, jti_place: &mut counts.jti_place, foreseen: None });
+        let mut ahead = log.map(|log| Foresight { log, jti_place: &mut counts.jti_place, look: None });
         let found = snapshot.authenticate(buffers, token, policy, &mut ahead)?;
-        let foreseen = ahead.and_then(|ahead| ahead.foreseen);
+        let look = ahead.and_then(|ahead| ahead.look);
 
         let payload = std::str::from_utf8(found.payload)
             .map_err(|error| Reject::ClaimsJson { fault: JsonFault::NotUtf8 { at: error.valid_up_to() } })?;
@@ -255,9 +255,9 @@ impl Engine {
             None => Cleared::NoLog,
             Some(log) => {
                 // Where nothing was foreseen the screening begins here.
-                let foreseen = foreseen.unwrap_or_else(|| log.index.foresee(|| None));
+                let look = look.unwrap_or_else(|| log.look(|| None));
                 let times = (clock, now, policy.leeway);
-                log.clear(&foreseen, claims, texts, found.signing_input, times, &mut counts.probes)?
+                log.clear(&look, claims, texts, found.signing_input, times, &mut counts.probes)?
             }
         };
         let (signing_input, signature) = (found.signing_input, found.signature);

@@ -6,7 +6,7 @@ use super::revocations::{ClockTrust, Compaction, Revocations, Revoking};
 use super::{Accepted, Engine, Scratch, VouchedToken, with_thread_scratch};
 use crate::clock::{Clock, Times, UnixTime};
 use crate::error::{Error, RevokeError};
-use crate::index::{NotRevoked, Probes, Screened};
+use crate::index::{NotRevoked, Screened};
 use crate::keys::crypto;
 use crate::limits::{CUT_OFF_IN_FUTURE_MAX, KEEP_AFTER_EXPIRY, KEEP_MAX, REVOCATION_TEXT_BYTES_MAX};
 use crate::log::LogError;
@@ -105,9 +105,9 @@ impl Engine {
     pub fn is_revoked(&self, accepted: &Accepted<'_>) -> Result<RevocationStatus, Error> {
         let revocations = self.log()?;
         let hash = || crypto::sha256(accepted.signing_input());
-        let index = &revocations.index;
-        let screened = index.screen(&accepted.traits(), hash, &mut Probes::default());
-        Ok(match (screened, revocations.unknown(Clock::System)) {
+        let look = revocations.look(|| None);
+        let screened = revocations.screen(&look, &accepted.traits(), hash);
+        Ok(match (screened, revocations.unknown(&look, Clock::System)) {
             (Screened::Revoked(scope), _) => RevocationStatus::Revoked { scope },
             (Screened::NotRevoked(_), Some(unknown)) => RevocationStatus::Unknown(unknown),
             (Screened::NotRevoked(proof), None) => RevocationStatus::NotRevoked(proof),

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{Engine, revocations};
 use crate::clock::{Times, UnixTime};
 use crate::error::{Error, SignError};
-use crate::index::{Probes, Screened, Traits};
+use crate::index::{Screened, Traits};
 use crate::keys::{Key, KeySet, crypto};
 use crate::limits::NUMERIC_DATE_MAX_SECS;
 use crate::policy::Texts;
@@ -178,8 +178,8 @@ impl Engine {
     fn issue_time(&self, traits: &Traits<'_>, now: UnixTime) -> Result<UnixTime, SignError> {
         let second = UnixTime::from_secs(now.as_secs());
         let Some(log) = &self.shared.log else { return Ok(second) };
-        let index = &log.revocations.index;
-        let Some(cut_off) = index.latest_cut_off(traits) else { return Ok(second) };
+        let log = &log.revocations;
+        let Some(cut_off) = log.latest_cut_off(&log.look(|| None), traits) else { return Ok(second) };
         if !is_before_cut_off(Some(second), cut_off) {
             return Ok(second);
         }
@@ -193,10 +193,10 @@ impl Engine {
     /// Refuses claims that a revocation means already.
     fn refuse_revoked(&self, claims: &Claims, texts: Texts<'_>) -> Result<(), SignError> {
         let Some(log) = &self.shared.log else { return Ok(()) };
-        log.revocations.judge(claims, self.policy().leeway).map_err(SignError::WouldBeRejected)?;
-        let (index, traits) = (&log.revocations.index, revocations::traits(claims, texts));
+        let (log, look) = (&log.revocations, log.revocations.look(|| None));
+        log.judge(&look, claims, self.policy().leeway).map_err(SignError::WouldBeRejected)?;
         // A signed token always has a `jti`, so that its hash is not asked for.
-        match index.screen(&traits, || [0; 32], &mut Probes::default()) {
+        match log.screen(&look, &revocations::traits(claims, texts), || [0; 32]) {
             Screened::Revoked(scope) => Err(SignError::Revoked { scope }),
             Screened::NotRevoked(_) => Ok(()),
         }

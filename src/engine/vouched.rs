@@ -77,9 +77,9 @@ impl Engine {
             let read = self.read_vouched(scratch, token.bytes())?;
             let Some(served) = &self.shared.log else { return Ok(Cleared::NoLog) };
             let log = &*served.revocations;
-            let foreseen = log.index.foresee(|| None);
+            let look = log.look(|| None);
             let times = (clock, clock.now([None; 4]), self.policy().leeway);
-            log.clear(&foreseen, &read.claims, read.texts, read.signing_input, times, &mut Probes::default())
+            log.clear(&look, &read.claims, read.texts, read.signing_input, times, &mut Probes::default())
         })
     }
 

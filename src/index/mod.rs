@@ -22,7 +22,7 @@ use arc_swap::{ArcSwap, Guard};
 pub use filter::Filtering;
 pub use screening::NotRevoked;
 
-pub(crate) use screening::{Foreseen, Probes, Screened, Traits};
+pub(crate) use screening::{Look, Probes, Screened, Traits};
 
 use crate::clock::UnixTime;
 use crate::revocation::{Issuer, Lane, RecordRef, Salt, Scope};
@@ -125,39 +125,30 @@ impl Index {
         Self { salt, issuers: Issuers::default(), filtering, published, writer }
     }
 
-    /// Whether a record means the token; see [`View::screen`].
-    #[inline]
-    pub(crate) fn screen(
-        &self,
-        token: &Traits<'_>,
-        signing_input: impl FnOnce() -> [u8; 32],
-        probes: &mut Probes,
-    ) -> Screened {
-        self.published.load().screen((&self.salt, &self.issuers), token, None, signing_input, probes)
-    }
-
-    /// Begins a screening before it is known whether it will be needed: what it will look at comes into the
+    /// Trades what is known of the index for a view of it, which was loaded afterwards: there is no other way to one.
+    ///
+    /// May be called before it is known whether the view will be needed: what a screening will look at comes into the
     /// processor's cache meanwhile. `jti` is a guess that nobody has vouched for, and decides nothing.
     #[inline]
-    pub(crate) fn foresee<'p>(&self, jti: impl FnOnce() -> Option<&'p [u8]>) -> Foreseen<'p> {
-        Foreseen::new(self.published.load(), &self.salt, jti)
+    pub(crate) fn look<'p, A>(&self, as_of: A, jti: impl FnOnce() -> Option<&'p [u8]>) -> Look<'p, A> {
+        Look::new(as_of, self.published.load(), &self.salt, jti)
     }
 
-    /// [`screen`](Self::screen), where it has been begun.
+    /// Whether a record means the token; see [`View::screen`].
     #[inline]
-    pub(crate) fn screen_foreseen(
+    pub(crate) fn screen<A>(
         &self,
-        foreseen: &Foreseen<'_>,
+        look: &Look<'_, A>,
         token: &Traits<'_>,
         signing_input: impl FnOnce() -> [u8; 32],
         probes: &mut Probes,
     ) -> Screened {
-        foreseen.view.screen((&self.salt, &self.issuers), token, foreseen.guess, signing_input, probes)
+        look.view.screen((&self.salt, &self.issuers), token, look.guess, signing_input, probes)
     }
 
     /// The latest cut-off that would revoke a token with these traits, were it issued early enough.
-    pub(crate) fn latest_cut_off(&self, token: &Traits<'_>) -> Option<UnixTime> {
-        self.published.load().latest_cut_off((&self.salt, &self.issuers), token)
+    pub(crate) fn latest_cut_off<A>(&self, look: &Look<'_, A>, token: &Traits<'_>) -> Option<UnixTime> {
+        look.view.latest_cut_off((&self.salt, &self.issuers), token)
     }
 
     /// Takes a record into a batch.

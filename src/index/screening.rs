@@ -40,11 +40,13 @@ pub(crate) struct Probes {
     pub(crate) false_positives: u32,
 }
 
-/// A screening that was begun before the token's signature was verified.
+/// A view of the index, which one verdict reads, and what was known before it was loaded: whoever asks for a view hands that
+/// over first.
 ///
-/// It holds the view, and the fingerprint of what the token's `jti` was guessed to be: that is used only
-/// where the verified `jti` turns out to stand at that very place.
-pub(crate) struct Foreseen<'p> {
+/// A screening may begin before the token's signature was verified. Then it holds the fingerprint of what the token's `jti`
+/// was guessed to be, too: that is used only where the verified `jti` turns out to stand at that very place.
+pub(crate) struct Look<'p, A> {
+    as_of: A,
     pub(super) view: Guard<Arc<View>>,
     pub(super) guess: Option<Guessed<'p>>,
 }
@@ -57,11 +59,11 @@ pub(super) struct Guessed<'p> {
     first_maybe: Option<Option<usize>>,
 }
 
-impl<'p> Foreseen<'p> {
+impl<'p, A> Look<'p, A> {
     /// A lookup in a large index waits for memory. Here the memory is asked for, and nothing waits for it: it
     /// comes while the hash of the signature is computed.
     #[inline]
-    pub(super) fn new(view: Guard<Arc<View>>, salt: &Salt, jti: impl FnOnce() -> Option<&'p [u8]>) -> Self {
+    pub(super) fn new(as_of: A, view: Guard<Arc<View>>, salt: &Salt, jti: impl FnOnce() -> Option<&'p [u8]>) -> Self {
         let jtis = &view.lanes[Lane::Jti as usize];
         let guess = if jtis.is_empty() { None } else { jti() };
         let guess = guess.map(|jti| {
@@ -69,7 +71,13 @@ impl<'p> Foreseen<'p> {
             jtis.segments.iter().for_each(|segment| segment.prefetch(print.key));
             Guessed { jti, print, first_maybe: None }
         });
-        Self { view, guess }
+        Self { as_of, view, guess }
+    }
+
+    /// What was known before the view was loaded.
+    #[inline]
+    pub(crate) fn as_of(&self) -> &A {
+        &self.as_of
     }
 
     /// Asks the filters, and for the entries behind a "maybe", where what was asked for first can be there by now.

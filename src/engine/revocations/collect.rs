@@ -136,9 +136,9 @@ impl Revocations {
     fn publish_watermark(&self, watermark: UnixTime) {
         let mut collections = self.collections.lock();
         *collections += 1;
-        let millis = watermark.as_millis();
-        let before = self.watermark.fetch_max(millis, Ordering::AcqRel);
-        self.index.collect(UnixTime::from_millis(before.max(millis)));
+        let latest = self.bounds.watermark().map_or(watermark, |before| before.max(watermark));
+        self.bounds.set_watermark(Some(latest));
+        self.index.collect(latest);
         drop(collections);
         self.forget_expired_undurable(watermark);
     }
@@ -171,7 +171,7 @@ impl Revocations {
         self.log.confirm_time(times.wall(), Some(times.wall()))?;
         let mut collections = self.collections.lock();
         *collections += 1;
-        self.watermark.store(times.wall().as_millis(), Ordering::Release);
+        self.bounds.set_watermark(Some(times.wall()));
         self.newest.store(times.wall().as_millis(), Ordering::Relaxed);
         self.index.collect(times.wall());
         Ok(())

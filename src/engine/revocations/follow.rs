@@ -66,21 +66,20 @@ impl Revocations {
         follower.cursor = self.behind_bound(follower.cursor);
         self.applied.store(follower.cursor.position, Ordering::Relaxed);
         match self.read_on(follower, tell)? {
-            Read::Unchanged => self.renew(moment).map(|()| Followed::Nothing),
-            Read::ToHead { .. } => self.renew(moment).map(|()| Followed::Records(0)),
+            Read::Unchanged => self.renew(follower, moment).map(|()| Followed::Nothing),
+            Read::ToHead { .. } => self.renew(follower, moment).map(|()| Followed::Records(0)),
             Read::Stopped => Err(LogError::CatchUp { waited: self.options.open_timeout }),
             Read::Rewound => {
                 // Nothing that is held is dropped; what the log has is read beside it.
                 tracing::warn!("the revocation log is not the one that was read before: reading it anew");
-                self.freshness.forget();
+                follower.freshness.forget(&self.freshness);
                 self.went_back.store(true, Ordering::Relaxed);
                 follower.cursor = Cursor::default();
                 self.forget_bound();
                 self.junk.store(0, Ordering::Relaxed);
-                self.unknown_kinds.store(0, Ordering::Relaxed);
                 self.head.store(0, Ordering::Relaxed);
                 match self.read_on(follower, tell)? {
-                    Read::ToHead { .. } | Read::Unchanged => self.renew(moment).map(|()| Followed::Anew),
+                    Read::ToHead { .. } | Read::Unchanged => self.renew(follower, moment).map(|()| Followed::Anew),
                     Read::Stopped | Read::Rewound => Err(LogError::CatchUp { waited: self.options.open_timeout }),
                 }
             }
@@ -88,16 +87,18 @@ impl Revocations {
     }
 
     /// The log was read to its head: that is as fresh as the log is known to be the one that others write to.
-    fn renew(&self, moment: Moment) -> Result<(), LogError> {
+    fn renew(&self, follower: &mut Follower, moment: Moment) -> Result<(), LogError> {
         match self.log.standing() {
             Standing::Proven => {
-                self.freshness.renew(moment);
+                follower.freshness.renew(&self.freshness, moment);
                 Ok(())
             }
             Standing::Pending => Ok(()),
             Standing::Unproven(error) => Err(error),
             Standing::Copied { at, error } => {
-                Moment::earlier(Times::now(), at).into_iter().for_each(|moment| self.freshness.renew(moment));
+                if let Some(moment) = Moment::earlier(Times::now(), at) {
+                    follower.freshness.renew(&self.freshness, moment);
+                }
                 Err(error)
             }
         }
@@ -147,7 +148,7 @@ impl Revocations {
             self.applied.store(cursor.position, Ordering::Relaxed);
             self.learn(facts, collections);
             self.junk.fetch_add(junk, Ordering::Relaxed);
-            self.unknown_kinds.fetch_add(unknown_kinds, Ordering::Relaxed);
+            follower.freshness.add_unknown_kinds(&self.freshness, unknown_kinds);
         }
         if to_merge {
             self.signal.wake_merger();

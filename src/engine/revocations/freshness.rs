@@ -1,21 +1,51 @@
 //! How long ago the index was known to hold everything in the log.
+//!
+//! Invariant: freshness is taken before the view of the index that it vouches for. An [`AsOf`] says nothing by itself; it is
+//! judged only through the [`Look`] that it was traded for.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::stamp::{Stamp, Writer};
 use crate::clock::{Clock, Times, UnixTime, boot, coarse_uptime};
+use crate::index::Look;
 use crate::verdict::Unknown;
 
-/// When the log was last read to its head, by three clocks. Milliseconds.
+/// When the log was last read to its head, by three clocks, and what of it is not understood: published as one.
+pub(super) struct Freshness(Stamp<4>);
+
+/// The one that says how fresh the index is: whoever reads the log.
+pub(super) struct FreshnessWriter {
+    writer: Writer,
+    published: Reading,
+}
+
+/// What is published. Milliseconds.
 ///
 /// The clock that counts suspended time takes a tenth of a verification to read. The two coarse ones are
 /// loads from memory; where both say that little time has passed, little has.
-pub(super) struct Freshness {
+#[derive(Clone, Copy, Debug, Default)]
+struct Reading {
     /// Later by [`BEFORE_BOOT`]. Zero until the log was read for the first time.
-    boot: AtomicU64,
-    uptime: AtomicU64,
-    wall: AtomicI64,
+    boot: u64,
+    uptime: u64,
+    wall: i64,
+    /// How many records there are of kinds that only a newer signoff understands.
+    unknown_kinds: u64,
 }
+
+impl Reading {
+    fn words(self) -> [u64; 4] {
+        [self.boot, self.uptime, self.wall.cast_unsigned(), self.unknown_kinds]
+    }
+
+    #[inline]
+    fn of([boot, uptime, wall, unknown_kinds]: [u64; 4]) -> Self {
+        Self { boot, uptime, wall: wall.cast_signed(), unknown_kinds }
+    }
+}
+
+/// How fresh the index was at a moment, to be traded for a view of it.
+pub(in crate::engine) struct AsOf(Reading);
 
 /// How long before the machine was started a log may have been read that is still good for something: 34 years, so that
 /// no such time is below zero.
@@ -44,40 +74,80 @@ impl Moment {
     }
 }
 
-impl Freshness {
-    pub(super) fn never() -> Self {
-        Self { boot: AtomicU64::new(0), uptime: AtomicU64::new(0), wall: AtomicI64::new(0) }
+impl FreshnessWriter {
+    /// Notes that everything that was in the log at this moment is in the index, and how much of it is not understood.
+    pub(super) fn renew(&mut self, freshness: &Freshness, Moment { boot, uptime, wall }: Moment) {
+        let unknown_kinds = self.published.unknown_kinds;
+        self.publish(freshness, Reading { boot: boot.max(1), uptime, wall, unknown_kinds });
     }
 
-    /// Notes that everything that was in the log at this moment is in the index.
-    pub(super) fn renew(&self, Moment { boot, uptime, wall }: Moment) {
-        self.uptime.store(uptime, Ordering::Relaxed);
-        self.wall.store(wall, Ordering::Relaxed);
-        self.boot.store(boot.max(1), Ordering::Release);
+    /// Notes that there are more records that are not understood.
+    pub(super) fn add_unknown_kinds(&mut self, freshness: &Freshness, more: u64) {
+        if more > 0 {
+            let unknown_kinds = self.published.unknown_kinds + more;
+            self.publish(freshness, Reading { unknown_kinds, ..self.published });
+        }
     }
 
     /// Notes that what is in the log is not known any more.
-    pub(super) fn forget(&self) {
-        self.boot.store(0, Ordering::Release);
-        self.uptime.store(0, Ordering::Relaxed);
+    pub(super) fn forget(&mut self, freshness: &Freshness) {
+        self.publish(freshness, Reading::default());
     }
 
+    fn publish(&mut self, freshness: &Freshness, reading: Reading) {
+        self.published = reading;
+        self.writer.publish(&freshness.0, reading.words());
+    }
+}
+
+impl Freshness {
+    /// The log was not read yet.
+    pub(super) fn never() -> (Self, FreshnessWriter) {
+        let (stamp, writer) = Stamp::new();
+        (Self(stamp), FreshnessWriter { writer, published: Reading::default() })
+    }
+
+    /// How fresh the index is: at least so much of the log is in every view that is loaded from now on.
+    #[inline]
+    pub(super) fn as_of(&self) -> AsOf {
+        AsOf(Reading::of(self.0.take()))
+    }
+
+    /// How long ago the log was read to its head, for people to look at.
     pub(super) fn age(&self, times: Times) -> Option<Duration> {
-        match self.boot.load(Ordering::Acquire) {
+        Reading::of(self.0.take()).age(times)
+    }
+
+    /// Why the next view may lack something, for readiness checks.
+    pub(super) fn readiness(&self, max: Duration) -> Option<Unknown> {
+        Reading::of(self.0.take()).unknown(Clock::System, max)
+    }
+}
+
+/// Why a view may lack something that is in the log, if it may: by what was known before it was loaded, and the time now.
+#[inline]
+pub(super) fn unknown(look: &Look<'_, AsOf>, clock: Clock, max: Duration) -> Option<Unknown> {
+    look.as_of().0.unknown(clock, max)
+}
+
+impl Reading {
+    fn age(self, times: Times) -> Option<Duration> {
+        match self.boot {
             0 => None,
             renewed => Some(Duration::from_millis((millis(times.boot()) + BEFORE_BOOT).saturating_sub(renewed))),
         }
     }
 
     #[inline]
-    pub(super) fn unknown(&self, clock: Clock, max: Duration) -> Option<Unknown> {
+    fn unknown(self, clock: Clock, max: Duration) -> Option<Unknown> {
         if let Clock::System = clock {
             let max_millis = millis(max);
-            let uptime = millis(coarse_uptime()).wrapping_sub(self.uptime.load(Ordering::Relaxed));
-            let wall = Clock::System.now([None; 4]).as_millis() - self.wall.load(Ordering::Relaxed);
+            let uptime = millis(coarse_uptime()).wrapping_sub(self.uptime);
+            let wall = Clock::System.now([None; 4]).as_millis() - self.wall;
             if uptime <= max_millis
                 && u64::try_from(wall).is_ok_and(|wall| wall <= max_millis)
-                && self.boot.load(Ordering::Relaxed) != 0
+                && self.boot != 0
+                && self.unknown_kinds == 0
             {
                 return None;
             }
@@ -86,7 +156,10 @@ impl Freshness {
     }
 
     #[cold]
-    fn unknown_exactly(&self, clock: Clock, max: Duration) -> Option<Unknown> {
+    fn unknown_exactly(self, clock: Clock, max: Duration) -> Option<Unknown> {
+        if self.unknown_kinds > 0 {
+            return Some(Unknown::Newer { count: self.unknown_kinds });
+        }
         let now = match clock {
             Clock::Given(times) => times.boot(),
             Clock::System => boot(),

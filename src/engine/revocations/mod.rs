@@ -3,10 +3,12 @@
 //! The log is the truth, the index a view of it. Everything that writes to either is in this folder.
 
 mod append;
+mod bounds;
 mod collect;
 mod follow;
 mod freshness;
 mod open;
+mod stamp;
 mod threads;
 mod ticket;
 
@@ -24,34 +26,31 @@ pub(super) use threads::Workers;
 use super::accepted::{Cleared, WhyUnknown};
 use super::snapshot::Ahead;
 use crate::clock::{Clock, Times, UnixTime};
-use crate::index::{Foreseen, Index, Probes, Screened, Traits};
+use crate::index::{Held, Index, Look, Probes, Screened, Traits};
 use crate::keys::crypto;
-use crate::limits::KEEP_AFTER_EXPIRY;
 use crate::log::{Cursor, Facts, LogError, RevocationLog};
 use crate::policy::Texts;
 use crate::policy::claims::Claims;
 use crate::policy::texts::Span;
 use crate::sync::Mutex;
 use crate::token::guess::{Guess, Place};
-use crate::verdict::{ClaimName, Denied, Reject, Unknown};
+use crate::verdict::{Denied, Reject, Unknown};
 use append::Queue;
+use bounds::Bounds;
 use collect::Observed;
-use freshness::Freshness;
+use freshness::{AsOf, Freshness, FreshnessWriter};
 
 /// One log and its index.
 pub(super) struct Revocations {
-    pub(super) index: Index,
+    index: Index,
     jti: Guess,
     pub(super) log: Box<dyn RevocationLog>,
     pub(super) options: open::Options,
     pub(super) origin: crate::log::Origin,
     freshness: Freshness,
+    bounds: Bounds,
     /// Milliseconds; `i64::MIN` where there is none.
-    watermark: AtomicI64,
     newest: AtomicI64,
-    /// Milliseconds; `i64::MAX` where there is none.
-    longest_lifetime: AtomicI64,
-    unknown_kinds: AtomicU64,
     junk: AtomicU64,
     /// The highest position that was seen in the log, and the one up to which the index has it.
     head: AtomicI64,
@@ -69,58 +68,56 @@ pub(super) struct Revocations {
     signal: threads::Signal,
 }
 
+/// A view of the index, and how fresh it is at least.
+pub(super) type Seen<'p> = Look<'p, AsOf>;
+
 /// The screening of a token whose signature is still to be verified.
 pub(super) struct Foresight<'r, 'p> {
     pub(super) log: &'r Revocations,
     pub(super) jti_place: &'r mut Place,
-    pub(super) foreseen: Option<Foreseen<'p>>,
+    pub(super) look: Option<Seen<'p>>,
 }
 
 impl<'p> Ahead<'p> for Option<Foresight<'_, 'p>> {
     #[inline]
     fn before_signature(&mut self, payload: &'p [u8]) {
-        if let Some(Foresight { log, jti_place, foreseen }) = self {
-            *foreseen = Some(log.index.foresee(|| log.jti.text(payload, jti_place)));
+        if let Some(Foresight { log, jti_place, look }) = self {
+            *look = Some(log.look(|| log.jti.text(payload, jti_place)));
         }
     }
 
     #[inline]
     fn midway(&mut self) {
-        if let Some(Foresight { foreseen: Some(foreseen), .. }) = self {
-            foreseen.go_on();
+        if let Some(Foresight { look: Some(look), .. }) = self {
+            look.go_on();
         }
     }
 }
 
 /// Where following stands.
-#[derive(Default)]
 struct Follower {
     cursor: Cursor,
+    freshness: FreshnessWriter,
 }
 
 impl Revocations {
     /// Takes over what the log says of itself. `collections` is how many of ours there had been when the read
     /// began: a watermark that was read before one of them must not take back what it has set.
     fn learn(&self, facts: Facts, collections: u64) {
-        let millis = |time: Option<UnixTime>| time.map_or(i64::MIN, UnixTime::as_millis);
         let current = self.collections.lock();
-        let read = millis(facts.watermark);
-        let before = self.watermark.load(Ordering::Acquire);
-        let watermark = if *current == collections { read } else { read.max(before) };
-        self.watermark.store(watermark, Ordering::Release);
-        if watermark != i64::MIN {
-            self.index.collect(UnixTime::from_millis(watermark));
+        self.bounds.set_longest_lifetime(facts.longest_lifetime);
+        let watermark =
+            if *current == collections { facts.watermark } else { facts.watermark.max(self.bounds.watermark()) };
+        self.bounds.set_watermark(watermark);
+        if let Some(watermark) = watermark {
+            self.index.collect(watermark);
         }
         drop(current);
-        self.newest.store(millis(facts.newest), Ordering::Relaxed);
-        let lifetime =
-            facts.longest_lifetime.map_or(i64::MAX, |lifetime| UnixTime::default().plus(lifetime).as_millis());
-        self.longest_lifetime.store(lifetime, Ordering::Relaxed);
+        self.newest.store(facts.newest.map_or(i64::MIN, UnixTime::as_millis), Ordering::Relaxed);
     }
 
     pub(super) fn watermark(&self) -> Option<UnixTime> {
-        let millis = self.watermark.load(Ordering::Acquire);
-        (millis != i64::MIN).then_some(UnixTime::from_millis(millis))
+        self.bounds.watermark()
     }
 
     fn newest(&self) -> Option<UnixTime> {
@@ -129,55 +126,59 @@ impl Revocations {
     }
 
     pub(super) fn longest_lifetime(&self) -> Option<Duration> {
-        let millis = self.longest_lifetime.load(Ordering::Relaxed);
-        (millis != i64::MAX).then(|| Duration::from_millis(u64::try_from(millis).unwrap_or(0)))
+        self.bounds.longest_lifetime()
     }
 
-    /// What the log itself asks of a token: that its revocations can't have been collected before it
-    /// expired.
+    /// How fresh the index is, and then a view of it.
     #[inline]
-    pub(super) fn judge(&self, claims: &Claims, leeway: Duration) -> Result<(), Reject> {
-        let exp = claims.exp();
-        let watermark = UnixTime::from_millis(self.watermark.load(Ordering::Acquire));
-        if let Some(exp) = exp
-            && exp.plus(KEEP_AFTER_EXPIRY) <= watermark
-        {
-            return Err(Reject::Expired { exp, now: watermark, leeway });
-        }
-        match self.longest_lifetime.load(Ordering::Relaxed) {
-            i64::MAX => Ok(()),
-            millis => judge_lifetime(claims, Duration::from_millis(u64::try_from(millis).unwrap_or(0))),
-        }
+    pub(super) fn look<'p>(&self, jti: impl FnOnce() -> Option<&'p [u8]>) -> Seen<'p> {
+        self.index.look(self.freshness.as_of(), jti)
     }
 
-    /// Why the index may lack something, if it may.
+    /// What the log itself asks of a token; see [`Bounds`].
+    pub(super) fn judge(&self, look: &Seen<'_>, claims: &Claims, leeway: Duration) -> Result<(), Reject> {
+        self.bounds.judge(look, claims, leeway)
+    }
+
+    /// Whether a record that was seen means the token.
+    pub(super) fn screen(
+        &self,
+        look: &Seen<'_>,
+        token: &Traits<'_>,
+        signing_input: impl FnOnce() -> [u8; 32],
+    ) -> Screened {
+        self.index.screen(look, token, signing_input, &mut Probes::default())
+    }
+
+    /// The latest cut-off that would revoke a token with these traits, were it issued early enough.
+    pub(super) fn latest_cut_off(&self, look: &Seen<'_>, token: &Traits<'_>) -> Option<UnixTime> {
+        self.index.latest_cut_off(look, token)
+    }
+
+    /// Why the view may lack something, if it may.
     #[inline]
-    pub(super) fn unknown(&self, clock: Clock) -> Option<Unknown> {
-        match self.unknown_kinds.load(Ordering::Relaxed) {
-            0 => self.freshness.unknown(clock, self.options.max_staleness),
-            count => Some(Unknown::Newer { count }),
-        }
+    pub(super) fn unknown(&self, look: &Seen<'_>, clock: Clock) -> Option<Unknown> {
+        freshness::unknown(look, clock, self.options.max_staleness)
     }
 
     /// Whether an authentic token whose claims fit has not been logged out: steps 8 and 9.
     #[inline]
     pub(super) fn clear(
         &self,
-        foreseen: &Foreseen<'_>,
+        look: &Seen<'_>,
         claims: &Claims,
         texts: Texts<'_>,
         signing_input: &[u8],
         (clock, now, leeway): (Clock, UnixTime, Duration),
         probes: &mut Probes,
     ) -> Result<Cleared, Denied> {
-        self.judge(claims, leeway)?;
+        self.bounds.judge(look, claims, leeway)?;
         let traits = traits(claims, texts);
-        let screened = self.index.screen_foreseen(foreseen, &traits, || crypto::sha256(signing_input), probes);
-        let proof = match screened {
+        let proof = match self.index.screen(look, &traits, || crypto::sha256(signing_input), probes) {
             Screened::Revoked(scope) => return Err(Reject::Revoked { scope }.into()),
             Screened::NotRevoked(proof) => proof,
         };
-        match self.unknown(clock) {
+        match self.unknown(look, clock) {
             None => Ok(Cleared::NotRevoked(proof)),
             Some(unknown) => self.allow(unknown, claims, now),
         }
@@ -198,8 +199,18 @@ impl Revocations {
         }
     }
 
+    /// Why tokens are answered with "unavailable", if they are.
+    pub(super) fn readiness(&self) -> Option<Unknown> {
+        self.freshness.readiness(self.options.max_staleness)
+    }
+
     pub(super) fn age(&self, times: Times) -> Option<Duration> {
         self.freshness.age(times)
+    }
+
+    /// What the index holds, counted.
+    pub(super) fn held(&self) -> Held {
+        self.index.held()
     }
 
     pub(super) fn fault(&self) -> Option<LogError> {
@@ -221,18 +232,6 @@ impl Revocations {
     pub(super) fn merging(&self) -> Duration {
         Duration::from_micros(self.merging.load(Ordering::Relaxed))
     }
-}
-
-/// The longest lifetime, in the order of [`judge`](crate::policy::judge).
-#[cold]
-fn judge_lifetime(claims: &Claims, max: Duration) -> Result<(), Reject> {
-    let missing = |name| Reject::ClaimMissing { name: ClaimName::registered(name) };
-    let exp = claims.exp().ok_or_else(|| missing("exp"))?;
-    let iat = claims.iat().ok_or_else(|| missing("iat"))?;
-    if exp > iat.plus(max) {
-        return Err(Reject::LifetimeTooLong { exp, iat, max });
-    }
-    Ok(())
 }
 
 /// What of a token is screened.

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
 use std::time::Duration;
 
 use super::append::Queue;
+use super::bounds::Bounds;
 use super::collect::Observed;
 use super::follow::Progress;
 use super::freshness::Freshness;
@@ -15,7 +16,7 @@ use crate::error::Error;
 use crate::index::{Filtering, Index};
 use crate::keys::crypto;
 use crate::limits::{APPEND_TIMEOUT, MAX_STALENESS, MAX_STALENESS_REMOTE, OPEN_TIMEOUT};
-use crate::log::{Create, LogError, MemoryLog, OnOutage, Origin, RevocationLog};
+use crate::log::{Create, Cursor, LogError, MemoryLog, OnOutage, Origin, RevocationLog};
 use crate::revocation::Salt;
 use crate::sync::Mutex;
 use crate::token::guess::Guess;
@@ -263,22 +264,21 @@ impl Log {
         if let Some(lifetime) = self.longest_lifetime {
             log.set_longest_lifetime(lifetime)?;
         }
+        let (freshness, writer) = Freshness::never();
         let revocations = Revocations {
             index: Index::new(Salt::new(&log.salt()), options.filtering),
             jti: Guess::of("\"jti\""),
             log,
             options,
             origin,
-            freshness: Freshness::never(),
-            watermark: AtomicI64::new(i64::MIN),
+            freshness,
+            bounds: Bounds::none(),
             newest: AtomicI64::new(i64::MIN),
-            longest_lifetime: AtomicI64::new(i64::MAX),
-            unknown_kinds: AtomicU64::new(0),
             junk: AtomicU64::new(0),
             head: AtomicI64::new(0),
             applied: AtomicI64::new(0),
             merging: AtomicU64::new(0),
-            follower: Mutex::new(Follower::default()),
+            follower: Mutex::new(Follower { cursor: Cursor::default(), freshness: writer }),
             queue: Queue::default(),
             observed: Mutex::new(Observed::default()),
             collections: Mutex::new(0),

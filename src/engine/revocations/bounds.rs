@@ -1,0 +1,81 @@
+//! What the log itself asks of every token: that its revocations can't have been collected before it expired.
+//!
+//! Invariant: bounds are stored before the records that they make up for are dropped, and read after the view that may lack
+//! those: [`Bounds::judge`] takes a [`Look`].
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use super::freshness::AsOf;
+use crate::clock::UnixTime;
+use crate::index::Look;
+use crate::limits::KEEP_AFTER_EXPIRY;
+use crate::policy::claims::Claims;
+use crate::verdict::{ClaimName, Reject};
+
+pub(super) struct Bounds {
+    /// Milliseconds; `i64::MIN` where there is none.
+    watermark: AtomicI64,
+    /// Milliseconds; `i64::MAX` where there is none.
+    longest_lifetime: AtomicI64,
+}
+
+impl Bounds {
+    /// None that is known.
+    pub(super) fn none() -> Self {
+        Self { watermark: AtomicI64::new(i64::MIN), longest_lifetime: AtomicI64::new(i64::MAX) }
+    }
+
+    /// A token whose `exp` lies long enough before this is expired, whatever a clock says.
+    pub(super) fn watermark(&self) -> Option<UnixTime> {
+        let millis = self.watermark.load(Ordering::Acquire);
+        (millis != i64::MIN).then_some(UnixTime::from_millis(millis))
+    }
+
+    /// To be set before the records that it makes up for are dropped.
+    pub(super) fn set_watermark(&self, watermark: Option<UnixTime>) {
+        self.watermark.store(watermark.map_or(i64::MIN, UnixTime::as_millis), Ordering::Release);
+    }
+
+    pub(super) fn longest_lifetime(&self) -> Option<Duration> {
+        lifetime(self.longest_lifetime.load(Ordering::Acquire))
+    }
+
+    /// To be set before the records that were kept by it are dropped.
+    pub(super) fn set_longest_lifetime(&self, lifetime: Option<Duration>) {
+        let millis = lifetime.map_or(i64::MAX, |lifetime| UnixTime::default().plus(lifetime).as_millis());
+        self.longest_lifetime.store(millis, Ordering::Release);
+    }
+
+    /// Holds a token against them. To be asked behind the view that is screened.
+    #[inline]
+    pub(super) fn judge(&self, _behind: &Look<'_, AsOf>, claims: &Claims, leeway: Duration) -> Result<(), Reject> {
+        let watermark = UnixTime::from_millis(self.watermark.load(Ordering::Acquire));
+        if let Some(exp) = claims.exp()
+            && exp.plus(KEEP_AFTER_EXPIRY) <= watermark
+        {
+            return Err(Reject::Expired { exp, now: watermark, leeway });
+        }
+        match lifetime(self.longest_lifetime.load(Ordering::Acquire)) {
+            None => Ok(()),
+            Some(max) => judge_lifetime(claims, max),
+        }
+    }
+}
+
+#[inline]
+fn lifetime(millis: i64) -> Option<Duration> {
+    (millis != i64::MAX).then(|| Duration::from_millis(u64::try_from(millis).unwrap_or(0)))
+}
+
+/// The longest lifetime, in the order of [`judge`](crate::policy::judge).
+#[cold]
+fn judge_lifetime(claims: &Claims, max: Duration) -> Result<(), Reject> {
+    let missing = |name| Reject::ClaimMissing { name: ClaimName::registered(name) };
+    let exp = claims.exp().ok_or_else(|| missing("exp"))?;
+    let iat = claims.iat().ok_or_else(|| missing("iat"))?;
+    if exp > iat.plus(max) {
+        return Err(Reject::LifetimeTooLong { exp, iat, max });
+    }
+    Ok(())
+}
