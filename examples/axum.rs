@@ -83,10 +83,7 @@ async fn logout(State(engine): State<Engine>, SignedIn(token): SignedIn) -> Resu
 /// After a change of the password: everywhere else.
 async fn logout_everywhere(State(engine): State<Engine>, SignedIn(token): SignedIn) -> Result<StatusCode, Fault> {
     let subject = token.subject().unwrap_or_default();
-    // By the token's own id, which is its `jti`: `login` signs none without.
-    let here = token.token_id().to_string();
-    let here = here.strip_prefix("jti:").unwrap_or(&here);
-    engine.revoke_async(Revocation::subject(subject).issuer(token.issuer()).keep(here)).await?;
+    engine.revoke_async(Revocation::subject(subject).issuer(token.issuer()).keep(&*token)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -56,7 +56,7 @@ pub fn json(payload: &[u8]) {
     let policy = Policy::new()
         .insecure_allow_missing_exp()
         .numeric_ids(NumericIds::AsText)
-        .issued_in_future_max(std::time::Duration::from_secs(1 << 40))
+        .insecure_any_issued_at()
         .token_bytes_max(1 << 20);
     let engine = Engine::new(KeySet::new([Key::hmac(Algorithm::Hs256, SECRET).unwrap()]).unwrap(), policy).unwrap();
     let mut scratch = Scratch::new();

@@ -461,6 +461,11 @@
 #define SIGNOFF_REVOCATIONS_NEWER 4005
 
 /**
+ * The token was issued within seconds of a log-out everywhere and may be older; log in again when the message says.
+ */
+#define SIGNOFF_TOKEN_TOO_SOON 4006
+
+/**
  * The revocation was not recorded, and binds in this process alone; try again.
  */
 #define SIGNOFF_NOT_DURABLE 5001
@@ -559,6 +564,11 @@
  * Fewer replicas or disks have confirmed the log than were asked for.
  */
 #define SIGNOFF_LOG_UNCONFIRMED 5020
+
+/**
+ * The log lets tokens be issued less far ahead of the clock than is asked for.
+ */
+#define SIGNOFF_LOG_ALLOWANCE 5021
 
 /**
  * A time that a token or record does not have.
@@ -1022,9 +1032,14 @@ typedef struct signoff_error {
      */
     size_t needed;
     /**
+     * With SIGNOFF_TOKEN_TOO_SOON: after how many seconds a new token will be accepted, as in the HTTP header Retry-After. 0
+     * otherwise.
+     */
+    uint32_t retry_after_s;
+    /**
      * One line that ends in NUL, cut off where it is longer. Empty after success.
      */
-    char message[240];
+    char message[236];
 } signoff_error;
 
 /**
@@ -1065,6 +1080,13 @@ typedef struct signoff_log_options {
      * revocations of subjects and sessions are then kept for ever.
      */
     uint64_t longest_lifetime_ms;
+    /**
+     * How far ahead of the clock "iat" may lie, in milliseconds, at most 60000: how far issuers' clocks may run ahead. Stored
+     * with the log and enforced by every engine on it; it can be lowered, never raised. A log-out everywhere reaches as far
+     * ahead, and who logs in again within that time through another signer is SIGNOFF_TOKEN_TOO_SOON. 0: what the log says,
+     * and for a new log 5000.
+     */
+    uint64_t issued_in_future_max_ms;
     /**
      * How long ago the log may have been read to its end, in milliseconds. 0: 10000, and 30000 on Redis.
      */
@@ -1131,7 +1153,8 @@ typedef struct signoff_policy {
      */
     uint64_t leeway_ms;
     /**
-     * How far in the future "iat" may lie, in milliseconds. 0: 60000.
+     * How far in the future "iat" may lie, in milliseconds, at most 60000. 0: as much as the engine's log lets, and 5000
+     * without one. The log's bound holds too, so that this can only be stricter.
      */
     uint64_t issued_in_future_max_ms;
     /**

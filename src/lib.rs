@@ -64,7 +64,7 @@ pub use index::{Filtering, NotRevoked};
 pub use keys::{Algorithm, AuthenticToken, Key, KeySet, SignatureValid};
 pub use log::{LogError, OnOutage, Origin};
 pub use policy::{ClaimsAccepted, NumericIds, Policy};
-pub use revocation::{Durability, Issuer, Record, Revocation, Revoked, Scope, Target};
+pub use revocation::{Durability, Issuer, Kept, Record, Revocation, Revoked, Scope, Target};
 pub use status::Status;
 pub use token::UnverifiedToken;
 pub use token_id::TokenId;

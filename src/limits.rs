@@ -52,8 +52,27 @@ pub const NUMERIC_DATE_MAX_SECS: i64 = 253_402_300_799;
 /// RFC 7519 section 4.1.4 allows "no more than a few minutes".
 pub const LEEWAY_MAX: Duration = Duration::from_secs(300);
 
-/// How far in the future `iat` may lie unless the policy says otherwise: 60 seconds.
-pub const ISSUED_IN_FUTURE_MAX: Duration = Duration::from_secs(60);
+/// How far in the future `iat` may lie unless something else is stated: 5 seconds.
+///
+/// Clocks that are kept by NTP differ by milliseconds. A log-out everywhere reaches so far ahead, and who logs in again through
+/// another signer waits as long.
+pub const ISSUED_IN_FUTURE_MAX: Duration = Duration::from_secs(5);
+
+/// The most that [`ISSUED_IN_FUTURE_MAX`] may be set to: 60 seconds.
+pub const ISSUED_IN_FUTURE_CEILING: Duration = Duration::from_secs(60);
+
+/// For how long cut-offs go by a longer allowance after it was lowered: 10 minutes, so that every engine has heard of it.
+pub const ALLOWANCE_SETTLES: Duration = Duration::from_secs(600);
+
+/// How far ahead of the clock any cut-off lies that is written by a clock within [`CUT_OFF_IN_FUTURE_MAX`] of it: that and
+/// [`ISSUED_IN_FUTURE_CEILING`], two minutes.
+pub const CUT_OFF_AHEAD_MAX: Duration = Duration::from_secs(120);
+
+/// How far behind its `iat` a token may say that its signer knew a cut-off: 121 seconds.
+///
+/// A cut-off lies at most [`CUT_OFF_AHEAD_MAX`] ahead of the clock, and `iat` at most a second behind it. What says more is not
+/// believed.
+pub const KNOWN_CUT_OFF_MAX: Duration = Duration::from_secs(121);
 
 /// How far the coarse system clock may lag behind the exact one: 20 ms, two ticks of the slowest timer
 /// that Linux is built with (100 Hz).

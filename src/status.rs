@@ -236,6 +236,8 @@ statuses! {
         "The revocation log has not been read to its end yet; try again in a moment.";
     RevocationsNewer = 4005, "revocations-newer", 503,
         "The log has revocations of a kind that only a newer signoff understands; update this one.";
+    TokenTooSoon = 4006, "token-too-soon", 401,
+        "The token was issued within seconds of a log-out everywhere and may be older; log in again when the message says.";
 
     NotDurable = 5001, "not-durable", 503,
         "The revocation was not recorded, and binds in this process alone; try again.";
@@ -277,6 +279,8 @@ statuses! {
         "The server may drop the log when its memory is full; set maxmemory-policy noeviction.";
     LogUnconfirmed = 5020, "log-unconfirmed", 503,
         "Fewer replicas or disks have confirmed the log than were asked for.";
+    LogAllowance = 5021, "log-allowance", 500,
+        "The log lets tokens be issued less far ahead of the clock than is asked for.";
 }
 
 #[cfg(test)]

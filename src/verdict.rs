@@ -258,6 +258,20 @@ pub enum Reject {
         /// The greatest age.
         max: Duration,
     },
+    /// The token was issued before a cut-off, and perhaps after the log-out that it was made for: within the time that issuers'
+    /// clocks may run ahead, one can't be told from the other.
+    #[error(
+        "token was issued within seconds of a log-out of {}, and can't be told from those before: log in again in {} (from {good_from} on)",
+        scope_words(*scope), Words(self.retry_after().unwrap_or_default())
+    )]
+    TooSoon {
+        /// By what the revocation is matched.
+        scope: Scope,
+        /// An `iat` from here on is good.
+        good_from: UnixTime,
+        /// The time of the verification.
+        now: UnixTime,
+    },
     /// A revocation means this token.
     #[error("token was logged out, by a revocation of {}", scope_words(*scope))]
     Revoked {
@@ -301,7 +315,17 @@ impl Reject {
             Self::LifetimeTooLong { .. } => Status::ClaimLifetime,
             Self::TooOld { .. } => Status::ClaimTooOld,
             Self::Revoked { .. } => Status::TokenRevoked,
+            Self::TooSoon { .. } => Status::TokenTooSoon,
         }
+    }
+
+    /// After how long a new token will be accepted, where only its time stands in the way: in whole seconds, as in the HTTP
+    /// header Retry-After.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        let Self::TooSoon { good_from, now, .. } = self else { return None };
+        let left = good_from.since(*now);
+        Some(Duration::from_secs(left.as_secs() + u64::from(left.subsec_millis() > 0)))
     }
 }
 

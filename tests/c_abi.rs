@@ -219,11 +219,11 @@ fn structs_have_the_same_layout_on_both_sides() {
     }
     structs! {
         signoff_str { data, len }
-        signoff_error { struct_size, status, needed, message }
+        signoff_error { struct_size, status, needed, retry_after_s, message }
         signoff_times { struct_size, reserved, unix_ms, since_boot_ms }
         signoff_key { struct_size, algorithm, flags, reserved, secret, secret_len, jwk, key_id, issuers, issuers_len }
         signoff_policy { struct_size, flags, issuers, issuers_len, audiences, audiences_len, subject, token_type, required_claims, required_claims_len, leeway_ms, issued_in_future_max_ms, lifetime_max_ms, age_max_ms, token_bytes_max }
-        signoff_log_options { struct_size, kind, flags, on_unknown, path, accept_younger_ms, longest_lifetime_ms, max_staleness_ms, open_timeout_ms, append_timeout_ms }
+        signoff_log_options { struct_size, kind, flags, on_unknown, path, accept_younger_ms, longest_lifetime_ms, issued_in_future_max_ms, max_staleness_ms, open_timeout_ms, append_timeout_ms }
         signoff_claims { struct_size, cleared, payload, issuer, subject, jti, session, expires_at_ms, issued_at_ms, not_before_ms }
         signoff_new_token { struct_size, flags, claims, expires_in_ms, key_id, token_type }
         signoff_signed { struct_size, reserved, token, jti, issued_at_ms, expires_at_ms }

@@ -35,7 +35,7 @@ const MAY_NAME: [(&str, &[&str]); 16] = [
     ("token", &["verdict", "limits"]),
     // Neither sees the other.
     ("index", &["revocation", "clock", "sync"]),
-    ("log", &["revocation", "token_id", "status", "clock", "sync"]),
+    ("log", &["revocation", "token_id", "status", "clock", "limits", "sync"]),
     ("error", &["log", "revocation", "verdict", "status", "clock"]),
     ("verdict", &["revocation", "clock", "status", "limits"]),
     ("revocation", &["token_id", "clock"]),

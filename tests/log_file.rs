@@ -207,11 +207,17 @@ fn a_file_of_the_first_version_is_opened_and_brought_to_this_one() {
     revoke(&engine, "a").unwrap();
     drop(engine);
     let file = Connection::open(&path).unwrap();
-    file.execute_batch("DROP TABLE unsent; PRAGMA user_version = 100").unwrap();
+    file.execute_batch(
+        "DROP TABLE unsent; DROP TRIGGER revocation_deleted; DROP TRIGGER revocation_changed;
+         DROP TRIGGER watermark_lowered; DROP TRIGGER watermark_deleted;
+         DROP TRIGGER revocation_replaced; DROP TRIGGER watermark_replaced;
+         DELETE FROM fact WHERE name = 'generation'; PRAGMA user_version = 100",
+    )
+    .unwrap();
     let engine = open(Log::sqlite(&path)).unwrap();
     assert_eq!(status(&engine, &token("a")), Status::TokenRevoked);
     let version = file.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0)).unwrap();
-    assert_eq!(version, 101);
+    assert_eq!(version, 102);
     assert_eq!(file.query_row("SELECT count(*) FROM unsent", [], |row| row.get::<_, i64>(0)).unwrap(), 0);
 }
 

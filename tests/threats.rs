@@ -383,9 +383,9 @@ fn a_token_is_valid_from_exactly_nbf_on() {
 }
 
 #[test]
-fn a_token_from_the_future_is_rejected_beyond_a_minute() {
-    assert_eq!(status(with_claims(r#"{"exp":1700003600,"iat":1700000060}"#)), Status::Done);
-    assert_eq!(status(with_claims(r#"{"exp":1700003600,"iat":1700000060.001}"#)), Status::ClaimIssuedInFuture);
+fn a_token_from_the_future_is_rejected_beyond_what_clocks_may_differ() {
+    assert_eq!(status(with_claims(r#"{"exp":1700003600,"iat":1700000005}"#)), Status::Done);
+    assert_eq!(status(with_claims(r#"{"exp":1700003600,"iat":1700000005.001}"#)), Status::ClaimIssuedInFuture);
     let strict = Policy::new().issued_in_future_max(Duration::ZERO);
     assert_eq!(
         status_under(strict, with_claims(r#"{"exp":1700003600,"iat":1700000001}"#)),

@@ -30,7 +30,8 @@ class Sized(Structure):
 
 
 class Error(Sized):
-    _fields_ = [("struct_size", c_uint32), ("status", c_int32), ("needed", c_size_t), ("message", c_char * 240)]
+    _fields_ = [("struct_size", c_uint32), ("status", c_int32), ("needed", c_size_t),
+                ("retry_after_s", c_uint32), ("message", c_char * 236)]
 
 
 class Policy(Sized):
@@ -48,7 +49,7 @@ class Policy(Sized):
 class LogOptions(Sized):
     _fields_ = [
         ("struct_size", c_uint32), ("kind", c_uint32), ("flags", c_uint32), ("on_unknown", c_uint32), ("path", Str),
-        ("accept_younger_ms", c_uint64), ("longest_lifetime_ms", c_uint64), ("max_staleness_ms", c_uint64),
+        ("accept_younger_ms", c_uint64), ("longest_lifetime_ms", c_uint64), ("issued_in_future_max_ms", c_uint64), ("max_staleness_ms", c_uint64),
         ("open_timeout_ms", c_uint64), ("append_timeout_ms", c_uint64),
     ]
 

@@ -7,7 +7,7 @@ import koffi from 'koffi'
 
 const Str = koffi.struct('signoff_str', { data: 'char *', len: 'size_t' })
 const structs = {
-  signoff_error: { struct_size: 'uint32_t', status: 'int32_t', needed: 'size_t', message: koffi.array('char', 240) },
+  signoff_error: { struct_size: 'uint32_t', status: 'int32_t', needed: 'size_t', retry_after_s: 'uint32_t', message: koffi.array('char', 236) },
   signoff_policy: {
     struct_size: 'uint32_t', flags: 'uint32_t', issuers: 'signoff_str *', issuers_len: 'size_t',
     audiences: 'signoff_str *', audiences_len: 'size_t', subject: Str, token_type: Str,
@@ -16,7 +16,7 @@ const structs = {
   },
   signoff_log_options: {
     struct_size: 'uint32_t', kind: 'uint32_t', flags: 'uint32_t', on_unknown: 'uint32_t', path: Str,
-    accept_younger_ms: 'uint64_t', longest_lifetime_ms: 'uint64_t', max_staleness_ms: 'uint64_t',
+    accept_younger_ms: 'uint64_t', longest_lifetime_ms: 'uint64_t', issued_in_future_max_ms: 'uint64_t', max_staleness_ms: 'uint64_t',
     open_timeout_ms: 'uint64_t', append_timeout_ms: 'uint64_t',
   },
   signoff_new_token: {

@@ -36,7 +36,7 @@ use crate::policy::{self, Policy, Texts};
 use crate::verdict::{Denied, JsonFault, Reject, Unknown};
 use buffers::Buffers;
 use counters::{Counters, Counts};
-use revocations::{Foresight, Served};
+use revocations::{Foresight, Revocations, Served};
 use scratch::Published;
 use snapshot::Snapshot;
 
@@ -245,12 +245,13 @@ impl Engine {
         found.unescaped.clear();
         *claims = Claims::default();
         claims.read(payload, found.unescaped, policy)?;
-        let now = clock.now(policy.time_limits(claims));
+        let allowed = policy.issued_in_future(log.map(Revocations::issued_in_future_max));
+        let now = clock.now(policy.time_limits(claims, allowed));
         if now <= UnixTime::from_millis(0) {
             return Err(Unknown::ClockNotSet { now }.into());
         }
         let texts = Texts { payload, unescaped: found.unescaped };
-        let proof = policy::judge(policy, claims, texts, found.typ, found.key, now)?;
+        let proof = policy::judge(policy, claims, texts, found.typ, found.key, now, allowed)?;
         let cleared = match log {
             None => Cleared::NoLog,
             Some(log) => {

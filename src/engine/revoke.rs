@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use super::revocations::{ClockTrust, Compaction, Revocations, Revoking};
+use super::revocations::{Asked, ClockTrust, Compaction, Revocations, Revoking};
 use super::{Accepted, Engine, Scratch, VouchedToken, with_thread_scratch};
 use crate::clock::{Clock, Times, UnixTime};
 use crate::error::{Error, RevokeError};
 use crate::index::{NotRevoked, Screened};
 use crate::keys::crypto;
 use crate::limits::{CUT_OFF_IN_FUTURE_MAX, KEEP_AFTER_EXPIRY, KEEP_MAX, REVOCATION_TEXT_BYTES_MAX};
-use crate::log::LogError;
+use crate::log::{LogError, Moment};
 use crate::policy::Texts;
 use crate::policy::claims::Claims;
-use crate::revocation::{Asked, Issuer, Record, Revocation, Revoked, Scope, Target};
+use crate::revocation::{self, Issuer, Record, Revocation, Revoked, Scope, Target};
 use crate::token_id::TokenId;
 use crate::verdict::{JsonFault, Reject, Unknown};
 
@@ -32,13 +32,20 @@ pub enum RevocationStatus {
     Unknown(Unknown),
 }
 
+/// The ids of a token that was accepted: its `jti` and its `sid`.
+impl From<&Accepted<'_>> for revocation::Kept {
+    fn from(accepted: &Accepted<'_>) -> Self {
+        Self::of_token(accepted.jti(), accepted.session())
+    }
+}
+
 impl Revocation {
     /// One token that was accepted: log out of this token. Names the token's issuer and its `exp`.
     ///
     /// Other tokens of the same login (a refresh token) live on; see [`session`](Self::session).
     pub fn token(accepted: &Accepted<'_>) -> Self {
         let target = Target::Token(accepted.token_id().into_owned());
-        let mut revocation = Self::of(Asked::Target(target), Issuer::of(accepted.issuer()));
+        let mut revocation = Self::of(revocation::Asked::Target(target), Issuer::of(accepted.issuer()));
         revocation.expires_at = accepted.expires_at();
         revocation
     }
@@ -47,7 +54,7 @@ impl Revocation {
     /// the caller has given its word.
     pub fn vouched_token(token: VouchedToken<'_>) -> Self {
         // What is not UTF-8 is no token, and is refused as one when it is read.
-        Self::of(Asked::VouchedText(String::from_utf8_lossy(token.bytes()).into_owned()), Issuer::Any)
+        Self::of(revocation::Asked::VouchedText(String::from_utf8_lossy(token.bytes()).into_owned()), Issuer::Any)
     }
 }
 
@@ -72,10 +79,8 @@ impl Engine {
     /// Those of [`revoke`](Self::revoke).
     pub fn revoke_at(&self, revocation: Revocation, times: Times) -> Result<Revoked, Error> {
         let revocations = self.log()?;
-        match self.settle(revocations, revocation, times)? {
-            Settled::Answered(answer) => Ok(answer),
-            Settled::ToAppend(record) => Ok(revocations.append(record)?),
-        }
+        let asked = self.asked(revocations, revocation, times)?;
+        Ok(revocations.append(asked)?)
     }
 
     /// [`revoke`](Self::revoke) as a future, which the log's writer completes. It needs no runtime, and the
@@ -88,13 +93,12 @@ impl Engine {
 
     /// [`revoke_async`](Self::revoke_async) at the times that the caller gives.
     pub fn revoke_async_at(&self, revocation: Revocation, times: Times) -> Revoking {
-        let settled = self
+        let asked = self
             .log()
-            .and_then(|revocations| self.settle(revocations, revocation, times).map(|settled| (revocations, settled)));
-        match settled {
+            .and_then(|revocations| self.asked(revocations, revocation, times).map(|asked| (revocations, asked)));
+        match asked {
             Err(error) => Revoking::done(Err(error)),
-            Ok((_, Settled::Answered(answer))) => Revoking::done(Ok(answer)),
-            Ok((revocations, Settled::ToAppend(record))) => revocations.append_async(record),
+            Ok((revocations, asked)) => revocations.append_async(asked),
         }
     }
 
@@ -108,7 +112,7 @@ impl Engine {
         let look = revocations.look(|| None);
         let screened = revocations.screen(&look, &accepted.traits(), hash);
         Ok(match (screened, revocations.unknown(&look, Clock::System)) {
-            (Screened::Revoked(scope), _) => RevocationStatus::Revoked { scope },
+            (Screened::Revoked(scope) | Screened::CutOff(scope), _) => RevocationStatus::Revoked { scope },
             (Screened::NotRevoked(_), Some(unknown)) => RevocationStatus::Unknown(unknown),
             (Screened::NotRevoked(proof), None) => RevocationStatus::NotRevoked(proof),
         })
@@ -182,19 +186,8 @@ impl Engine {
         self.shared.log.as_ref().map(|log| &*log.revocations).ok_or(RevokeError::NoLog)
     }
 
-    /// Answers what can be answered without the log, and else says what is to be appended.
-    fn settle(&self, log: &Revocations, revocation: Revocation, times: Times) -> Result<Settled, RevokeError> {
-        let record = self.record(log, revocation, times)?;
-        if log.has_expired(&record, times) {
-            return Ok(Settled::Answered(Revoked::AlreadyExpired));
-        }
-        match log.is_covered(&record) {
-            true => Ok(Settled::Answered(Revoked::AlreadyCovered)),
-            false => Ok(Settled::ToAppend(record)),
-        }
-    }
-
-    fn record(&self, log: &Revocations, revocation: Revocation, times: Times) -> Result<Record, RevokeError> {
+    /// What the log is asked for.
+    fn asked(&self, log: &Revocations, revocation: Revocation, times: Times) -> Result<Asked, RevokeError> {
         let now = times.wall();
         let Revocation { asked, mut issuer, issued_before, keep, keep_until, mut expires_at, reason, is_issuer_empty } =
             revocation;
@@ -206,9 +199,9 @@ impl Engine {
             named.target
         };
         let target = match asked {
-            Asked::Target(target) => target,
-            Asked::TokenText(text) => by_token(self.name_token(text.as_bytes())?),
-            Asked::VouchedText(text) => by_token(self.name_vouched(text.as_bytes())?),
+            revocation::Asked::Target(target) => target,
+            revocation::Asked::TokenText(text) => by_token(self.name_token(text.as_bytes())?),
+            revocation::Asked::VouchedText(text) => by_token(self.name_vouched(text.as_bytes())?),
         };
         let scope = target.scope();
         let has_cut_off = matches!(scope, Scope::Subject | Scope::Everything);
@@ -218,14 +211,20 @@ impl Engine {
                 return Err(RevokeError::NoCutOff { option, scope });
             }
         }
-        let issued_before = has_cut_off.then(|| issued_before.unwrap_or_else(|| log.cut_off_now(now)));
         if let Some(cut_off) = issued_before
             && cut_off > now.plus(CUT_OFF_IN_FUTURE_MAX)
         {
             return Err(RevokeError::CutOffInFuture { cut_off, now, max: CUT_OFF_IN_FUTURE_MAX });
         }
+        let moment = if has_cut_off && issued_before.is_none() { Moment::Now } else { Moment::Given };
+        let issued_before = has_cut_off.then(|| issued_before.unwrap_or_else(|| log.cut_off_now(now)));
+        let (keep_unset, recorded_at) = (None, now);
+        let mut record = Record { target, issuer, issued_before, keep, keep_until: keep_unset, recorded_at, reason };
+        if moment == Moment::Now {
+            log.place_behind(&mut record);
+        }
         // The end of the last token that is meant: as the token says, as the caller does, or by the log.
-        let by_log = || log.longest_lifetime().map(|lifetime| issued_before.unwrap_or(now).plus(lifetime));
+        let by_log = || log.longest_lifetime().map(|lifetime| record.issued_before.unwrap_or(now).plus(lifetime));
         let end = match (expires_at, keep_until) {
             (Some(exp), Some(until)) => Some(exp.max(until)),
             (Some(exp), None) => Some(exp),
@@ -235,8 +234,11 @@ impl Engine {
             (None, Some(until)) => Some(by_log().map_or(until, |end| end.max(until))),
             (None, None) => by_log(),
         };
-        let keep_until = end.map(|end| end.plus(KEEP_AFTER_EXPIRY));
-        Ok(Record { target, issuer, issued_before, keep, keep_until, recorded_at: now, reason })
+        record.keep_until = end.map(|end| end.plus(KEEP_AFTER_EXPIRY));
+        if has_cut_off {
+            log.lengthen(&mut record);
+        }
+        Ok(Asked { record, moment, times })
     }
 
     /// Reads from a whole token what names it. Its times, issuer and audience are not judged: an expired or
@@ -282,11 +284,6 @@ impl Named {
         let (target, issuer) = (Target::Token(token_id), Issuer::of(traits.iss));
         Self { target, issuer, expires_at: claims.exp() }
     }
-}
-
-enum Settled {
-    Answered(Revoked),
-    ToAppend(Record),
 }
 
 /// Refuses what only a slip can have made: an unset variable would log out nobody, or everybody.

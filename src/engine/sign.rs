@@ -9,11 +9,11 @@ use crate::clock::{Times, UnixTime};
 use crate::error::{Error, SignError};
 use crate::index::{Screened, Traits};
 use crate::keys::{Key, KeySet, crypto};
-use crate::limits::NUMERIC_DATE_MAX_SECS;
+use crate::limits::{KNOWN_CUT_OFF_MAX, NUMERIC_DATE_MAX_SECS};
 use crate::policy::Texts;
-use crate::policy::claims::{Claims, Registered};
+use crate::policy::claims::{Claims, KNOWN_CUT_OFF, Registered};
 use crate::revocation::is_before_cut_off;
-use crate::token::base64url;
+use crate::token::{base64url, json};
 use crate::verdict::Reject;
 
 /// A token to be signed: its claims, and how long it lives.
@@ -173,31 +173,61 @@ impl Engine {
 }
 
 impl Engine {
-    /// When a token that is signed now says that it was issued: the second, or, where a cut-off covers
-    /// that, the first millisecond behind the cut-off.
-    fn issue_time(&self, traits: &Traits<'_>, now: UnixTime) -> Result<UnixTime, SignError> {
-        let second = UnixTime::from_secs(now.as_secs());
-        let Some(log) = &self.shared.log else { return Ok(second) };
+    /// What a token with these claims has to say as `signoff_after`, if another library signs it now: the latest cut-off that would
+    /// mean it. None where there is none, as nearly always; the token is then good as it is.
+    ///
+    /// [`sign`](Self::sign) does this by itself. Whoever signs otherwise and leaves it out has tokens refused that are issued
+    /// within seconds of a log-out everywhere ([`Reject::TooSoon`]).
+    ///
+    /// Cost: reads the claims, no I/O.
+    ///
+    /// # Errors
+    /// [`Error::Sign`]: claims that this engine would find malformed, or a cut-off far ahead of the clock.
+    pub fn signoff_after(&self, claims: &str) -> Result<Option<UnixTime>, Error> {
+        self.signoff_after_at(claims, Times::now())
+    }
+
+    /// [`signoff_after`](Self::signoff_after) at the times that the caller gives.
+    ///
+    /// # Errors
+    /// Those of [`signoff_after`](Self::signoff_after).
+    pub fn signoff_after_at(&self, claims: &str, times: Times) -> Result<Option<UnixTime>, Error> {
+        let (mut unescaped, mut read) = (String::new(), Claims::default());
+        read.read(claims, &mut unescaped, self.policy()).map_err(SignError::WouldBeRejected)?;
+        let texts = Texts { payload: claims, unescaped: &unescaped };
+        let mut traits = revocations::traits(&read, texts);
+        traits.iat = traits.iat.or(Some(UnixTime::from_secs(times.wall().as_secs())));
+        Ok(self.cut_off_to_know(&traits, times.wall())?)
+    }
+
+    /// The cut-off that a token has to say its signer knew: the latest, where that covers the token's `iat`, whether or not it is
+    /// spared. With it the token is good at once, and its `iat` stays in whole seconds, which every reader can take.
+    fn cut_off_to_know(&self, traits: &Traits<'_>, now: UnixTime) -> Result<Option<UnixTime>, SignError> {
+        let (Some(log), Some(iat)) = (&self.shared.log, traits.iat) else { return Ok(None) };
         let log = &log.revocations;
-        let Some(cut_off) = log.latest_cut_off(&log.look(|| None), traits) else { return Ok(second) };
-        if !is_before_cut_off(Some(second), cut_off) {
-            return Ok(second);
-        }
-        let issued_at = now.max(cut_off.plus(Duration::from_millis(1)));
-        match issued_at > now.plus(self.policy().issued_in_future_max) {
-            true => Err(SignError::CutOffAhead { cut_off, now }),
-            false => Ok(issued_at),
+        log.see_clock(now);
+        let look = log.look(|| None);
+        let latest = log.latest_cut_off(&look, traits).filter(|cut_off| is_before_cut_off(Some(iat), *cut_off));
+        // What the token says already is taken from it.
+        let as_it_is = Traits { knowing: None, ..*traits };
+        match latest {
+            Some(cut_off) if cut_off > now.plus(KNOWN_CUT_OFF_MAX) => match log.screen(&look, &as_it_is, || [0; 32]) {
+                Screened::CutOff(_) => Err(SignError::CutOffAhead { cut_off, now }),
+                Screened::Revoked(_) | Screened::NotRevoked(_) => Ok(None),
+            },
+            // Of an `iat` from long ago that the caller has given, it would not be believed.
+            latest => Ok(latest.filter(|cut_off| *cut_off <= iat.plus(KNOWN_CUT_OFF_MAX))),
         }
     }
 
     /// Refuses claims that a revocation means already.
-    fn refuse_revoked(&self, claims: &Claims, texts: Texts<'_>) -> Result<(), SignError> {
+    fn refuse_revoked(&self, claims: &Claims, texts: Texts<'_>, now: UnixTime) -> Result<(), SignError> {
         let Some(log) = &self.shared.log else { return Ok(()) };
         let (log, look) = (&log.revocations, log.revocations.look(|| None));
-        log.judge(&look, claims, self.policy().leeway).map_err(SignError::WouldBeRejected)?;
+        log.judge(&look, claims, (now, self.policy().leeway)).map_err(SignError::WouldBeRejected)?;
         // A signed token always has a `jti`, so that its hash is not asked for.
         match log.screen(&look, &revocations::traits(claims, texts), || [0; 32]) {
-            Screened::Revoked(scope) => Err(SignError::Revoked { scope }),
+            Screened::Revoked(scope) | Screened::CutOff(scope) => Err(SignError::Revoked { scope }),
             Screened::NotRevoked(_) => Ok(()),
         }
     }
@@ -238,24 +268,16 @@ impl Payload {
         }
 
         let mut added = String::new();
-        let issued_at = match claims.iat() {
-            Some(iat) => iat,
-            None => {
-                let texts = Texts { payload: text, unescaped: &unescaped };
-                engine.issue_time(&revocations::traits(&claims, texts), now)?
-            }
-        };
+        let issued_at = claims.iat().unwrap_or(UnixTime::from_secs(now.as_secs()));
         if claims.iat().is_none() {
             added += &format!(",\"iat\":{issued_at}");
         }
-        // Whole seconds, which every library reads, unless the caller's own start has a fraction.
-        let lives_from = claims.iat().unwrap_or(UnixTime::from_secs(issued_at.as_secs()));
         let expires_at = match (claims.exp(), end) {
             (Some(_), End::In(_) | End::Never) => return Err(SignError::ExpiryTwice),
             (None, End::Unstated) => return Err(SignError::ExpiryUnstated),
             (Some(exp), End::Unstated) => Some(exp),
             (None, End::Never) => None,
-            (None, End::In(lifetime)) => Some(lives_from.plus(lifetime)),
+            (None, End::In(lifetime)) => Some(issued_at.plus(lifetime)),
         };
         if expires_at.is_some_and(|exp| exp > UnixTime::from_secs(NUMERIC_DATE_MAX_SECS)) {
             return Err(SignError::ExpiryTooFar);
@@ -272,11 +294,34 @@ impl Payload {
                 jti
             }
         };
-        let text = with_members(text, &added);
+        let mut text = with_members(text, &added);
         // What was added is held to the same reading as what was given.
-        let claims = read(&text, &mut unescaped)?;
-        engine.refuse_revoked(&claims, Texts { payload: &text, unescaped: &unescaped })?;
+        let mut claims = read(&text, &mut unescaped)?;
+        let texts = Texts { payload: &text, unescaped: &unescaped };
+        let known = engine.cut_off_to_know(&revocations::traits(&claims, texts), now)?;
+        if known.is_some() || claims.says_known_cut_off() {
+            text = with_known_cut_off(&text, known);
+            claims = read(&text, &mut unescaped)?;
+        }
+        engine.refuse_revoked(&claims, Texts { payload: &text, unescaped: &unescaped }, now)?;
         Ok(Self { text, token_id, issued_at, expires_at })
+    }
+}
+
+/// The text of a payload with the cut-off that its signer knows, in the place of what it may have taken over from an older token or
+/// from a user. Where none is to be known, that is made a time that says nothing.
+fn with_known_cut_off(text: &str, cut_off: Option<UnixTime>) -> String {
+    let cut_off = cut_off.unwrap_or_default();
+    let mut held = None;
+    // It was read before, as a whole.
+    let _whole = json::read_object(text, |name, value| {
+        if name.is(KNOWN_CUT_OFF) {
+            held = Some((value.slice.start, value.slice.end));
+        }
+    });
+    match held {
+        Some((start, end)) => format!("{}{cut_off}{}", &text[..start], &text[end..]),
+        None => with_members(text, &format!(",\"{KNOWN_CUT_OFF}\":{cut_off}")),
     }
 }
 

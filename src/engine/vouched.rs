@@ -51,7 +51,7 @@ impl Engine {
     ///
     /// Its shape, its header and the types of its claims are held to the same rules as in
     /// [`verify`](Self::verify), but for the algorithm; its times, issuer, audience and type are not looked at, but for
-    /// what the log needs: with a longest lifetime a token must have `exp` and `iat` and keep to it, and an
+    /// what the log needs: no `iat` further ahead than it lets, with a longest lifetime a token must have `exp` and `iat` and keep to it, and an
     /// expired token whose revocations may have been collected is refused as expired. An engine without a log answers
     /// [`Cleared::NoLog`].
     ///
@@ -78,7 +78,8 @@ impl Engine {
             let Some(served) = &self.shared.log else { return Ok(Cleared::NoLog) };
             let log = &*served.revocations;
             let look = log.look(|| None);
-            let times = (clock, clock.now([None; 4]), self.policy().leeway);
+            let limit = read.claims.iat().map(|iat| log.issued_in_future_max().limit(iat));
+            let times = (clock, clock.now([limit, None, None, None]), self.policy().leeway);
             log.clear(&look, &read.claims, read.texts, read.signing_input, times, &mut Probes::default())
         })
     }

@@ -67,6 +67,11 @@ impl Fault {
             Self::Call(error) => error.status(),
         }
     }
+
+    /// After how long a new token will be accepted, where only its time stands in the way.
+    pub(super) fn retry_after(&self) -> Option<std::time::Duration> {
+        if let Self::Denied(Denied::Rejected(reject)) = self { reject.retry_after() } else { None }
+    }
 }
 
 impl CallError {

@@ -140,6 +140,8 @@ pub const SIGNOFF_REVOCATIONS_STALE: i32 = 4003;
 pub const SIGNOFF_REVOCATIONS_UNREAD: i32 = 4004;
 /// The log has revocations of a kind that only a newer signoff understands; update this one.
 pub const SIGNOFF_REVOCATIONS_NEWER: i32 = 4005;
+/// The token was issued within seconds of a log-out everywhere and may be older; log in again when the message says.
+pub const SIGNOFF_TOKEN_TOO_SOON: i32 = 4006;
 /// The revocation was not recorded, and binds in this process alone; try again.
 pub const SIGNOFF_NOT_DURABLE: i32 = 5001;
 /// Whether the revocation was recorded is not known; it binds in this process, try again.
@@ -180,3 +182,5 @@ pub const SIGNOFF_LOG_UNREACHABLE: i32 = 5018;
 pub const SIGNOFF_LOG_EVICTION: i32 = 5019;
 /// Fewer replicas or disks have confirmed the log than were asked for.
 pub const SIGNOFF_LOG_UNCONFIRMED: i32 = 5020;
+/// The log lets tokens be issued less far ahead of the clock than is asked for.
+pub const SIGNOFF_LOG_ALLOWANCE: i32 = 5021;

@@ -20,8 +20,11 @@ pub struct signoff_error {
     pub status: signoff_status,
     /// With SIGNOFF_ERR_BUFFER_TOO_SMALL: how many bytes would do. 0 otherwise.
     pub needed: usize,
+    /// With SIGNOFF_TOKEN_TOO_SOON: after how many seconds a new token will be accepted, as in the HTTP header Retry-After. 0
+    /// otherwise.
+    pub retry_after_s: u32,
     /// One line that ends in NUL, cut off where it is longer. Empty after success.
-    pub message: [c_char; 240],
+    pub message: [c_char; 236],
 }
 
 sized!(signoff_error);
@@ -32,10 +35,11 @@ impl signoff_error {
     #[inline(never)]
     pub(super) fn of(fault: &Fault) -> Self {
         let needed = if let Fault::Call(error) = fault { error.needed() } else { 0 };
-        let mut message = [0; 240];
+        let retry_after_s = fault.retry_after().map_or(0, |after| u32::try_from(after.as_secs()).unwrap_or(u32::MAX));
+        let mut message = [0; 236];
         // A message that is cut off is no failure.
         let _whole = write!(Message { text: &mut message, len: 0 }, "{fault}");
-        Self { struct_size: size_of::<Self>() as u32, status: fault.status().number(), needed, message }
+        Self { struct_size: size_of::<Self>() as u32, status: fault.status().number(), needed, retry_after_s, message }
     }
 }
 

@@ -58,6 +58,11 @@ pub struct signoff_log_options {
     /// enforced by every engine on it; it can be lowered, never raised. 0: what the log says, and for a new log none:
     /// revocations of subjects and sessions are then kept for ever.
     pub longest_lifetime_ms: u64,
+    /// How far ahead of the clock "iat" may lie, in milliseconds, at most 60000: how far issuers' clocks may run ahead. Stored
+    /// with the log and enforced by every engine on it; it can be lowered, never raised. A log-out everywhere reaches as far
+    /// ahead, and who logs in again within that time through another signer is SIGNOFF_TOKEN_TOO_SOON. 0: what the log says,
+    /// and for a new log 5000.
+    pub issued_in_future_max_ms: u64,
     /// How long ago the log may have been read to its end, in milliseconds. 0: 10000, and 30000 on Redis.
     pub max_staleness_ms: u64,
     /// How long opening may take to read the log to its end, in milliseconds. 0: 30000.
@@ -161,6 +166,9 @@ impl signoff_log_options {
         }
         if let Some(lifetime) = given(self.longest_lifetime_ms) {
             log = log.longest_lifetime(lifetime);
+        }
+        if let Some(allowed) = given(self.issued_in_future_max_ms) {
+            log = log.issued_in_future_max(allowed);
         }
         if let Some(max) = given(self.max_staleness_ms) {
             log = log.max_staleness(max);

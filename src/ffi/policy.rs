@@ -41,7 +41,8 @@ pub struct signoff_policy {
     pub required_claims_len: usize,
     /// How far clocks may differ, in milliseconds. 0: not at all. At most 300000 (5 minutes).
     pub leeway_ms: u64,
-    /// How far in the future "iat" may lie, in milliseconds. 0: 60000.
+    /// How far in the future "iat" may lie, in milliseconds, at most 60000. 0: as much as the engine's log lets, and 5000
+    /// without one. The log's bound holds too, so that this can only be stricter.
     pub issued_in_future_max_ms: u64,
     /// The longest lifetime (exp - iat), in milliseconds; both are then required. 0: no such check.
     pub lifetime_max_ms: u64,

@@ -68,8 +68,8 @@ impl Records {
     /// Whether a record of these tokens is held that means at least as much, for as long.
     pub(super) fn covers(&self, wanted: Fingerprint, until: Until, cut_off: &CutOff) -> bool {
         let recent = self.recent.iter().flat_map(|recent| recent.find(wanted.key)).any(|found| {
-            let held = found.cut_off().map(|at| CutOff { at, keep: found.keep().into() });
-            found.tag() == wanted.tag && found.until() >= until && held.is_none_or(|held| held.covers(cut_off))
+            let is_long = found.tag() == wanted.tag && found.until() >= until;
+            is_long && found.cut_off(|held| held.covers(cut_off)).unwrap_or(true)
         });
         let sealed = |segment: &Arc<Segment>| {
             segment.probe(wanted.key) == Probe::Maybe
@@ -80,5 +80,18 @@ impl Records {
                 })
         };
         recent || self.segments.iter().any(sealed)
+    }
+
+    /// All that is held of a key: tags, until when, and what is known of the cut-offs.
+    pub(super) fn each_of(&self, key: u64, mut visit: impl FnMut(u64, Until, Option<&CutOff>)) {
+        for found in self.recent.iter().flat_map(|recent| recent.find(key)) {
+            let (tag, until) = (found.tag(), found.until());
+            if found.cut_off(|cut_off| visit(tag, until, Some(cut_off))).is_none() {
+                visit(tag, until, None);
+            }
+        }
+        for segment in self.segments.iter().filter(|segment| segment.probe(key) == Probe::Maybe) {
+            segment.find(key).for_each(|(at, entry)| visit(entry.tag(), entry.until(), segment.cut_off(at)));
+        }
     }
 }

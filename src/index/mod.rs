@@ -6,6 +6,7 @@
 //! every view that it has replaced until nobody reads it. A record that was added binds every screening
 //! that starts afterwards.
 
+mod batch;
 mod cut_off;
 mod filter;
 mod issuers;
@@ -16,9 +17,11 @@ mod screening;
 mod segment;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use arc_swap::{ArcSwap, Guard};
 
+pub(crate) use batch::Batch;
 pub use filter::Filtering;
 pub use screening::NotRevoked;
 
@@ -31,13 +34,15 @@ use cut_off::CutOff;
 use issuers::Issuers;
 use lane::Records;
 use recent::Recent;
-use segment::{Entries, Entry, Segment, Until};
+use segment::{Entry, Segment, Until};
 
 /// The index of one log.
 pub(crate) struct Index {
     salt: Salt,
     issuers: Issuers,
     filtering: Filtering,
+    /// The latest cut-off of any subject. Milliseconds; `i64::MIN` where there is none.
+    latest: AtomicI64,
     published: ArcSwap<View>,
     writer: Mutex<Writer>,
 }
@@ -49,7 +54,7 @@ struct View {
     everything: Arc<[Everything]>,
 }
 
-/// A cut-off for every subject of an issuer.
+/// The cut-offs of every subject of an issuer, as one.
 #[derive(Clone)]
 struct Everything {
     issuer: Issuer,
@@ -57,10 +62,32 @@ struct Everything {
     until: Until,
 }
 
+impl Everything {
+    /// One for each issuer, of those of a batch. None where there are none.
+    fn reduce(all: Vec<Self>) -> Option<Vec<Self>> {
+        let mut reduced: Vec<Self> = Vec::new();
+        for new in all {
+            match reduced.iter_mut().find(|held| held.issuer == new.issuer) {
+                Some(held) => held.widen(new),
+                None => reduced.push(new),
+            }
+        }
+        (!reduced.is_empty()).then_some(reduced)
+    }
+
+    fn widen(&mut self, other: Self) {
+        self.until = self.until.max(other.until);
+        let held = std::mem::replace(&mut self.cut_off, CutOff::new(other.cut_off.at, Vec::new()));
+        self.cut_off = held.merged(other.cut_off);
+    }
+}
+
 #[derive(Default)]
 struct Writer {
     /// Views that may still be read by somebody.
     retired: Vec<Arc<View>>,
+    /// And cut-offs that were replaced in a recent set.
+    retired_cut_offs: Vec<Arc<CutOff>>,
     merges: u64,
     /// Records whose time has passed, as far as the log has said.
     collected: Option<UnixTime>,
@@ -88,41 +115,45 @@ pub(crate) enum Merge {
     Nothing,
 }
 
-/// Records on their way into the index in large numbers, without their values.
-#[derive(Default)]
-pub(crate) struct Batch {
-    lanes: [(Entries, Vec<CutOff>); 4],
-    everything: Vec<Everything>,
+/// What is held of the tokens that a new cut-off means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Earlier {
+    /// The latest cut-off, of whatever issuer.
+    pub(crate) latest: Option<UnixTime>,
+    /// How long those of the same tokens are kept. None where there are none.
+    pub(crate) kept: Option<KeptUntil>,
 }
 
-impl Batch {
-    fn add(&mut self, salt: &Salt, record: &RecordRef<'_>) {
-        let until = Until::from(record.keep_until);
-        let Some((lane, fingerprint)) = salt.of_record(record) else {
-            let cut_off = cut_off_of(salt, record);
-            self.everything.push(Everything { issuer: record.issuer.into_owned(), cut_off, until });
-            return;
-        };
-        let (entries, cut_offs) = &mut self.lanes[lane as usize];
-        entries.push(Entry::new(fingerprint, until));
-        if lane == Lane::Subject {
-            cut_offs.push(cut_off_of(salt, record));
+/// How long a record is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum KeptUntil {
+    Time(UnixTime),
+    ForEver,
+}
+
+impl KeptUntil {
+    fn of(until: Until) -> Self {
+        match until {
+            Until::FOR_EVER => Self::ForEver,
+            Until(secs) => Self::Time(UnixTime::from_secs(secs.into())),
         }
     }
-
-    pub(crate) fn len(&self) -> usize {
-        self.lanes.iter().map(|(entries, _)| entries.len()).sum::<usize>() + self.everything.len()
-    }
 }
 
-fn cut_off_of(salt: &Salt, record: &RecordRef<'_>) -> CutOff {
-    CutOff::new(record.cut_off(), record.keep.iter().map(|id| salt.kept(id)).collect())
+impl Earlier {
+    fn see(&mut self, at: UnixTime, until: Until, is_same: bool) {
+        self.latest = self.latest.max(Some(at));
+        if is_same {
+            self.kept = self.kept.max(Some(KeptUntil::of(until)));
+        }
+    }
 }
 
 impl Index {
     pub(crate) fn new(salt: Salt, filtering: Filtering) -> Self {
         let (published, writer) = (ArcSwap::from_pointee(View::default()), Mutex::default());
-        Self { salt, issuers: Issuers::default(), filtering, published, writer }
+        let latest = AtomicI64::new(i64::MIN);
+        Self { salt, issuers: Issuers::default(), filtering, latest, published, writer }
     }
 
     /// Trades what is known of the index for a view of it, which was loaded afterwards: there is no other way to one.
@@ -146,13 +177,40 @@ impl Index {
         look.view.screen((&self.salt, &self.issuers), token, look.guess, signing_input, probes)
     }
 
-    /// The latest cut-off that would revoke a token with these traits, were it issued early enough.
+    /// The latest cut-off that would revoke a token with these traits, were it issued early enough and kept by none.
     pub(crate) fn latest_cut_off<A>(&self, look: &Look<'_, A>, token: &Traits<'_>) -> Option<UnixTime> {
         look.view.latest_cut_off((&self.salt, &self.issuers), token)
     }
 
+    /// What is held of the tokens that a record with a cut-off means.
+    pub(crate) fn earlier(&self, record: &RecordRef<'_>) -> Earlier {
+        let view = self.view();
+        let mut earlier = Earlier::default();
+        for one in &*view.everything {
+            earlier.see(one.cut_off.at, one.until, one.issuer.is(record.issuer));
+        }
+        match self.salt.of_record(record) {
+            Some((lane, exact)) => view.lanes[lane as usize].each_of(exact.key, |tag, until, cut_off| {
+                if let Some(cut_off) = cut_off {
+                    earlier.see(cut_off.at, until, tag == exact.tag);
+                }
+            }),
+            // It must lie behind those of every subject.
+            None => earlier.latest = earlier.latest.max(self.latest()),
+        }
+        earlier
+    }
+
+    fn latest(&self) -> Option<UnixTime> {
+        let millis = self.latest.load(Ordering::Acquire);
+        (millis != i64::MIN).then_some(UnixTime::from_millis(millis))
+    }
+
     /// Takes a record into a batch.
     pub(crate) fn put(&self, batch: &mut Batch, record: &RecordRef<'_>) {
+        if let Some(cut_off) = record.issued_before {
+            self.latest.fetch_max(cut_off.as_millis(), Ordering::AcqRel);
+        }
         self.issuers.learn(&self.salt, record.issuer);
         batch.add(&self.salt, record);
     }
@@ -184,29 +242,31 @@ impl Index {
                 fresh
             }
         };
-        recent.insert(entry.fingerprint(), entry.until(), cut_off);
+        writer.retired_cut_offs.extend(recent.insert(entry.fingerprint(), entry.until(), cut_off));
         has_sealed
     }
 
     /// Adds the records of a small batch one by one. They bind every screening that starts after this returns.
     /// True if there may be something to merge now.
     pub(crate) fn insert_all(&self, batch: Batch) -> bool {
+        let (lanes, everything) = batch.finish(&self.salt);
         let (mut writer, mut has_sealed) = (self.writer.lock(), false);
-        for (lane, (entries, cut_offs)) in Lane::ALL.into_iter().zip(batch.lanes) {
+        for (lane, (entries, cut_offs)) in Lane::ALL.into_iter().zip(lanes) {
             let mut cut_offs = cut_offs.into_iter();
             for entry in entries.iter() {
                 has_sealed |= self.insert_entry(&mut writer, lane, entry, cut_offs.next());
             }
         }
-        if !batch.everything.is_empty() {
-            self.change(&mut writer, |view| batch.everything.into_iter().for_each(|new| view.add_everything(new)));
+        writer.release();
+        if let Some(everything) = Everything::reduce(everything) {
+            self.change(&mut writer, |view| everything.into_iter().for_each(|new| view.add_everything(new)));
         }
         has_sealed
     }
 
     /// Adds many records as segments of their own.
     pub(crate) fn add(&self, batch: Batch) {
-        let Batch { lanes, everything } = batch;
+        let (lanes, everything) = batch.finish(&self.salt);
         let segments = lanes.map(|(entries, cut_offs)| {
             (entries.len() > 0).then(|| Arc::new(Segment::build(&entries, cut_offs, self.filtering)))
         });
@@ -214,7 +274,7 @@ impl Index {
             for (records, segment) in view.lanes.iter_mut().zip(segments) {
                 records.segments.extend(segment);
             }
-            everything.into_iter().for_each(|new| view.add_everything(new));
+            Everything::reduce(everything).into_iter().flatten().for_each(|new| view.add_everything(new));
         });
     }
 
@@ -261,7 +321,7 @@ impl Index {
     pub(crate) fn covers(&self, record: &RecordRef<'_>) -> bool {
         let until = Until::from(record.keep_until);
         let view = self.view();
-        let wanted = cut_off_of(&self.salt, record);
+        let wanted = CutOff::of(&self.salt, record);
         let Some((lane, exact)) = self.salt.of_record(record) else {
             return view.everything.iter().any(|held| {
                 (held.issuer == record.issuer.into_owned() || held.issuer == Issuer::Any)
@@ -303,21 +363,21 @@ impl Index {
 }
 
 impl Writer {
-    /// Frees the views that nobody reads any more.
+    /// Frees what nobody reads any more.
     fn release(&mut self) {
+        self.retired_cut_offs.retain(|cut_off| Arc::strong_count(cut_off) > 1);
         self.retired.retain(|view| Arc::strong_count(view) > 1);
     }
 }
 
 impl View {
     fn add_everything(&mut self, new: Everything) {
-        let covers =
-            |a: &Everything, b: &Everything| a.issuer == b.issuer && a.until >= b.until && a.cut_off.covers(&b.cut_off);
-        if self.everything.iter().any(|held| covers(held, &new)) {
-            return;
+        let mut all = self.everything.to_vec();
+        match all.iter_mut().find(|held| held.issuer == new.issuer) {
+            Some(held) => held.widen(new),
+            None => all.push(new),
         }
-        let rest = self.everything.iter().filter(|held| !covers(&new, held)).cloned();
-        self.everything = rest.chain([new.clone()]).collect();
+        self.everything = all.into();
     }
 }
 

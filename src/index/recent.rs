@@ -1,15 +1,17 @@
 //! What was revoked last: a table that one thread adds to while all others read it.
 //!
 //! Invariants: only the holder of the index's writer lock adds. A slot's key is written last, so that
-//! a reader that finds it finds the rest. Readers never wait, and nothing is ever taken out.
+//! a reader that finds it finds the rest. Readers never wait, nothing is ever taken out, and of one subject and issuer there
+//! is one slot.
 
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+
+use arc_swap::ArcSwapOption;
 
 use super::cut_off::CutOff;
 use super::segment::{Entries, Entry, Until};
-use crate::clock::UnixTime;
-use crate::revocation::{Fingerprint, KeptId};
+use crate::revocation::Fingerprint;
 
 /// How many records are held before they are sealed into a segment.
 pub(super) const RECENT_MAX: usize = 4096;
@@ -25,14 +27,8 @@ pub(super) struct Recent {
     tags: Box<[AtomicU64]>,
     untils: Box<[AtomicU32]>,
     /// As many as there are slots in a lane of cut-offs, else none.
-    cut_offs: Box<[RecentCutOff]>,
+    cut_offs: Box<[ArcSwapOption<CutOff>]>,
     len: AtomicUsize,
-}
-
-#[derive(Default)]
-struct RecentCutOff {
-    at: AtomicI64,
-    keep: OnceLock<Box<[KeptId]>>,
 }
 
 impl Recent {
@@ -42,7 +38,7 @@ impl Recent {
             keys: slots(SLOTS),
             tags: slots(SLOTS),
             untils: (0..SLOTS).map(|_| AtomicU32::new(0)).collect(),
-            cut_offs: (0..if has_cut_offs { SLOTS } else { 0 }).map(|_| RecentCutOff::default()).collect(),
+            cut_offs: (0..if has_cut_offs { SLOTS } else { 0 }).map(|_| ArcSwapOption::empty()).collect(),
             len: AtomicUsize::new(0),
         }
     }
@@ -66,41 +62,30 @@ impl Recent {
         })
     }
 
-    /// Adds a record, or widens one that means the same. The caller holds the writer lock, and has made
-    /// sure that there is room.
-    pub(super) fn insert(&self, fingerprint: Fingerprint, until: Until, cut_off: Option<CutOff>) {
-        for found in self.find(fingerprint.key).filter(|found| found.tag() == fingerprint.tag) {
-            match &cut_off {
-                None => {
-                    self.untils[found.at].fetch_max(until.0, Ordering::Relaxed);
-                    return;
-                }
-                // Who is spared never changes in place, and a slot never says more than some record does.
-                Some(cut_off) if found.keep() == &*cut_off.keep => {
-                    let at = found.cut_off().unwrap_or(cut_off.at);
-                    if at >= cut_off.at && found.until() >= until {
-                        return;
-                    }
-                    if at <= cut_off.at && found.until() <= until {
-                        self.cut_offs[found.at].at.store(cut_off.at.as_millis(), Ordering::Release);
-                        self.untils[found.at].store(until.0, Ordering::Relaxed);
-                        return;
-                    }
-                }
-                Some(_) => {}
-            }
+    /// Adds a record to those that mean the same, or in a slot of its own. The caller holds the writer lock, has made sure that
+    /// there is room, and keeps what was replaced for as long as somebody may read it.
+    pub(super) fn insert(
+        &self,
+        fingerprint: Fingerprint,
+        until: Until,
+        cut_off: Option<CutOff>,
+    ) -> Option<Arc<CutOff>> {
+        let held = self.find(fingerprint.key).find(|found| found.tag() == fingerprint.tag);
+        if let Some(found) = held {
+            self.untils[found.at].fetch_max(until.0, Ordering::Relaxed);
+            let place = self.cut_offs.get(found.at);
+            return place.zip(cut_off).and_then(|(place, cut_off)| widen(place, cut_off));
         }
         let free = (start(fingerprint.key)..).map(|slot| slot % SLOTS);
-        let Some(slot) = { free }.find(|slot| self.keys[*slot].load(Ordering::Relaxed) == 0) else { return };
+        let slot = { free }.find(|slot| self.keys[*slot].load(Ordering::Relaxed) == 0)?;
         self.tags[slot].store(fingerprint.tag, Ordering::Relaxed);
         self.untils[slot].store(until.0, Ordering::Relaxed);
         if let (Some(place), Some(cut_off)) = (self.cut_offs.get(slot), cut_off) {
-            place.at.store(cut_off.at.as_millis(), Ordering::Relaxed);
-            // An empty slot was never set.
-            let _first = place.keep.set(cut_off.keep);
+            place.store(Some(Arc::new(cut_off)));
         }
         self.keys[slot].store(fingerprint.key | TAKEN, Ordering::Release);
         self.len.fetch_add(1, Ordering::Relaxed);
+        None
     }
 
     pub(super) fn len(&self) -> usize {
@@ -119,16 +104,26 @@ impl Recent {
             let found = Found { recent: self, at };
             let key = self.keys[at].load(Ordering::Relaxed) & !TAKEN;
             entries.push(Entry::new(Fingerprint { key, tag: found.tag() }, found.until()));
-            if let Some(cut_off) = found.cut_off() {
-                cut_offs.push(CutOff { at: cut_off, keep: found.keep().into() });
-            }
+            cut_offs.extend(found.cut_off(CutOff::clone));
         }
         (entries, cut_offs)
     }
 
     pub(super) fn bytes(&self) -> usize {
-        SLOTS * (8 + 8 + 4) + size_of_val(&*self.cut_offs)
+        let held = self.cut_offs.iter().filter_map(|place| Some(place.load().as_ref()?.bytes())).sum::<usize>();
+        SLOTS * (8 + 8 + 4) + size_of_val(&*self.cut_offs) + held
     }
+}
+
+/// Puts what is known with one more cut-off in the place of what was known without it, and gives that out.
+fn widen(place: &ArcSwapOption<CutOff>, more: CutOff) -> Option<Arc<CutOff>> {
+    let held = place.load_full()?;
+    let merged = CutOff::clone(&held).merged(more);
+    if merged == *held {
+        return None;
+    }
+    drop(held);
+    place.swap(Some(Arc::new(merged)))
 }
 
 /// Where the search for a key starts. Keys are hashes under a secret, so any bits do.
@@ -152,55 +147,61 @@ impl<'a> Found<'a> {
         Until(self.recent.untils[self.at].load(Ordering::Relaxed))
     }
 
-    /// The cut-off, in a lane that has any.
-    pub(super) fn cut_off(&self) -> Option<UnixTime> {
-        let place = self.recent.cut_offs.get(self.at)?;
-        Some(UnixTime::from_millis(place.at.load(Ordering::Acquire)))
-    }
-
-    pub(super) fn keep(&self) -> &'a [KeptId] {
-        self.recent.cut_offs.get(self.at).and_then(|place| place.keep.get()).map_or(&[], |keep| keep)
+    /// Reads what is known of the cut-offs, in a lane that has any.
+    #[inline]
+    pub(super) fn cut_off<T>(&self, read: impl FnOnce(&CutOff) -> T) -> Option<T> {
+        self.recent.cut_offs.get(self.at)?.load().as_deref().map(read)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::UnixTime;
 
     #[test]
     fn what_was_added_is_found_at_once_and_a_repetition_only_lengthens() {
         let recent = Recent::new(false);
         for n in 0..RECENT_MAX as u64 {
-            recent.insert(Fingerprint { key: n / 3 * 8192, tag: n }, Until(5), None);
+            let _replaced = recent.insert(Fingerprint { key: n / 3 * 8192, tag: n }, Until(5), None);
         }
         assert!(recent.is_full());
         let tags: Vec<_> = recent.find(8192).map(|found| found.tag()).collect();
         assert_eq!(tags, [3, 4, 5]);
-        recent.insert(Fingerprint { key: 8192, tag: 4 }, Until(9), None);
-        recent.insert(Fingerprint { key: 8192, tag: 4 }, Until(2), None);
+        let _replaced = recent.insert(Fingerprint { key: 8192, tag: 4 }, Until(9), None);
+        let _replaced = recent.insert(Fingerprint { key: 8192, tag: 4 }, Until(2), None);
         assert_eq!(recent.find(8192).nth(1).map(|found| found.until()), Some(Until(9)));
         assert_eq!((recent.len(), recent.entries().0.len()), (RECENT_MAX, RECENT_MAX));
     }
 
     #[test]
-    fn a_slot_never_says_more_than_one_of_its_records() {
-        let recent = Recent::new(true);
-        for (secs, until) in [(10, 90), (20, 50), (15, 40), (20, 60)] {
-            let cut_off = CutOff::new(UnixTime::from_secs(secs), Vec::new());
-            recent.insert(Fingerprint { key: 0, tag: 1 }, Until(until), Some(cut_off));
+    fn a_subject_that_is_logged_out_again_and_again_takes_one_slot_whoever_is_spared() {
+        let (recent, salt) = (Recent::new(true), crate::revocation::Salt::new(&[5; 16]));
+        for secs in 0..100 {
+            let keep = vec![salt.kept("all of them"), salt.kept(&secs.to_string())];
+            let cut_off = CutOff::new(UnixTime::from_secs(secs), keep);
+            let _replaced = recent.insert(Fingerprint { key: 0, tag: 1 }, Until(5), Some(cut_off));
         }
-        let held: Vec<_> = recent.find(0).map(|found| (found.cut_off().unwrap().as_secs(), found.until().0)).collect();
-        assert_eq!(held, [(10, 90), (20, 60)]);
+        let held = recent.find(0).next().and_then(|found| found.cut_off(CutOff::clone)).unwrap();
+        assert_eq!((recent.len(), held.at), (1, UnixTime::from_secs(99)));
+        let _replaced = recent.insert(
+            Fingerprint { key: 0, tag: 2 },
+            Until(5),
+            Some(CutOff::new(UnixTime::from_secs(1), Vec::new())),
+        );
+        assert_eq!(recent.find(0).map(|found| found.tag()).collect::<Vec<_>>(), [1, 2]);
     }
 
     #[test]
-    fn a_subject_that_is_logged_out_again_and_again_takes_one_slot() {
-        let recent = Recent::new(true);
-        for secs in 0..100 {
-            let cut_off = CutOff::new(UnixTime::from_secs(secs), Vec::new());
-            recent.insert(Fingerprint { key: 0, tag: 1 }, Until(5), Some(cut_off));
-        }
-        assert_eq!(recent.len(), 1);
-        assert_eq!(recent.find(0).next().and_then(|found| found.cut_off()), Some(UnixTime::from_secs(99)));
+    fn what_comes_as_the_sum_of_several_cut_offs_is_taken_in_as_a_whole() {
+        let (recent, salt) = (Recent::new(true), crate::revocation::Salt::new(&[5; 16]));
+        let one = |secs, id: &str| CutOff::new(UnixTime::from_secs(secs), vec![salt.kept(id)]);
+        let subject = Fingerprint { key: 0, tag: 1 };
+        // Its own, which another process has made behind one that this process reads only now.
+        let _new = recent.insert(subject, Until(5), Some(one(20, "here")));
+        let sum = one(10, "there").merged(one(20, "here"));
+        let _replaced = recent.insert(subject, Until(5), Some(sum.clone()));
+        let held = recent.find(0).next().and_then(|found| found.cut_off(CutOff::clone));
+        assert_eq!(held, Some(sum));
     }
 }

@@ -103,6 +103,10 @@ impl<T: Pod> Draft<T> {
         values.iter().for_each(|value| self.push(*value));
     }
 
+    pub(super) fn get_mut(&mut self, at: usize) -> Option<&mut T> {
+        self.room[..self.len].get_mut(at)
+    }
+
     pub(super) fn last_mut(&mut self) -> Option<&mut T> {
         self.room[..self.len].last_mut()
     }

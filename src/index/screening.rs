@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use arc_swap::Guard;
 
+use super::View;
+use super::cut_off::{CutOff, Signed, Spared};
 use super::filter::Probe;
 use super::issuers::Issuers;
 use super::lane::Records;
-use super::{View, cut_off::CutOff};
 use crate::clock::UnixTime;
-use crate::revocation::{Fingerprint, IssuerMark, KeptId, Lane, Salt, Scope, is_before_cut_off};
+use crate::revocation::{Fingerprint, IssuerMark, KeptId, Lane, Salt, Scope};
 
 /// Proof that a token was screened and no record means it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub(crate) struct Traits<'a> {
     pub(crate) sub: Option<&'a str>,
     pub(crate) iss: Option<&'a str>,
     pub(crate) iat: Option<UnixTime>,
+    /// The latest cut-off that the token's signer knew, if it says so.
+    pub(crate) knowing: Option<UnixTime>,
 }
 
 /// The answer to a screening.
@@ -30,6 +33,8 @@ pub(crate) struct Traits<'a> {
 pub(crate) enum Screened {
     NotRevoked(NotRevoked),
     Revoked(Scope),
+    /// The token was issued before cut-offs of this scope, and is spared from them by none of its ids.
+    CutOff(Scope),
 }
 
 /// How often filters were asked, and what came of it.
@@ -141,31 +146,31 @@ impl View {
         }
         if let Some(sub) = token.sub
             && !subjects.is_empty()
-            && screen.latest_cut_off(subjects, sub, Reach::OfToken).is_some()
+            && screen.is_cut_off(subjects, sub)
         {
-            return Screened::Revoked(Scope::Subject);
+            return Screened::CutOff(Scope::Subject);
         }
-        if !self.everything.is_empty() && screen.latest_everything(self, Reach::OfToken).is_some() {
-            return Screened::Revoked(Scope::Everything);
+        if !self.everything.is_empty() && screen.is_cut_off_with_everything(self) {
+            return Screened::CutOff(Scope::Everything);
         }
         Screened::NotRevoked(NotRevoked(()))
     }
 
-    /// The latest cut-off that would revoke a token with these traits, were it issued early enough.
+    /// The latest cut-off that would revoke a token with these traits, were it issued early enough and kept by none.
     pub(super) fn latest_cut_off(&self, (salt, issuers): (&Salt, &Issuers), token: &Traits<'_>) -> Option<UnixTime> {
         let mut screen = Screen { salt, issuers, token, mark: None, probes: &mut Probes::default() };
-        let of_subject = token.sub.and_then(|sub| screen.latest_cut_off(&self.lanes[3], sub, Reach::Any));
-        of_subject.max(screen.latest_everything(self, Reach::Any))
+        let meant = self.everything.iter().filter(|one| one.issuer.means(token.iss));
+        let mut latest = meant.map(|one| one.cut_off.at).max();
+        if let Some(sub) = token.sub {
+            let print = salt.fingerprint(Lane::Subject, sub.as_bytes());
+            self.lanes[Lane::Subject as usize].each_of(print.key, |tag, _, cut_off| {
+                if screen.is_meant(print, tag) {
+                    latest = latest.max(cut_off.map(|cut_off| cut_off.at));
+                }
+            });
+        }
+        latest
     }
-}
-
-/// Which cut-offs are looked for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Reach {
-    /// Those that the token was issued before.
-    OfToken,
-    /// All.
-    Any,
 }
 
 struct Screen<'a> {
@@ -228,57 +233,67 @@ impl Screen<'_> {
         *self.mark.get_or_insert_with(|| self.issuers.mark(self.salt, self.token.iss))
     }
 
-    /// The latest of the subject's cut-offs that reach as far as is asked and do not spare the token; of those that
-    /// the token was issued before, any.
-    fn latest_cut_off(&mut self, records: &Records, sub: &str, reach: Reach) -> Option<UnixTime> {
+    /// Whether the cut-offs of the subject revoke the token: those of any issuer, or those of the token's.
+    fn is_cut_off(&mut self, records: &Records, sub: &str) -> bool {
         let print = self.salt.fingerprint(Lane::Subject, sub.as_bytes());
-        let mut latest = None;
-        for found in records.recent.iter().flat_map(|recent| recent.find(print.key)) {
-            if self.is_meant(print, found.tag())
-                && let Some(at) = found.cut_off()
-            {
-                latest = latest.max(self.reaching(at, found.keep(), reach));
-                if reach == Reach::OfToken && latest.is_some() {
-                    return latest;
-                }
-            }
+        let mut found = CutOffs { of_any: Spared::UNREACHED, of_own: Spared::UNREACHED };
+        for held in records.recent.iter().flat_map(|recent| recent.find(print.key)) {
+            let tag = held.tag();
+            held.cut_off(|cut_off| self.spare(&mut found, print, tag, cut_off));
         }
         for segment in &records.segments {
             self.probes.probes += 1;
             if segment.probe(print.key) == Probe::Maybe {
                 let mut listed = false;
                 for (at, entry) in segment.find(print.key) {
-                    if self.is_meant(print, entry.tag())
-                        && let Some(CutOff { at, keep }) = segment.cut_off(at)
-                    {
-                        listed = true;
-                        latest = latest.max(self.reaching(*at, keep, reach));
-                        if reach == Reach::OfToken && latest.is_some() {
-                            break;
-                        }
+                    if let Some(cut_off) = segment.cut_off(at) {
+                        listed |= self.spare(&mut found, print, entry.tag(), cut_off);
                     }
                 }
                 self.probes.positives += u32::from(segment.filter().is_fuse());
                 self.probes.false_positives += u32::from(segment.filter().is_fuse() && !listed);
             }
         }
-        latest
+        found.of_any.is_revoked() || found.of_own.is_revoked()
     }
 
+    /// Takes in what one part of the index knows of the cut-offs of one issuer, if they mean the token.
+    fn spare(&mut self, found: &mut CutOffs, print: Fingerprint, tag: u64, cut_off: &CutOff) -> bool {
+        if tag == print.tag {
+            found.of_any = found.of_any.and(self.spared_by(cut_off));
+        } else if tag == print.of_issuer(self.mark()).tag {
+            found.of_own = found.of_own.and(self.spared_by(cut_off));
+        } else {
+            return false;
+        }
+        true
+    }
+
+    /// The same of the cut-offs of everything.
     #[cold]
-    fn latest_everything(&self, view: &View, reach: Reach) -> Option<UnixTime> {
-        let meant = view.everything.iter().filter(|one| one.issuer.means(self.token.iss));
-        meant.filter_map(|one| self.reaching(one.cut_off.at, &one.cut_off.keep, reach)).max()
+    fn is_cut_off_with_everything(&self, view: &View) -> bool {
+        let mut meant = view.everything.iter().filter(|one| one.issuer.means(self.token.iss));
+        meant.any(|one| self.spared_by(&one.cut_off).is_revoked())
     }
 
-    /// The cut-off, if the token was issued before it and is not spared.
-    fn reaching(&self, cut_off: UnixTime, keep: &[KeptId], reach: Reach) -> Option<UnixTime> {
-        let reaches = reach == Reach::Any || is_before_cut_off(self.token.iat, cut_off);
-        (reaches && !self.is_kept(keep)).then_some(cut_off)
+    /// Which of the token's ids spare it.
+    fn spared_by(&self, cut_off: &CutOff) -> Spared {
+        cut_off.spared(self.token.signed(), || self.token.kept_ids(self.salt))
+    }
+}
+
+/// What was found of a subject's cut-offs. Those of any issuer and those of the token's are judged each by itself.
+struct CutOffs {
+    of_any: Spared,
+    of_own: Spared,
+}
+
+impl Traits<'_> {
+    fn signed(&self) -> Signed {
+        Signed { at: self.iat, knowing: self.knowing }
     }
 
-    fn is_kept(&self, keep: &[KeptId]) -> bool {
-        let is_kept = |id: Option<&str>| id.is_some_and(|id| keep.binary_search(&self.salt.kept(id)).is_ok());
-        !keep.is_empty() && (is_kept(self.token.jti) || is_kept(self.token.sid))
+    fn kept_ids(&self, salt: &Salt) -> [Option<KeptId>; 2] {
+        [self.jti, self.sid].map(|id| id.map(|id| salt.kept(id)))
     }
 }

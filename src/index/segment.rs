@@ -115,6 +115,18 @@ impl Entries {
         self.0.len()
     }
 
+    pub(super) fn get(&self, at: usize) -> Option<Entry> {
+        self.0.get(at).copied().map(Entry)
+    }
+
+    /// Keeps the entry at a place until then too.
+    pub(super) fn lengthen(&mut self, at: usize, until: Until) {
+        if let Some(parts) = self.0.get_mut(at) {
+            let entry = Entry(*parts);
+            *parts = Entry::new(entry.fingerprint(), entry.until().max(until)).0;
+        }
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = Entry> {
         self.0.iter().copied().map(Entry)
     }
@@ -140,7 +152,7 @@ impl Segment {
         let mut both: Vec<_> = entries.iter().zip(cut_offs).collect();
         both.sort_by_key(|(entry, _)| entry.fingerprint());
         let (mut entries, mut cut_offs) = (Entries::default(), Vec::new());
-        for (entry, cut_off) in CutOff::prune(both) {
+        for (entry, cut_off) in CutOff::reduce(both) {
             entries.push(entry);
             cut_offs.push(cut_off);
         }

@@ -56,8 +56,8 @@ pub(super) trait LogCopy: Send + Sync {
     /// What the log said of itself.
     fn facts(&self) -> Result<Facts, LogError>;
 
-    /// Deletes up to `max` records that have expired by the watermark of the log. Answers whether there may be more.
-    fn collect(&self, watermark: UnixTime, max: usize) -> Result<bool, LogError>;
+    /// Deletes up to `max` records that have expired by now. Answers whether there may be more.
+    fn collect(&self, now: UnixTime, max: usize) -> Result<bool, LogError>;
 
     /// Takes over what was read of the log behind a place. False where the copy does not stand there or at one of the entries:
     /// others have copied what is not known here.

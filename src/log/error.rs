@@ -104,6 +104,17 @@ pub enum LogError {
         /// What was asked for.
         asked: Duration,
     },
+    /// The log lets `iat` lie less far ahead than was asked for.
+    #[error(
+        "the log lets tokens be issued {} ahead of the clock at most and {} is asked for: log-outs everywhere were written for the former; open it without, or start a new log",
+        Words(*stored), Words(*asked)
+    )]
+    AllowanceRaised {
+        /// What the log states.
+        stored: Duration,
+        /// What was asked for.
+        asked: Duration,
+    },
     /// The log could not be read to its head in time.
     #[error("the log was not read to its end within {}; allow more time, or see what holds it up", Words(*waited))]
     CatchUp {
@@ -220,6 +231,7 @@ impl LogError {
             Self::Network { .. } => Status::LogNetwork,
             Self::Moved { .. } => Status::LogMoved,
             Self::LifetimeRaised { .. } => Status::LogLifetime,
+            Self::AllowanceRaised { .. } => Status::LogAllowance,
             Self::CatchUp { .. } => Status::LogCatchUp,
             Self::Url { .. } => Status::LogUrl,
             Self::ServerEmpty { .. } => Status::LogMissing,

@@ -1,10 +1,13 @@
 //! A log that ends with the process: for tests, and for hosts that bring their own feed.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::{Appended, Collected, Cursor, Facts, Follows, LogError, Page, Read, RevocationLog, Visit, advance};
+use super::{
+    Allowance, Appended, Backing, Collected, Committed, Cursor, Facts, Fate, Follows, Ground, LogError, Moment, Page,
+    Proposal, Read, RevocationLog, Unread, Visit, advance,
+};
 use crate::clock::UnixTime;
 use crate::revocation::{Durability, Record};
 use crate::sync::Mutex;
@@ -13,13 +16,14 @@ use crate::sync::Mutex;
 pub(crate) struct MemoryLog {
     salt: [u8; 16],
     state: Arc<Mutex<State>>,
-    /// How many changes there were at the last read.
+    /// How many changes there were at the last read, and where that ended.
     seen: AtomicU64,
+    end: AtomicI64,
 }
 
 impl Clone for MemoryLog {
     fn clone(&self) -> Self {
-        Self { salt: self.salt, state: Arc::clone(&self.state), seen: AtomicU64::new(0) }
+        Self { salt: self.salt, state: Arc::clone(&self.state), seen: AtomicU64::new(0), end: AtomicI64::new(0) }
     }
 }
 
@@ -37,11 +41,22 @@ impl State {
         self.changes += 1;
         self
     }
+
+    fn knows(&self, cursor: Cursor) -> bool {
+        let at = self.records.binary_search_by_key(&cursor.position, |(held, _)| held.position);
+        cursor.is_known(at.ok().map(|at| self.records[at].0.tag), self.facts.watermark, self.last)
+    }
+
+    /// What stands behind a position.
+    fn behind(&self, position: i64) -> &[(Cursor, Record)] {
+        &self.records[self.records.partition_point(|(cursor, _)| cursor.position <= position)..]
+    }
 }
 
 impl MemoryLog {
     pub(crate) fn new(salt: [u8; 16]) -> Self {
-        Self { salt, state: Arc::default(), seen: AtomicU64::new(0) }
+        let state = State { facts: Facts { generation: Some(0), ..Facts::default() }, ..State::default() };
+        Self { salt, state: Arc::new(Mutex::new(state)), seen: AtomicU64::new(0), end: AtomicI64::new(0) }
     }
 }
 
@@ -56,37 +71,52 @@ impl RevocationLog for MemoryLog {
         Duration::from_secs(1)
     }
 
-    fn append(&self, records: &[Record]) -> Result<Appended, LogError> {
+    fn commit(&self, proposals: &mut [Proposal], backing: Backing) -> Result<Committed, LogError> {
         let mut state = self.state.lock();
-        state.change();
+        let generation = state.facts.generation;
+        let is_backing = backing.is_of(generation) && state.knows(backing.read) && state.knows(backing.appended);
+        let ground = Ground { is_backing, facts: state.facts };
+        let fates: Vec<_> = proposals.iter().map(|proposal| proposal.fate(&ground)).collect();
+        let unread: Vec<_> = match proposals.iter().any(|proposal| proposal.moment == Moment::Now) {
+            true => state.behind(backing.read.position).iter().filter_map(|(_, record)| Unread::of(record)).collect(),
+            false => Vec::new(),
+        };
         let first = state.last + 1;
-        for record in records {
+        let mut last = None;
+        for (proposal, _) in proposals.iter_mut().zip(&fates).filter(|(_, fate)| **fate == Fate::Appended) {
+            proposal.move_behind(&ground.facts, &unread);
+            let record = &proposal.record;
             state.last += 1;
             let cursor = Cursor { position: state.last, tag: first, keep_until: record.keep_until };
             state.facts.newest = Some(advance(state.facts.newest, record.recorded_at));
             state.records.push((cursor, record.clone()));
+            last = Some(cursor);
         }
-        let keep_until = records.last().and_then(|record| record.keep_until);
-        let last = Cursor { position: state.last, tag: first, keep_until };
-        Ok(Appended { first, last, follows: Follows::Anything, durability: Durability::Memory })
+        if last.is_some() {
+            state.change();
+        }
+        let (follows, durability) = (Follows::Anything, Durability::Memory);
+        let appended = last.map(|last| Appended { first, last, follows, durability });
+        Ok(Committed { appended, fates, generation, is_backing })
     }
 
     fn read(&self, after: Cursor, visit: Visit<'_>) -> Result<Read, LogError> {
         let state = self.state.lock();
         // One more than there were, so that a reader that has seen nothing reads a log without changes.
-        if self.seen.load(Ordering::Relaxed) == state.changes + 1 {
+        // Whoever starts anew is told of the head, also where there is nothing.
+        let is_behind = after.position > 0 && self.end.load(Ordering::Relaxed) <= after.position;
+        if self.seen.load(Ordering::Relaxed) == state.changes + 1 && is_behind {
             return Ok(Read::Unchanged);
         }
-        let held = state.records.iter().rev().find(|(cursor, _)| cursor.position == after.position);
-        if !after.is_known(held.map(|(cursor, _)| cursor.tag), state.facts.watermark, state.last) {
+        if !state.knows(after) {
             return Ok(Read::Rewound);
         }
-        let from = state.records.partition_point(|(cursor, _)| cursor.position <= after.position);
-        if state.records[from..].iter().any(|(_, record)| visit(record.borrow()).is_break()) {
+        if state.behind(after.position).iter().any(|(_, record)| visit(record.borrow()).is_break()) {
             return Ok(Read::Stopped);
         }
         self.seen.store(state.changes + 1, Ordering::Relaxed);
         let cursor = state.records.last().map_or(after, |(cursor, _)| *cursor);
+        self.end.store(cursor.position, Ordering::Relaxed);
         Ok(Read::ToHead { cursor, facts: state.facts, junk: 0, unknown_kinds: 0 })
     }
 
@@ -110,7 +140,7 @@ impl RevocationLog for MemoryLog {
         state.facts.newest = Some(advance(state.facts.newest, now));
         let (newest, mut deleted) = (state.last, 0);
         state.records.retain(|(cursor, record)| {
-            let passed = cursor.position != newest && record.keep_until.is_some_and(|until| until <= watermark);
+            let passed = cursor.position != newest && record.keep_until.is_some_and(|until| until <= now);
             let delete = passed && deleted < max;
             deleted += usize::from(delete);
             !delete
@@ -122,7 +152,18 @@ impl RevocationLog for MemoryLog {
         let mut state = self.state.lock();
         let facts = &mut state.change().facts;
         facts.newest = Some(now);
+        if watermark.is_some() && watermark < facts.watermark {
+            facts.generation = facts.generation.map(|generation| generation + 1);
+        }
         facts.watermark = watermark.or(facts.watermark);
+        Ok(())
+    }
+
+    fn set_allowance(&self, max: Duration, now: UnixTime) -> Result<(), LogError> {
+        let mut state = self.state.lock();
+        let stated = Allowance::stated(state.facts.allowance, max, now);
+        let raised = |stored| LogError::AllowanceRaised { stored, asked: max };
+        state.change().facts.allowance = Some(stated.map_err(raised)?);
         Ok(())
     }
 

@@ -13,6 +13,7 @@ mod conformance;
 mod copy;
 mod error;
 mod memory;
+mod proposal;
 #[cfg(feature = "redis")]
 mod redis;
 #[cfg(any(feature = "sqlite", feature = "sqlite-system"))]
@@ -26,6 +27,8 @@ use std::time::Duration;
 pub use error::LogError;
 
 pub(crate) use memory::MemoryLog;
+pub(crate) use proposal::{Allowance, Backing, Fate, Held, Moment, Proposal, behind};
+use proposal::{Ground, Unread};
 #[cfg(feature = "redis")]
 pub(crate) use redis::{Opening, RedisLog};
 #[cfg(any(feature = "sqlite", feature = "sqlite-system"))]
@@ -103,11 +106,24 @@ pub(crate) trait RevocationLog: Send + Sync {
         false
     }
 
-    /// Appends records in order, all or none, and says what they outlive then.
+    /// Appends what is proposed, in order, all or none, and says what became of it. What the log makes superfluous as it is at
+    /// that moment is left out; `backing` says what whoever proposes knows of it. Cut-offs that are now may be moved.
     ///
     /// # Errors
     /// [`LogError`]; [`LogError::is_certain`] says whether it is certain that nothing was appended.
-    fn append(&self, records: &[Record]) -> Result<Appended, LogError>;
+    fn commit(&self, proposals: &mut [Proposal], backing: Backing) -> Result<Committed, LogError>;
+
+    /// Appends records in any case.
+    ///
+    /// # Errors
+    /// Those of [`commit`](Self::commit).
+    fn append(&self, records: &[Record]) -> Result<Appended, LogError> {
+        let mut proposals: Vec<_> = records.iter().cloned().map(Proposal::of).collect();
+        let committed = self.commit(&mut proposals, Backing::default())?;
+        // Of none, none is appended.
+        let (last, follows, durability) = (Cursor::default(), Follows::ToBeRead, Durability::Memory);
+        Ok(committed.appended.unwrap_or(Appended { first: 0, last, follows, durability }))
+    }
 
     /// Hands the records after a position to `visit`, in order, and says where the log stands. When nothing
     /// has been written since the last call, that is all it finds out.
@@ -119,8 +135,9 @@ pub(crate) trait RevocationLog: Send + Sync {
     /// Up to `max` rows after a position, to be shown.
     fn list(&self, after: i64, max: usize) -> Result<Page, LogError>;
 
-    /// Raises the watermark to now, and deletes of up to `max` records those that are kept until it or before, in one
-    /// commit. It never moves back by this.
+    /// Raises the watermark to now, and deletes of up to `max` records those that are kept until now or before, in one
+    /// commit. It never moves back by this. Where it is ahead of now, nothing that is kept until then is deleted: it may be
+    /// taken back.
     fn collect(&self, now: UnixTime, max: usize) -> Result<Collected, LogError>;
 
     /// Notes a time that is known to be right, and, where given, the watermark to go back to.
@@ -128,6 +145,9 @@ pub(crate) trait RevocationLog: Send + Sync {
 
     /// States the longest lifetime of the tokens on this log. It may be set and lowered.
     fn set_longest_lifetime(&self, lifetime: Duration) -> Result<(), LogError>;
+
+    /// States how far ahead of the clock an `iat` may lie. It may be set and lowered.
+    fn set_allowance(&self, max: Duration, now: UnixTime) -> Result<(), LogError>;
 
     /// Gives room that deleted records took back to the system.
     fn compact(&self) -> Result<(), LogError>;
@@ -199,6 +219,19 @@ impl Cursor {
     }
 }
 
+/// What became of a batch that was proposed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Committed {
+    /// Where it stands. None where there was nothing to append.
+    pub(crate) appended: Option<Appended>,
+    /// One for each proposal.
+    pub(crate) fates: Vec<Fate>,
+    /// The generation that the log was in.
+    pub(crate) generation: Option<i64>,
+    /// Whether it backs what was read of it.
+    pub(crate) is_backing: bool,
+}
+
 /// Where an appended batch stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Appended {
@@ -230,6 +263,10 @@ pub(crate) struct Facts {
     /// The newest time that has been seen to be plausible.
     pub(crate) newest: Option<UnixTime>,
     pub(crate) longest_lifetime: Option<Duration>,
+    /// How far ahead of the clock an `iat` may lie, where that was stated.
+    pub(crate) allowance: Option<Allowance>,
+    /// Changes whenever records are taken away that the watermark does not make up for. None where that can't be told.
+    pub(crate) generation: Option<i64>,
 }
 
 /// What a read found.

@@ -8,6 +8,7 @@ use super::numeric_date::{self, DateFault};
 use super::texts::{Audience, Span};
 use super::{NumericIds, Policy};
 use crate::clock::UnixTime;
+use crate::limits::KNOWN_CUT_OFF_MAX;
 use crate::token::json::{self, JsonString, Kind, Value};
 use crate::verdict::{ClaimName, Reject};
 
@@ -23,12 +24,18 @@ pub(crate) enum Registered {
     Jti,
     /// OpenID Connect Front-Channel Logout 1.0 section 3.
     Sid,
+    /// Our own: the latest cut-off that the token's signer knew.
+    KnownCutOff,
 }
+
+/// The name of the claim by which [`Engine::sign`](crate::Engine::sign) says that it knew a cut-off. Long enough that nobody
+/// else's claim has it.
+pub(crate) const KNOWN_CUT_OFF: &str = "signoff_after";
 
 impl Registered {
     /// In the order in which faults in them are reported.
-    pub(super) const ALL: [Self; 8] =
-        [Self::Exp, Self::Nbf, Self::Iat, Self::Iss, Self::Sub, Self::Aud, Self::Jti, Self::Sid];
+    pub(super) const ALL: [Self; 9] =
+        [Self::Exp, Self::Nbf, Self::Iat, Self::Iss, Self::Sub, Self::Aud, Self::Jti, Self::Sid, Self::KnownCutOff];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -40,6 +47,7 @@ impl Registered {
             Self::Aud => "aud",
             Self::Jti => "jti",
             Self::Sid => "sid",
+            Self::KnownCutOff => KNOWN_CUT_OFF,
         }
     }
 
@@ -52,8 +60,10 @@ impl Registered {
         if name.is_escaped() {
             return Self::ALL.into_iter().find(|claim| name.is(claim.name()));
         }
-        // All of them have three letters, which makes one comparison of numbers out of each.
-        let &[a, b, c] = name.slice.bytes() else { return None };
+        // All but one have three letters, which makes one comparison of numbers out of each.
+        let &[a, b, c] = name.slice.bytes() else {
+            return (name.slice.bytes() == KNOWN_CUT_OFF.as_bytes()).then_some(Self::KnownCutOff);
+        };
         const fn letters(name: &[u8; 3]) -> u32 {
             u32::from_le_bytes([name[0], name[1], name[2], 0])
         }
@@ -81,7 +91,7 @@ impl Registered {
 
 /// A set of registered claims.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct ClaimSet(u8);
+struct ClaimSet(u16);
 
 impl ClaimSet {
     #[inline]
@@ -104,6 +114,7 @@ impl ClaimSet {
 pub(crate) struct Claims {
     dates: [UnixTime; 3],
     texts: [Span; 5],
+    known_cut_off: UnixTime,
     /// Which claims that the policy requires by name are there, a bit each.
     custom: u64,
     present: ClaimSet,
@@ -159,7 +170,9 @@ impl Claims {
         numeric_ids: NumericIds,
     ) {
         match claim {
-            Registered::Exp | Registered::Nbf | Registered::Iat => self.set_date(claim, value),
+            Registered::Exp | Registered::Nbf | Registered::Iat | Registered::KnownCutOff => {
+                self.set_date(claim, value);
+            }
             Registered::Iss | Registered::Sub | Registered::Aud | Registered::Jti | Registered::Sid => {
                 let is_id = matches!(claim, Registered::Sub | Registered::Jti | Registered::Sid);
                 let may_be_empty = !matches!(claim, Registered::Jti | Registered::Sid);
@@ -188,7 +201,10 @@ impl Claims {
         };
         match date {
             Ok(time) => {
-                self.dates[claim as usize] = time;
+                match self.dates.get_mut(claim as usize) {
+                    Some(date) => *date = time,
+                    None => self.known_cut_off = time,
+                }
                 self.present.add(claim);
             }
             Err(fault) => {
@@ -263,6 +279,19 @@ impl Claims {
     #[inline]
     pub(crate) fn iat(&self) -> Option<UnixTime> {
         self.claim(Registered::Iat, self.dates[2])
+    }
+
+    /// Whether the token says which cut-off its signer knew, be it true or not.
+    pub(crate) fn says_known_cut_off(&self) -> bool {
+        self.present.has(Registered::KnownCutOff)
+    }
+
+    /// The latest cut-off that the signer knew, if the token says so and it can be true: the signer's clock is a little behind at
+    /// most, and cut-offs lie a little ahead.
+    #[inline]
+    pub(crate) fn known_cut_off(&self) -> Option<UnixTime> {
+        let known = self.claim(Registered::KnownCutOff, self.known_cut_off)?;
+        self.iat().is_some_and(|iat| known <= iat.plus(KNOWN_CUT_OFF_MAX)).then_some(known)
     }
 
     /// `iss`.

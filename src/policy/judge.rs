@@ -2,7 +2,7 @@
 
 use super::claims::{Claims, Registered};
 use super::texts::{Audience, Texts};
-use super::{Expiry, Policy, TypeVerdict};
+use super::{Ahead, Expiry, Policy, TypeVerdict};
 use crate::clock::UnixTime;
 use crate::keys::Key;
 use crate::token::json::{self, JsonString};
@@ -14,7 +14,7 @@ pub struct ClaimsAccepted(());
 
 /// Holds the claims of an authentic token against the policy.
 ///
-/// `texts` is what the claims' spans point into, `typ` what [`type_verdict`](super::type_verdict)
+/// `allowed` is how far ahead of `now` the `iat` may lie, `texts` what the claims' spans point into, `typ` what [`type_verdict`](super::type_verdict)
 /// said of the header, `key` the key that made the signature.
 ///
 /// # Errors
@@ -28,6 +28,7 @@ pub(crate) fn judge(
     typ: TypeVerdict,
     key: &Key,
     now: UnixTime,
+    allowed: Ahead,
 ) -> Result<ClaimsAccepted, Reject> {
     let leeway = policy.leeway;
     match claims.exp() {
@@ -40,11 +41,10 @@ pub(crate) fn judge(
     {
         return Err(Reject::NotYetValid { nbf, now, leeway });
     }
-    let allowed = policy.issued_in_future_max;
     if let Some(iat) = claims.iat()
-        && iat > now.plus(allowed)
+        && allowed.is_exceeded(iat, now)
     {
-        return Err(Reject::IssuedInFuture { iat, now, allowed });
+        return Err(Reject::IssuedInFuture { iat, now, allowed: allowed.duration() });
     }
 
     let issuer = claims.iss().map(|span| texts.of(span));
@@ -78,12 +78,12 @@ pub(crate) fn judge(
 impl Policy {
     /// The times at which the verdict on these claims changes.
     #[inline]
-    pub(crate) fn time_limits(&self, claims: &Claims) -> [Option<UnixTime>; 4] {
+    pub(crate) fn time_limits(&self, claims: &Claims, allowed: Ahead) -> [Option<UnixTime>; 4] {
         let (exp, nbf, iat) = (claims.exp(), claims.nbf(), claims.iat());
         [
             exp.map(|exp| exp.plus(self.leeway)),
             nbf.map(|nbf| nbf.minus(self.leeway)),
-            iat.map(|iat| iat.minus(self.issued_in_future_max)),
+            iat.map(|iat| allowed.limit(iat)),
             self.age_max.and_then(|max| Some(iat?.plus(max).plus(self.leeway))),
         ]
     }

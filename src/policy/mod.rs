@@ -18,8 +18,12 @@ pub(crate) use judge::judge;
 pub(crate) use texts::Texts;
 pub(crate) use token_type::{TypeVerdict, type_verdict};
 
+use crate::clock::UnixTime;
 use crate::error::PolicyError;
-use crate::limits::{ISSUED_IN_FUTURE_MAX, LEEWAY_MAX, REQUIRED_CLAIMS_MAX, TOKEN_BYTES_CEILING, TOKEN_BYTES_MAX};
+use crate::limits::{
+    ISSUED_IN_FUTURE_CEILING, ISSUED_IN_FUTURE_MAX, LEEWAY_MAX, REQUIRED_CLAIMS_MAX, TOKEN_BYTES_CEILING,
+    TOKEN_BYTES_MAX,
+};
 use claims::Registered;
 
 /// Whether `sub`, `jti` and `sid` may be whole numbers.
@@ -48,7 +52,9 @@ pub struct Policy {
     pub(crate) subject: Option<Box<str>>,
     pub(crate) token_type: Option<Box<str>>,
     pub(crate) leeway: Duration,
-    pub(crate) issued_in_future_max: Duration,
+    /// None: as much as the log lets, or, without one, [`ISSUED_IN_FUTURE_MAX`].
+    pub(crate) issued_in_future_max: Option<Duration>,
+    pub(crate) any_issued_at: bool,
     pub(crate) lifetime_max: Option<Duration>,
     pub(crate) age_max: Option<Duration>,
     pub(crate) expiry: Expiry,
@@ -57,6 +63,44 @@ pub struct Policy {
     pub(crate) numeric_ids: NumericIds,
     pub(crate) token_bytes_max: usize,
 }
+
+/// How far ahead of the clock an `iat` may lie. In the unit in which times are compared: a [`Duration`] takes divisions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Ahead {
+    millis: i64,
+}
+
+impl Ahead {
+    #[inline]
+    pub(crate) fn from_millis(millis: i64) -> Self {
+        Self { millis }
+    }
+
+    #[inline]
+    pub(crate) fn is_exceeded(self, iat: UnixTime, now: UnixTime) -> bool {
+        iat.as_millis() > now.as_millis().saturating_add(self.millis)
+    }
+
+    pub(crate) fn duration(self) -> Duration {
+        Duration::from_millis(u64::try_from(self.millis).unwrap_or(0))
+    }
+
+    /// From when on an `iat` does not lie too far ahead.
+    #[inline]
+    pub(crate) fn limit(self, iat: UnixTime) -> UnixTime {
+        UnixTime::from_millis(iat.as_millis().saturating_sub(self.millis))
+    }
+}
+
+impl From<Duration> for Ahead {
+    fn from(duration: Duration) -> Self {
+        Self { millis: UnixTime::default().plus(duration).as_millis() }
+    }
+}
+
+/// What is wrong with more than [`ISSUED_IN_FUTURE_CEILING`].
+pub(crate) const ISSUED_IN_FUTURE_FAULT: &str =
+    "is over 60 s: a log-out everywhere would have to reach as far ahead; set the issuer's clock instead";
 
 /// Whether a token must have an end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +116,7 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// `exp` required, no leeway, `iat` at most 60 s in the future, ids are strings.
+    /// `exp` required, no leeway, `iat` at most 5 s in the future, ids are strings.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -81,7 +125,8 @@ impl Policy {
             subject: None,
             token_type: None,
             leeway: Duration::ZERO,
-            issued_in_future_max: ISSUED_IN_FUTURE_MAX,
+            issued_in_future_max: None,
+            any_issued_at: false,
             lifetime_max: None,
             age_max: None,
             expiry: Expiry::Required,
@@ -134,10 +179,19 @@ impl Policy {
         self
     }
 
-    /// How far in the future `iat` may lie. 60 s unless set.
+    /// How far in the future `iat` may lie: at most 60 s. Unless set, as much as the engine's log lets
+    /// ([`Log::issued_in_future_max`](crate::Log::issued_in_future_max)), and 5 s without a log. The log's is held against every
+    /// token too, so that this can only be stricter.
     #[must_use]
     pub fn issued_in_future_max(mut self, allowed: Duration) -> Self {
-        self.issued_in_future_max = allowed;
+        self.issued_in_future_max = Some(allowed);
+        self
+    }
+
+    /// Accepts tokens that were issued at any time ahead of the clock, but for what the engine's log lets.
+    #[must_use]
+    pub fn insecure_any_issued_at(mut self) -> Self {
+        self.any_issued_at = true;
         self
     }
 
@@ -192,11 +246,29 @@ impl Policy {
         self.token_bytes_max
     }
 
+    /// How far ahead of the clock an `iat` may lie, where a log lets so much, if there is one.
+    #[inline]
+    pub(crate) fn issued_in_future(&self, by_log: Option<Ahead>) -> Ahead {
+        match (self.issued_in_future_max, by_log) {
+            (None, Some(by_log)) => by_log,
+            (Some(ours), Some(by_log)) => Ahead::from(ours).min(by_log),
+            (Some(ours), None) => ours.into(),
+            (None, None) if self.any_issued_at => Duration::MAX.into(),
+            (None, None) => ISSUED_IN_FUTURE_MAX.into(),
+        }
+    }
+
     /// Refuses options that are out of bounds, or that only a slip can have set.
     pub(crate) fn within_bounds(self) -> Result<Self, PolicyError> {
         let wrong = |option, fault| Err(PolicyError { option, fault });
         if self.leeway > LEEWAY_MAX {
             return wrong("leeway", "is over 5 minutes; clocks that differ by more need to be set");
+        }
+        if self.issued_in_future_max.is_some_and(|allowed| allowed > ISSUED_IN_FUTURE_CEILING) {
+            return wrong("issued_in_future_max", ISSUED_IN_FUTURE_FAULT);
+        }
+        if self.any_issued_at && self.issued_in_future_max.is_some() {
+            return wrong("issued_in_future_max", "is there beside `insecure_any_issued_at`; keep one");
         }
         if self.token_bytes_max == 0 || self.token_bytes_max > TOKEN_BYTES_CEILING {
             return wrong("token_bytes_max", "must be from 1 to 1048576 bytes");

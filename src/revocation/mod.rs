@@ -9,7 +9,7 @@ mod record;
 pub use record::{Record, Target};
 
 pub(crate) use fingerprint::{Fingerprint, IssuerMark, KeptId, Lane, Salt};
-pub(crate) use record::{IssuerRef, RecordRef, Value};
+pub(crate) use record::{IssuerRef, KeepRef, RecordRef, Value};
 
 use crate::clock::UnixTime;
 use crate::token_id::TokenId;
@@ -67,6 +67,14 @@ impl Issuer {
     /// The issuer of a token.
     pub(crate) fn of(iss: Option<&str>) -> Self {
         iss.map_or(Self::Absent, |iss| Self::Named(iss.to_owned()))
+    }
+
+    pub(crate) fn is(&self, other: IssuerRef<'_>) -> bool {
+        match (self, other) {
+            (Self::Any, IssuerRef::Any) | (Self::Absent, IssuerRef::Absent) => true,
+            (Self::Named(name), IssuerRef::Named(other)) => name == other,
+            (Self::Any | Self::Absent | Self::Named(_), _) => false,
+        }
     }
 
     /// Whether a revocation with this issuer means tokens of that one.
@@ -191,9 +199,11 @@ impl Revocation {
     }
 
     /// Spares tokens with this `jti` or `sid` from a subject's or everything's revocation, whatever
-    /// their `iat`. Other revocations still mean them.
-    pub fn keep(mut self, jti_or_sid: impl Into<String>) -> Self {
-        self.keep.push(jti_or_sid.into());
+    /// their `iat`. Other revocations still mean them. Of a token that was accepted, both ids.
+    ///
+    /// Of several revocations that reach a token, one of its ids must stand in every list.
+    pub fn keep(mut self, jti_or_sid: impl Into<Kept>) -> Self {
+        self.keep.extend(jti_or_sid.into().0);
         self
     }
 
@@ -209,6 +219,42 @@ impl Revocation {
     pub fn reason(mut self, reason: impl Into<String>) -> Self {
         self.reason = Some(reason.into());
         self
+    }
+}
+
+/// Ids of tokens that are spared, for [`Revocation::keep`]: a `jti` or `sid`, or both of an [`Accepted`](crate::Accepted).
+#[derive(Clone, Debug)]
+pub struct Kept(Vec<String>);
+
+impl Kept {
+    /// Those of a token. One that has none can't be spared: an empty id is refused when the revocation is carried out.
+    pub(crate) fn of_token(jti: Option<&str>, sid: Option<&str>) -> Self {
+        let ids: Vec<_> = [jti, sid].into_iter().flatten().map(str::to_owned).collect();
+        Self(if ids.is_empty() { vec![String::new()] } else { ids })
+    }
+}
+
+impl From<&str> for Kept {
+    fn from(id: &str) -> Self {
+        Self(vec![id.to_owned()])
+    }
+}
+
+impl From<String> for Kept {
+    fn from(id: String) -> Self {
+        Self(vec![id])
+    }
+}
+
+impl From<&String> for Kept {
+    fn from(id: &String) -> Self {
+        Self(vec![id.clone()])
+    }
+}
+
+impl From<std::borrow::Cow<'_, str>> for Kept {
+    fn from(id: std::borrow::Cow<'_, str>) -> Self {
+        Self(vec![id.into_owned()])
     }
 }
 

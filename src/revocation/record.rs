@@ -96,7 +96,7 @@ impl Record {
             Issuer::Named(name) => IssuerRef::Named(name),
         };
         let (issued_before, keep_until) = (self.issued_before, self.keep_until);
-        RecordRef { scope, value, issuer, issued_before, keep: Cow::Borrowed(&self.keep), keep_until }
+        RecordRef { scope, value, issuer, issued_before, keep: KeepRef::Held(&self.keep), keep_until }
     }
 }
 
@@ -107,8 +107,38 @@ pub(crate) struct RecordRef<'a> {
     pub(crate) value: Value<'a>,
     pub(crate) issuer: IssuerRef<'a>,
     pub(crate) issued_before: Option<UnixTime>,
-    pub(crate) keep: Cow<'a, [String]>,
+    pub(crate) keep: KeepRef<'a>,
     pub(crate) keep_until: Option<UnixTime>,
+}
+
+/// The ids that a cut-off spares, held by a record or read from where it is written.
+#[derive(Clone, Debug)]
+pub(crate) enum KeepRef<'a> {
+    Held(&'a [String]),
+    Read(Vec<Cow<'a, str>>),
+}
+
+impl KeepRef<'_> {
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Held(ids) => ids.len(),
+            Self::Read(ids) => ids.len(),
+        }
+    }
+
+    pub(crate) fn for_each(&self, mut visit: impl FnMut(&str)) {
+        match self {
+            Self::Held(ids) => ids.iter().for_each(|id| visit(id)),
+            Self::Read(ids) => ids.iter().for_each(|id| visit(id)),
+        }
+    }
+
+    #[cfg(any(feature = "sqlite", feature = "sqlite-system", feature = "redis"))]
+    pub(crate) fn to_vec(&self) -> Vec<String> {
+        let mut all = Vec::new();
+        self.for_each(|id| all.push(id.to_owned()));
+        all
+    }
 }
 
 /// The value of a record. Of a token: its `jti`, or the hash of its signing input.

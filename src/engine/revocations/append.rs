@@ -7,11 +7,13 @@ use std::time::{Duration, Instant};
 
 use super::ticket::{Revoking, Ticket};
 use super::{Revocations, Threads};
-use crate::clock::UnixTime;
+use crate::clock::{Times, UnixTime};
 use crate::error::RevokeError;
 use crate::index::Batch;
-use crate::log::{Appended, Cursor, Follows, LogError, RevocationLog, advance};
-use crate::revocation::{Record, Revoked, Target};
+use crate::log::{
+    self, Appended, Backing, Cursor, Fate, Follows, Held, LogError, Moment, Proposal, RevocationLog, advance,
+};
+use crate::revocation::{Durability, Record, Revoked, Target};
 use crate::sync::{Condvar, Mutex};
 
 /// How many records one commit takes at most, so that none of them waits for long.
@@ -44,9 +46,17 @@ struct Arrivals {
     stop: bool,
 }
 
+/// What a caller has asked for.
+#[derive(Clone)]
+pub(in crate::engine) struct Asked {
+    pub(in crate::engine) record: Record,
+    pub(in crate::engine) moment: Moment,
+    pub(in crate::engine) times: Times,
+}
+
 #[derive(Clone)]
 struct Pending {
-    record: Record,
+    asked: Asked,
     ticket: Arc<Ticket>,
     /// When its caller is told that there is no answer. None: never.
     deadline: Option<Instant>,
@@ -59,19 +69,18 @@ impl Pending {
 }
 
 impl Revocations {
-    /// Whether the log is known to hold as much already.
-    pub(in crate::engine) fn is_covered(&self, record: &Record) -> bool {
+    /// Whether what is held of the log means the same tokens for as long.
+    fn holds(&self, record: &Record) -> Held {
         // In this order: what is not durable is in doubt before it is in the index.
-        self.index.covers(&record.borrow())
-            && !self.went_back.load(Ordering::Relaxed)
-            && !self.queue.undurable.lock().contains_key(&record.target)
+        let is_held = self.index.covers(&record.borrow()) && !self.queue.undurable.lock().contains_key(&record.target);
+        if is_held { Held::Yes } else { Held::No }
     }
 
-    fn enqueue(&self, record: Record) -> (Arc<Ticket>, Option<Instant>) {
+    fn enqueue(&self, asked: Asked) -> (Arc<Ticket>, Option<Instant>) {
         let ticket = Arc::<Ticket>::default();
         let deadline = Instant::now().checked_add(self.options.append_timeout);
         let mut arrivals = self.queue.arrivals.lock();
-        arrivals.pending.push(Pending { record, ticket: Arc::clone(&ticket), deadline });
+        arrivals.pending.push(Pending { asked, ticket: Arc::clone(&ticket), deadline });
         let is_awaited = arrivals.pending.len() == 1 || arrivals.pending.len() == arrivals.wanted;
         drop(arrivals);
         match self.options.threads {
@@ -82,13 +91,14 @@ impl Revocations {
         (ticket, deadline)
     }
 
-    pub(in crate::engine) fn append_async(&self, record: Record) -> Revoking {
-        Revoking::waiting(self.enqueue(record).0)
+    pub(in crate::engine) fn append_async(&self, asked: Asked) -> Revoking {
+        Revoking::waiting(self.enqueue(asked).0)
     }
 
     /// Appends a record, and waits until it is durable and binds.
-    pub(in crate::engine) fn append(&self, record: Record) -> Result<Revoked, RevokeError> {
-        let (ticket, deadline) = self.enqueue(record.clone());
+    pub(in crate::engine) fn append(&self, asked: Asked) -> Result<Revoked, RevokeError> {
+        let record = asked.record.clone();
+        let (ticket, deadline) = self.enqueue(asked);
         if let Some(outcome) = ticket.wait(deadline) {
             return outcome;
         }
@@ -142,8 +152,8 @@ impl Revocations {
     }
 
     fn fail(&self, all: &[Pending], error: impl Fn() -> RevokeError) {
-        for Pending { record, ticket, .. } in all {
-            self.bind_undurable(record);
+        for Pending { asked, ticket, .. } in all {
+            self.bind_undurable(&asked.record);
             ticket.complete(Err(error()));
         }
     }
@@ -172,38 +182,83 @@ impl Revocations {
         if batch.is_empty() {
             return None;
         }
-        let records: Vec<_> = batch.iter().map(|one| one.record.clone()).collect();
+        let asked: Vec<_> = batch.iter().map(|one| one.asked.clone()).collect();
         let lost = std::mem::replace(&mut *self.queue.in_flight.lock(), batch);
         // Of a commit that panicked.
         self.fail(&lost, || RevokeError::Indeterminate(self.no_answer()));
-        let outcome = match self.log.append(&records) {
-            Ok(appended) => {
-                self.bind(&records);
-                self.forget_undurable(&records);
-                let times = records.iter().map(|record| record.recorded_at);
-                if let Some(newest) = times.fold(self.newest(), |newest, time| Some(advance(newest, time))) {
-                    self.newest.store(newest.as_millis(), Ordering::Relaxed);
-                }
-                // The follower need not read again what binds already.
-                self.queue.note_bound(appended);
-                self.head.fetch_max(appended.last.position, Ordering::Relaxed);
-                Ok(Revoked::Recorded { durability: appended.durability })
-            }
-            Err(error) => {
-                tracing::warn!(%error, count = records.len(), "revocations could not be recorded");
-                records.iter().for_each(|record| self.bind_undurable(record));
-                Err(if error.is_certain() { RevokeError::NotDurable(error) } else { RevokeError::Indeterminate(error) })
-            }
-        };
+        let outcomes = self.commit(asked);
         let behind = self.queue.arrivals.lock().pending.len();
         let ended = Instant::now();
         let batch = std::mem::take(&mut *self.queue.in_flight.lock());
         drop(one_at_a_time);
-        Some((Committed { started, ended, count: records.len(), behind }, Answers { batch, outcome }))
+        let count = batch.len();
+        Some((Committed { started, ended, count, behind }, Answers { batch, outcomes }))
+    }
+
+    /// Commits what was asked for, and says what became of each.
+    fn commit(&self, asked: Vec<Asked>) -> Vec<Result<Revoked, RevokeError>> {
+        self.raise_watermark_for(&asked);
+        // Before the index is asked: what it gains from here on, the log looks at itself.
+        let backing = self.backed.backing();
+        let propose = |Asked { mut record, moment, .. }: Asked| {
+            // A cut-off of now covers nobody's, and nobody's covers it.
+            let held = match moment {
+                Moment::Now => {
+                    self.place_behind(&mut record);
+                    Held::No
+                }
+                Moment::Given => self.holds(&record),
+            };
+            Proposal { held, record, moment }
+        };
+        let mut proposals: Vec<_> = asked.into_iter().map(propose).collect();
+        match self.log.commit(&mut proposals, backing) {
+            Ok(committed) => self.take_in(&proposals, &committed, backing).map(Ok).collect(),
+            Err(error) => {
+                let count = proposals.len();
+                tracing::warn!(%error, count, "revocations could not be recorded");
+                proposals.iter().for_each(|one| self.bind_undurable(&one.record));
+                let is_certain = error.is_certain();
+                let outcome =
+                    if is_certain { RevokeError::NotDurable(error) } else { RevokeError::Indeterminate(error) };
+                vec![Err(outcome); count]
+            }
+        }
+    }
+
+    /// Lets bind what was appended, and says what its callers are told.
+    fn take_in<'c>(
+        &self,
+        proposals: &[Proposal],
+        committed: &'c log::Committed,
+        backing: Backing,
+    ) -> impl Iterator<Item = Revoked> + use<'c> {
+        let fates = || proposals.iter().zip(&committed.fates);
+        let new: Vec<&Record> =
+            fates().filter(|(_, fate)| **fate == Fate::Appended).map(|(one, _)| &one.record).collect();
+        self.bind(&new);
+        self.forget_undurable(&new);
+        let times = new.iter().map(|record| record.recorded_at);
+        if let Some(newest) = times.fold(self.newest(), |newest, time| Some(advance(newest, time))) {
+            self.newest.store(newest.as_millis(), Ordering::Relaxed);
+        }
+        self.backed.has_appended(backing, committed);
+        if let Some(appended) = committed.appended {
+            // The follower need not read again what binds already. Where the log is not the one that was read, it finds out.
+            let follows = if committed.is_backing { appended.follows } else { Follows::ToBeRead };
+            self.queue.note_bound(Appended { follows, ..appended });
+            self.head.fetch_max(appended.last.position, Ordering::Relaxed);
+        }
+        let durability = committed.appended.map_or(Durability::Memory, |appended| appended.durability);
+        committed.fates.iter().map(move |fate| match fate {
+            Fate::Appended => Revoked::Recorded { durability },
+            Fate::Covered => Revoked::AlreadyCovered,
+            Fate::Expired => Revoked::AlreadyExpired,
+        })
     }
 
     /// Lets records bind every verification that starts from now on.
-    fn bind(&self, records: &[Record]) {
+    fn bind(&self, records: &[&Record]) {
         let mut batch = Batch::default();
         records.iter().for_each(|record| self.index.put(&mut batch, &record.borrow()));
         if self.index.insert_all(batch) {
@@ -219,11 +274,11 @@ impl Revocations {
         of_target.retain(|other| !record.covers(other));
         of_target.push(record.clone());
         drop(undurable);
-        self.bind(std::slice::from_ref(record));
+        self.bind(&[record]);
     }
 
     /// The log holds these now, and what they cover.
-    fn forget_undurable(&self, records: &[Record]) {
+    fn forget_undurable(&self, records: &[&Record]) {
         let mut undurable = self.queue.undurable.lock();
         if undurable.is_empty() {
             return;
@@ -250,12 +305,13 @@ impl Revocations {
 /// What the callers of a commit are to be told. A waker is the caller's code, and may revoke in its turn: no lock is held.
 pub(super) struct Answers {
     batch: Vec<Pending>,
-    outcome: Result<Revoked, RevokeError>,
+    /// One for each.
+    outcomes: Vec<Result<Revoked, RevokeError>>,
 }
 
 impl Answers {
     pub(super) fn tell(self) {
-        self.batch.iter().for_each(|one| one.ticket.complete(self.outcome.clone()));
+        self.batch.iter().zip(self.outcomes).for_each(|(one, outcome)| one.ticket.complete(outcome));
     }
 }
 

@@ -1,7 +1,8 @@
 //! What the log itself asks of every token: that its revocations can't have been collected before it expired.
 //!
 //! Invariant: bounds are stored before the records that they make up for are dropped, and read after the view that may lack
-//! those: [`Bounds::judge`] takes a [`Look`].
+//! those: [`Bounds::judge`] takes a [`Look`]. A watermark that is taken back while a verification is under way still holds for it,
+//! as it was before its view was loaded.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -10,7 +11,10 @@ use super::freshness::AsOf;
 use crate::clock::UnixTime;
 use crate::index::Look;
 use crate::limits::KEEP_AFTER_EXPIRY;
+use crate::log::Allowance;
+use crate::policy::Ahead;
 use crate::policy::claims::Claims;
+use crate::sync::Mutex;
 use crate::verdict::{ClaimName, Reject};
 
 pub(super) struct Bounds {
@@ -18,12 +22,23 @@ pub(super) struct Bounds {
     watermark: AtomicI64,
     /// Milliseconds; `i64::MAX` where there is none.
     longest_lifetime: AtomicI64,
+    /// Milliseconds: how far ahead of the clock an `iat` may lie.
+    issued_in_future_max: AtomicI64,
+    /// The same with what was allowed before, for cut-offs.
+    allowance: Mutex<Allowance>,
 }
 
 impl Bounds {
     /// None that is known.
     pub(super) fn none() -> Self {
-        Self { watermark: AtomicI64::new(i64::MIN), longest_lifetime: AtomicI64::new(i64::MAX) }
+        let bounds = Self {
+            watermark: AtomicI64::new(i64::MIN),
+            longest_lifetime: AtomicI64::new(i64::MAX),
+            issued_in_future_max: AtomicI64::new(0),
+            allowance: Mutex::default(),
+        };
+        bounds.set_allowance(Allowance::default());
+        bounds
     }
 
     /// A token whose `exp` lies long enough before this is expired, whatever a clock says.
@@ -47,14 +62,41 @@ impl Bounds {
         self.longest_lifetime.store(millis, Ordering::Release);
     }
 
+    pub(super) fn allowance(&self) -> Allowance {
+        *self.allowance.lock()
+    }
+
+    /// How far ahead of the clock an `iat` may lie.
+    #[inline]
+    pub(super) fn issued_in_future_max(&self) -> Ahead {
+        Ahead::from_millis(self.issued_in_future_max.load(Ordering::Acquire))
+    }
+
+    pub(super) fn set_allowance(&self, allowance: Allowance) {
+        let mut held = self.allowance.lock();
+        *held = allowance;
+        self.issued_in_future_max.store(UnixTime::default().plus(allowance.max).as_millis(), Ordering::Release);
+    }
+
     /// Holds a token against them. To be asked behind the view that is screened.
     #[inline]
-    pub(super) fn judge(&self, _behind: &Look<'_, AsOf>, claims: &Claims, leeway: Duration) -> Result<(), Reject> {
-        let watermark = UnixTime::from_millis(self.watermark.load(Ordering::Acquire));
+    pub(super) fn judge(
+        &self,
+        behind: &Look<'_, AsOf>,
+        claims: &Claims,
+        (now, leeway): (UnixTime, Duration),
+    ) -> Result<(), Reject> {
+        let watermark = UnixTime::from_millis(self.watermark.load(Ordering::Acquire)).max(behind.as_of().watermark());
         if let Some(exp) = claims.exp()
             && exp.plus(KEEP_AFTER_EXPIRY) <= watermark
         {
             return Err(Reject::Expired { exp, now: watermark, leeway });
+        }
+        if let Some(iat) = claims.iat() {
+            let allowed = self.issued_in_future_max();
+            if allowed.is_exceeded(iat, now) {
+                return Err(Reject::IssuedInFuture { iat, now, allowed: allowed.duration() });
+            }
         }
         match lifetime(self.longest_lifetime.load(Ordering::Acquire)) {
             None => Ok(()),

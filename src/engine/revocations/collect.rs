@@ -8,10 +8,10 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::Revocations;
+use super::append::Asked;
 use crate::clock::{Times, UnixTime};
 use crate::limits::{CLOCK_DRIFT_MAX, COLLECT_INTERVAL, CUT_OFF_IN_FUTURE_MAX};
 use crate::log::{LogError, PLAUSIBLE_STEP, advance};
-use crate::revocation::Record;
 
 /// Whether a collection may doubt the clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +100,15 @@ impl Revocations {
 
     /// Deletes what has expired, and commits the watermark. None deleted while it pauses.
     pub(in crate::engine) fn collect(&self, times: Times, trust: ClockTrust) -> Result<u64, LogError> {
+        let mut deleted = 0;
+        if self.may_collect(times, trust)? {
+            while self.collect_some(times, COLLECT_MAX, &mut deleted)? {}
+        }
+        Ok(deleted)
+    }
+
+    /// Whether the clock is good enough.
+    fn may_collect(&self, times: Times, trust: ClockTrust) -> Result<bool, LogError> {
         let mut observed = self.observed.lock();
         observed.last = Some(times.boot());
         let pause = self.doubt(&mut observed, times);
@@ -111,70 +120,79 @@ impl Revocations {
         // As long as the log was not read, nothing is known that the clock could be held against.
         let is_unread = trust == ClockTrust::Doubt && self.age(times).is_none();
         if observed.pause.is_some() || is_unread {
-            return Ok(0);
+            return Ok(false);
         }
         if trust == ClockTrust::Confirmed {
             self.log.confirm_time(times.wall(), None)?;
             self.newest.store(times.wall().as_millis(), Ordering::Relaxed);
             observed.offsets.clear();
         }
-        drop(observed);
-        let mut deleted = 0_u64;
-        loop {
-            let collected = self.log.collect(times.wall(), COLLECT_MAX)?;
-            deleted += collected.deleted as u64;
-            self.publish_watermark(collected.watermark);
-            let newest = advance(self.newest(), times.wall());
-            self.newest.store(newest.as_millis(), Ordering::Relaxed);
-            if !collected.more {
-                return Ok(deleted);
-            }
-        }
+        Ok(true)
+    }
+
+    /// Deletes up to `max` of what has expired. True if there may be more.
+    fn collect_some(&self, times: Times, max: usize, deleted: &mut u64) -> Result<bool, LogError> {
+        let collected = self.log.collect(times.wall(), max)?;
+        *deleted += collected.deleted as u64;
+        self.publish_watermark(collected.watermark);
+        let newest = advance(self.newest(), times.wall());
+        self.newest.store(newest.as_millis(), Ordering::Relaxed);
+        Ok(collected.more)
     }
 
     /// Takes over the watermark of a collection that was just made.
     fn publish_watermark(&self, watermark: UnixTime) {
         let mut collections = self.collections.lock();
-        *collections += 1;
+        collections.count += 1;
         let latest = self.bounds.watermark().map_or(watermark, |before| before.max(watermark));
         self.bounds.set_watermark(Some(latest));
-        self.index.collect(latest);
+        self.index.collect(collections.left_out_until(latest));
         drop(collections);
         self.forget_expired_undurable(watermark);
     }
 
-    /// Whether no engine on this log can accept a token of this record any more. Not by the clock alone, which
-    /// may step back: only once the watermark has been committed.
-    pub(in crate::engine) fn has_expired(&self, record: &Record, times: Times) -> bool {
-        let Some(until) = record.keep_until else { return false };
-        let has_passed = || self.watermark().is_some_and(|watermark| until <= watermark);
-        if until <= times.wall() && !has_passed() {
-            // Where that can't be done now, the record is appended: one too many does no harm.
-            if let Err(error) = self.collect(times, ClockTrust::Doubt) {
-                tracing::debug!(%error, "could not collect for a token that has expired");
-            }
+    /// Raises the watermark where a token is to be logged out that has expired by the clock: then no engine on the log can
+    /// accept it any more, also when the clock steps back. Where that can't be done now, the record is appended.
+    pub(super) fn raise_watermark_for(&self, asked: &[Asked]) {
+        let is_behind = |until: UnixTime| self.watermark().is_none_or(|watermark| watermark < until);
+        let has_expired = |one: &&Asked| {
+            one.record.keep_until.is_some_and(|until| until <= one.record.recorded_at && is_behind(until))
+        };
+        let Some(Asked { times, .. }) = asked.iter().filter(has_expired).max_by_key(|one| one.times.wall()) else {
+            return;
+        };
+        let raised = self.may_collect(*times, ClockTrust::Doubt).and_then(|may| match may {
+            true => self.collect_some(*times, 1, &mut 0),
+            false => Ok(false),
+        });
+        if let Err(error) = raised {
+            tracing::debug!(%error, "could not raise the watermark for a token that has expired");
         }
-        has_passed()
     }
 
-    /// The cut-off of a revocation that is made now: not before that of another machine or process.
+    /// The cut-off of a revocation that is made now: behind every token that any engine may have accepted by now, so that it
+    /// goes by the clock that is ahead, where another machine or process has one, and by as much as issuers' may be.
     pub(in crate::engine) fn cut_off_now(&self, now: UnixTime) -> UnixTime {
-        match self.newest() {
-            Some(newest) if newest > now && newest <= now.plus(CUT_OFF_IN_FUTURE_MAX) => newest,
-            Some(_) | None => now,
-        }
+        self.see_clock(now);
+        let seen = UnixTime::from_millis(self.latest_seen.load(Ordering::Relaxed));
+        let near = |time: &UnixTime| *time <= now.plus(CUT_OFF_IN_FUTURE_MAX);
+        let latest = [self.newest(), Some(seen)].into_iter().flatten().filter(near).fold(now, UnixTime::max);
+        latest.plus(self.bounds.allowance().reach(now))
+    }
+
+    /// Notes what the clock reads: a cut-off of now lies behind what was accepted before it was set back a little. One that is
+    /// set back by more was wrong before.
+    pub(in crate::engine) fn see_clock(&self, now: UnixTime) {
+        let _before = self.latest_seen.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |latest| {
+            let is_corrected = now.plus(CUT_OFF_IN_FUTURE_MAX).as_millis() < latest;
+            Some(if is_corrected { now.as_millis() } else { latest.max(now.as_millis()) })
+        });
     }
 
     pub(in crate::engine) fn reset_watermark(&self, times: Times) -> Result<(), LogError> {
-        // Nobody reads what stood there before, and publishes it after this.
-        let _follower = self.follower.lock();
         self.log.confirm_time(times.wall(), Some(times.wall()))?;
-        let mut collections = self.collections.lock();
-        *collections += 1;
-        self.bounds.set_watermark(Some(times.wall()));
-        self.newest.store(times.wall().as_millis(), Ordering::Relaxed);
-        self.index.collect(times.wall());
-        Ok(())
+        // As every other process on the log: what the higher one made up for is read again before the lower one counts.
+        self.follow(times).map(drop)
     }
 
     /// Everything that the log's threads do, once.

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::freshness::Moment;
 use super::{Follower, Revocations};
-use crate::clock::Times;
+use crate::clock::{Times, UnixTime};
 use crate::index::{Batch, Merge};
 use crate::log::{Cursor, LogError, Read, Standing};
 
@@ -45,6 +45,7 @@ impl Revocations {
     /// # Errors
     /// What the log says. Freshness then stays what it was.
     pub(super) fn follow(&self, times: Times) -> Result<Followed, LogError> {
+        self.see_clock(times.wall());
         let mut follower = self.follower.lock();
         let done = self.follow_from(&mut follower, Moment::of(times), &mut |_| ControlFlow::Continue(()));
         drop(follower);
@@ -69,35 +70,48 @@ impl Revocations {
             Read::Unchanged => self.renew(follower, moment).map(|()| Followed::Nothing),
             Read::ToHead { .. } => self.renew(follower, moment).map(|()| Followed::Records(0)),
             Read::Stopped => Err(LogError::CatchUp { waited: self.options.open_timeout }),
-            Read::Rewound => {
-                // Nothing that is held is dropped; what the log has is read beside it.
-                tracing::warn!("the revocation log is not the one that was read before: reading it anew");
-                follower.freshness.forget(&self.freshness);
-                self.went_back.store(true, Ordering::Relaxed);
-                follower.cursor = Cursor::default();
-                self.forget_bound();
-                self.junk.store(0, Ordering::Relaxed);
-                self.head.store(0, Ordering::Relaxed);
-                match self.read_on(follower, tell)? {
-                    Read::ToHead { .. } | Read::Unchanged => self.renew(follower, moment).map(|()| Followed::Anew),
-                    Read::Stopped | Read::Rewound => Err(LogError::CatchUp { waited: self.options.open_timeout }),
-                }
+            Read::Rewound => self.read_anew(follower, moment, tell),
+        }
+    }
+
+    /// Reads everything from the beginning: the log is not the one that was read, or its watermark was taken back.
+    fn read_anew(
+        &self,
+        follower: &mut Follower,
+        moment: Moment,
+        tell: &mut dyn FnMut(u64) -> ControlFlow<()>,
+    ) -> Result<Followed, LogError> {
+        // Nothing that is held is dropped; what the log has is read beside it.
+        tracing::warn!("the revocation log is not the one that was read before: reading it anew");
+        follower.freshness.forget(&self.freshness);
+        self.backed.is_lost();
+        self.forget_bound();
+        // A second time where the log that is there now has a lower watermark than the one before.
+        for _ in 0..2 {
+            follower.cursor = Cursor::default();
+            self.junk.store(0, Ordering::Relaxed);
+            self.head.store(0, Ordering::Relaxed);
+            match self.read_on(follower, tell)? {
+                Read::ToHead { .. } | Read::Unchanged => return self.renew(follower, moment).map(|()| Followed::Anew),
+                Read::Rewound => {}
+                Read::Stopped => break,
             }
         }
+        Err(LogError::CatchUp { waited: self.options.open_timeout })
     }
 
     /// The log was read to its head: that is as fresh as the log is known to be the one that others write to.
     fn renew(&self, follower: &mut Follower, moment: Moment) -> Result<(), LogError> {
         match self.log.standing() {
             Standing::Proven => {
-                follower.freshness.renew(&self.freshness, moment);
+                follower.freshness.renew(&self.freshness, moment, self.watermark());
                 Ok(())
             }
             Standing::Pending => Ok(()),
             Standing::Unproven(error) => Err(error),
             Standing::Copied { at, error } => {
                 if let Some(moment) = Moment::earlier(Times::now(), at) {
-                    follower.freshness.renew(&self.freshness, moment);
+                    follower.freshness.renew(&self.freshness, moment, self.watermark());
                 }
                 Err(error)
             }
@@ -113,12 +127,15 @@ impl Revocations {
     /// Reads from where the follower stands to the head. Few records go through the recent set at once;
     /// many are built into segments by a second thread while they are read.
     fn read_on(&self, follower: &mut Follower, tell: &mut dyn FnMut(u64) -> ControlFlow<()>) -> Result<Read, LogError> {
-        let collections = *self.collections.lock();
+        let (collections, start) = (self.collections.lock().count, follower.cursor);
         let (mut count, mut batch) = (0_u64, Batch::default());
         let read = std::thread::scope(|scope| {
             let mut builder = None;
             let read = self.log.read(follower.cursor, &mut |record| {
                 count += 1;
+                if count == 1 {
+                    self.backed.is_reading();
+                }
                 self.index.put(&mut batch, &record);
                 if batch.len() >= BATCH_MAX {
                     let sender = builder.get_or_insert_with(|| {
@@ -143,10 +160,14 @@ impl Revocations {
             false => self.index.insert_all(batch),
         };
         if let Read::ToHead { cursor, facts, junk, unknown_kinds } = read {
+            if self.is_taken_back(facts.watermark, start, collections) {
+                return Ok(Read::Rewound);
+            }
             follower.cursor = cursor;
             self.head.fetch_max(cursor.position, Ordering::Relaxed);
             self.applied.store(cursor.position, Ordering::Relaxed);
             self.learn(facts, collections);
+            self.backed.has_read(cursor, facts.generation);
             self.junk.fetch_add(junk, Ordering::Relaxed);
             follower.freshness.add_unknown_kinds(&self.freshness, unknown_kinds);
         }
@@ -154,6 +175,21 @@ impl Revocations {
             self.signal.wake_merger();
         }
         Ok(read)
+    }
+
+    /// Whether the watermark was taken back, and the log must be read anew before it is believed: the index may have left out
+    /// what it made up for, and the log may still have that.
+    fn is_taken_back(&self, watermark: Option<UnixTime>, start: Cursor, collections: u64) -> bool {
+        let mut state = self.collections.lock();
+        let is_lower = watermark < self.bounds.watermark() && state.count == collections;
+        let is_read_anew = start.position == 0 && state.lowered_to.is_some_and(|lowered| lowered <= watermark);
+        if !is_lower || is_read_anew {
+            return false;
+        }
+        // From now on, and until it is believed, nothing is left out that counts by the lower one.
+        state.lowered_to = Some(watermark);
+        self.index.collect(watermark.unwrap_or_default());
+        true
     }
 
     /// Reads the log for the first time, within the time that opening may take.

@@ -11,7 +11,7 @@ use crate::index::Look;
 use crate::verdict::Unknown;
 
 /// When the log was last read to its head, by three clocks, and what of it is not understood: published as one.
-pub(super) struct Freshness(Stamp<4>);
+pub(super) struct Freshness(Stamp<5>);
 
 /// The one that says how fresh the index is: whoever reads the log.
 pub(super) struct FreshnessWriter {
@@ -31,16 +31,18 @@ struct Reading {
     wall: i64,
     /// How many records there are of kinds that only a newer signoff understands.
     unknown_kinds: u64,
+    /// The watermark that held then, in milliseconds: a view may lack what that makes up for. Zero where there was none.
+    watermark: i64,
 }
 
 impl Reading {
-    fn words(self) -> [u64; 4] {
-        [self.boot, self.uptime, self.wall.cast_unsigned(), self.unknown_kinds]
+    fn words(self) -> [u64; 5] {
+        [self.boot, self.uptime, self.wall.cast_unsigned(), self.unknown_kinds, self.watermark.cast_unsigned()]
     }
 
     #[inline]
-    fn of([boot, uptime, wall, unknown_kinds]: [u64; 4]) -> Self {
-        Self { boot, uptime, wall: wall.cast_signed(), unknown_kinds }
+    fn of([boot, uptime, wall, unknown_kinds, watermark]: [u64; 5]) -> Self {
+        Self { boot, uptime, wall: wall.cast_signed(), unknown_kinds, watermark: watermark.cast_signed() }
     }
 }
 
@@ -76,9 +78,15 @@ impl Moment {
 
 impl FreshnessWriter {
     /// Notes that everything that was in the log at this moment is in the index, and how much of it is not understood.
-    pub(super) fn renew(&mut self, freshness: &Freshness, Moment { boot, uptime, wall }: Moment) {
+    pub(super) fn renew(
+        &mut self,
+        freshness: &Freshness,
+        Moment { boot, uptime, wall }: Moment,
+        watermark: Option<UnixTime>,
+    ) {
         let unknown_kinds = self.published.unknown_kinds;
-        self.publish(freshness, Reading { boot: boot.max(1), uptime, wall, unknown_kinds });
+        let watermark = watermark.map_or(0, UnixTime::as_millis);
+        self.publish(freshness, Reading { boot: boot.max(1), uptime, wall, unknown_kinds, watermark });
     }
 
     /// Notes that there are more records that are not understood.
@@ -91,7 +99,7 @@ impl FreshnessWriter {
 
     /// Notes that what is in the log is not known any more.
     pub(super) fn forget(&mut self, freshness: &Freshness) {
-        self.publish(freshness, Reading::default());
+        self.publish(freshness, Reading { watermark: self.published.watermark, ..Reading::default() });
     }
 
     fn publish(&mut self, freshness: &Freshness, reading: Reading) {
@@ -128,6 +136,14 @@ impl Freshness {
 #[inline]
 pub(super) fn unknown(look: &Look<'_, AsOf>, clock: Clock, max: Duration) -> Option<Unknown> {
     look.as_of().0.unknown(clock, max)
+}
+
+impl AsOf {
+    /// The watermark that held then. One that was taken back since still makes up for what a view of that time may lack.
+    #[inline]
+    pub(super) fn watermark(&self) -> UnixTime {
+        UnixTime::from_millis(self.0.watermark)
+    }
 }
 
 impl Reading {

@@ -3,6 +3,7 @@
 //! The log is the truth, the index a view of it. Everything that writes to either is in this folder.
 
 mod append;
+mod backed;
 mod bounds;
 mod collect;
 mod follow;
@@ -13,7 +14,7 @@ mod threads;
 mod ticket;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 pub use collect::{ClockTrust, CollectionPause, Compaction};
@@ -21,21 +22,25 @@ pub use follow::Progress;
 pub use open::{Log, OnUnknown, Threads};
 pub use ticket::Revoking;
 
+pub(super) use append::Asked;
 pub(super) use threads::Workers;
 
 use super::accepted::{Cleared, WhyUnknown};
 use super::snapshot::Ahead;
 use crate::clock::{Clock, Times, UnixTime};
-use crate::index::{Held, Index, Look, Probes, Screened, Traits};
+use crate::index::{Earlier, Held, Index, KeptUntil, Look, Probes, Screened, Traits};
 use crate::keys::crypto;
-use crate::log::{Cursor, Facts, LogError, RevocationLog};
-use crate::policy::Texts;
+use crate::limits::KNOWN_CUT_OFF_MAX;
+use crate::log::{Cursor, Facts, LogError, RevocationLog, behind};
 use crate::policy::claims::Claims;
 use crate::policy::texts::Span;
+use crate::policy::{self, Texts};
+use crate::revocation::{Record, Scope};
 use crate::sync::Mutex;
 use crate::token::guess::{Guess, Place};
 use crate::verdict::{Denied, Reject, Unknown};
 use append::Queue;
+use backed::Backed;
 use bounds::Bounds;
 use collect::Observed;
 use freshness::{AsOf, Freshness, FreshnessWriter};
@@ -51,6 +56,8 @@ pub(super) struct Revocations {
     bounds: Bounds,
     /// Milliseconds; `i64::MIN` where there is none.
     newest: AtomicI64,
+    /// The latest that the clock was seen to read, in milliseconds.
+    latest_seen: AtomicI64,
     junk: AtomicU64,
     /// The highest position that was seen in the log, and the one up to which the index has it.
     head: AtomicI64,
@@ -60,10 +67,9 @@ pub(super) struct Revocations {
     follower: Mutex<Follower>,
     queue: Queue,
     observed: Mutex<Observed>,
-    /// How often a watermark was set here. Held while one is published.
-    collections: Mutex<u64>,
-    /// The log lacked once what had been read from it, so that what is held may not be in it.
-    went_back: AtomicBool,
+    /// Held while a watermark is published.
+    collections: Mutex<Collections>,
+    backed: Backed,
     fault: Mutex<Option<LogError>>,
     signal: threads::Signal,
 }
@@ -94,6 +100,22 @@ impl<'p> Ahead<'p> for Option<Foresight<'_, 'p>> {
     }
 }
 
+/// What is known of the watermarks that were set.
+#[derive(Default)]
+struct Collections {
+    /// How often one was set here.
+    count: u64,
+    /// What it was taken back to, while the log is read anew before that is believed.
+    lowered_to: Option<Option<UnixTime>>,
+}
+
+impl Collections {
+    /// Until when the index may leave out what is kept.
+    fn left_out_until(&self, watermark: UnixTime) -> UnixTime {
+        self.lowered_to.map_or(watermark, |lowered| watermark.min(lowered.unwrap_or_default()))
+    }
+}
+
 /// Where following stands.
 struct Follower {
     cursor: Cursor,
@@ -104,13 +126,15 @@ impl Revocations {
     /// Takes over what the log says of itself. `collections` is how many of ours there had been when the read
     /// began: a watermark that was read before one of them must not take back what it has set.
     fn learn(&self, facts: Facts, collections: u64) {
-        let current = self.collections.lock();
+        let mut current = self.collections.lock();
         self.bounds.set_longest_lifetime(facts.longest_lifetime);
+        self.bounds.set_allowance(facts.allowance.unwrap_or_default());
         let watermark =
-            if *current == collections { facts.watermark } else { facts.watermark.max(self.bounds.watermark()) };
+            if current.count == collections { facts.watermark } else { facts.watermark.max(self.bounds.watermark()) };
         self.bounds.set_watermark(watermark);
+        current.lowered_to = current.lowered_to.filter(|_| current.count != collections);
         if let Some(watermark) = watermark {
-            self.index.collect(watermark);
+            self.index.collect(current.left_out_until(watermark));
         }
         drop(current);
         self.newest.store(facts.newest.map_or(i64::MIN, UnixTime::as_millis), Ordering::Relaxed);
@@ -136,8 +160,31 @@ impl Revocations {
     }
 
     /// What the log itself asks of a token; see [`Bounds`].
-    pub(super) fn judge(&self, look: &Seen<'_>, claims: &Claims, leeway: Duration) -> Result<(), Reject> {
-        self.bounds.judge(look, claims, leeway)
+    pub(super) fn judge(&self, look: &Seen<'_>, claims: &Claims, at: (UnixTime, Duration)) -> Result<(), Reject> {
+        self.bounds.judge(look, claims, at)
+    }
+
+    /// How far ahead of the clock an `iat` may lie.
+    #[inline]
+    pub(super) fn issued_in_future_max(&self) -> policy::Ahead {
+        self.bounds.issued_in_future_max()
+    }
+
+    /// Puts a cut-off of now behind those that are held of the same tokens, and keeps it at least as long.
+    pub(super) fn place_behind(&self, record: &mut Record) {
+        let earlier = self.lengthen(record);
+        record.issued_before = record.issued_before.max(earlier.latest.map(|latest| behind(latest, record)));
+    }
+
+    /// Keeps a cut-off at least as long as those of the same tokens, so that the latest is never the first to be collected.
+    pub(super) fn lengthen(&self, record: &mut Record) -> Earlier {
+        let earlier = self.index.earlier(&record.borrow());
+        record.keep_until = match (record.keep_until, earlier.kept) {
+            (Some(_), Some(KeptUntil::ForEver)) | (None, _) => None,
+            (Some(own), Some(KeptUntil::Time(held))) => Some(own.max(held)),
+            (Some(own), None) => Some(own),
+        };
+        earlier
     }
 
     /// Whether a record that was seen means the token.
@@ -172,15 +219,34 @@ impl Revocations {
         (clock, now, leeway): (Clock, UnixTime, Duration),
         probes: &mut Probes,
     ) -> Result<Cleared, Denied> {
-        self.bounds.judge(look, claims, leeway)?;
+        self.bounds.judge(look, claims, (now, leeway))?;
         let traits = traits(claims, texts);
         let proof = match self.index.screen(look, &traits, || crypto::sha256(signing_input), probes) {
-            Screened::Revoked(scope) => return Err(Reject::Revoked { scope }.into()),
             Screened::NotRevoked(proof) => proof,
+            Screened::Revoked(scope) => return Err(Reject::Revoked { scope }.into()),
+            Screened::CutOff(scope) => {
+                let latest = self.index.latest_cut_off(look, &traits).unwrap_or(now);
+                return Err(Self::cut_off(scope, latest, claims.iat(), now).into());
+            }
         };
         match self.unknown(look, clock) {
             None => Ok(Cleared::NotRevoked(proof)),
             Some(unknown) => self.allow(unknown, claims, now),
+        }
+    }
+
+    /// What is said of a token that was issued before a cut-off: whether it may have been issued after the log-out that the
+    /// cut-off was made for, and from when on a new one is good.
+    #[cold]
+    fn cut_off(scope: Scope, latest: UnixTime, iat: Option<UnixTime>, now: UnixTime) -> Reject {
+        // Of an `iat` in whole seconds, the first that lies behind it.
+        let good_from = UnixTime::from_secs(latest.as_secs() + 1);
+        match iat {
+            // As far ahead as a cut-off is written that such a token may have been issued behind; and `iat` may lack its fraction.
+            Some(iat) if now < good_from && iat.plus(KNOWN_CUT_OFF_MAX) > latest => {
+                Reject::TooSoon { scope, good_from, now }
+            }
+            Some(_) | None => Reject::Revoked { scope },
         }
     }
 
@@ -244,6 +310,7 @@ pub(super) fn traits<'a>(claims: &Claims, texts: Texts<'a>) -> Traits<'a> {
         sub: text(claims.sub()),
         iss: text(claims.iss()),
         iat: claims.iat(),
+        knowing: claims.known_cut_off(),
     }
 }
 

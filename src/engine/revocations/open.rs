@@ -2,21 +2,24 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
+use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::time::Duration;
 
 use super::append::Queue;
+use super::backed::Backed;
 use super::bounds::Bounds;
 use super::collect::Observed;
 use super::follow::Progress;
 use super::freshness::Freshness;
 use super::threads::Signal;
 use super::{Follower, Revocations};
-use crate::error::Error;
+use crate::clock::Times;
+use crate::error::{Error, PolicyError};
 use crate::index::{Filtering, Index};
 use crate::keys::crypto;
-use crate::limits::{APPEND_TIMEOUT, MAX_STALENESS, MAX_STALENESS_REMOTE, OPEN_TIMEOUT};
+use crate::limits::{APPEND_TIMEOUT, ISSUED_IN_FUTURE_CEILING, MAX_STALENESS, MAX_STALENESS_REMOTE, OPEN_TIMEOUT};
 use crate::log::{Create, Cursor, LogError, MemoryLog, OnOutage, Origin, RevocationLog};
+use crate::policy::ISSUED_IN_FUTURE_FAULT;
 use crate::revocation::Salt;
 use crate::sync::Mutex;
 use crate::token::guess::Guess;
@@ -59,6 +62,7 @@ pub struct Log {
     source: Source,
     options: Options,
     longest_lifetime: Option<Duration>,
+    issued_in_future_max: Option<Duration>,
     max_staleness: Option<Duration>,
     /// What was asked for that this kind of log has not.
     misplaced: Option<&'static str>,
@@ -103,7 +107,8 @@ impl Log {
             start: Start::CaughtUp,
             filtering: Filtering::On,
         };
-        Self { source, options, longest_lifetime: None, max_staleness: None, misplaced: None }
+        let (longest_lifetime, issued_in_future_max, max_staleness, misplaced) = (None, None, None, None);
+        Self { source, options, longest_lifetime, issued_in_future_max, max_staleness, misplaced }
     }
 
     /// A log that ends with the process: after a restart every token that was logged out is good again.
@@ -197,6 +202,18 @@ impl Log {
         self
     }
 
+    /// How far ahead of the clock the `iat` of a token may lie: how far issuers' clocks may run ahead. Stored with the log, and
+    /// held against every token by every engine on it. 5 s unless set, at most 60 s; it can be set and lowered, never raised.
+    ///
+    /// A log-out everywhere reaches as far ahead, so that no token lives on that was issued by a clock ahead of this one. Who
+    /// logs in again within that time through another signer than [`Engine::sign`](crate::Engine::sign) is refused, and told until
+    /// when. Where nobody else signs, 1 s is recommended.
+    #[must_use]
+    pub fn issued_in_future_max(mut self, allowed: Duration) -> Self {
+        self.issued_in_future_max = Some(allowed);
+        self
+    }
+
     /// How long ago the log may have been read to its end. 10 s unless set, 30 s on Redis.
     #[must_use]
     pub fn max_staleness(mut self, max: Duration) -> Self {
@@ -260,9 +277,15 @@ impl Log {
                 LogError::Url { fault: format!("{what} goes with a log on Redis alone, and this is none") }.into()
             );
         }
+        if self.issued_in_future_max.is_some_and(|allowed| allowed > ISSUED_IN_FUTURE_CEILING) {
+            return Err(PolicyError { option: "issued_in_future_max", fault: ISSUED_IN_FUTURE_FAULT }.into());
+        }
         let (log, origin) = self.source.open(&options)?;
         if let Some(lifetime) = self.longest_lifetime {
             log.set_longest_lifetime(lifetime)?;
+        }
+        if let Some(allowed) = self.issued_in_future_max {
+            log.set_allowance(allowed, Times::now().wall())?;
         }
         let (freshness, writer) = Freshness::never();
         let revocations = Revocations {
@@ -274,6 +297,7 @@ impl Log {
             freshness,
             bounds: Bounds::none(),
             newest: AtomicI64::new(i64::MIN),
+            latest_seen: AtomicI64::new(i64::MIN),
             junk: AtomicU64::new(0),
             head: AtomicI64::new(0),
             applied: AtomicI64::new(0),
@@ -281,8 +305,8 @@ impl Log {
             follower: Mutex::new(Follower { cursor: Cursor::default(), freshness: writer }),
             queue: Queue::default(),
             observed: Mutex::new(Observed::default()),
-            collections: Mutex::new(0),
-            went_back: AtomicBool::new(false),
+            collections: Mutex::default(),
+            backed: Backed::default(),
             fault: Mutex::new(None),
             signal: Signal::default(),
         };

@@ -1,8 +1,8 @@
--- ARGV: identity, watermark, newest, longest lifetime, the batch's tag, the plausible step, how many times and how many records;
+-- ARGV: identity, watermark, newest, longest lifetime, allowance, the batch's tag, the plausible step, how many times and how many records;
 -- then the times, each once, and the texts of the records.
-begin(ARGV[1], ARGV[2], ARGV[3], ARGV[4])
+begin(ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5])
 note_losses()
-local tag, step, times, count = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
+local tag, step, times, count = ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
 local last, newest = highest(), number('newest')
 if last + count > POSITION_MAX then return {0, 0} end
 local behind = '0'
@@ -11,8 +11,8 @@ for _, entry in ipairs(redis.call('XREVRANGE', stream, '+', '-', 'COUNT', '1')) 
 end
 local first = last + 1
 if number('count') == 0 then put('first', first) end
-for at = 9, 8 + times do newest = advance(newest, tonumber(ARGV[at]), step) end
-for at = 9 + times, 8 + times + count do
+for at = 10, 9 + times do newest = advance(newest, tonumber(ARGV[at]), step) end
+for at = 10 + times, 9 + times + count do
   last = last + 1
   redis.call('XADD', stream, string.format('%.0f-0', last), 'batch', tag, 'record', ARGV[at])
 end

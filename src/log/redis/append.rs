@@ -9,7 +9,9 @@ use redis::Value;
 
 use super::confirm::WAIT_AGAIN;
 use super::{RedisLog, entry, link, millis, script};
-use crate::log::{Appended, Cursor, Follows, LogError, OnOutage, PLAUSIBLE_STEP};
+use crate::log::{
+    Appended, Backing, Committed, Cursor, Fate, Follows, Held, LogError, Moment, OnOutage, PLAUSIBLE_STEP, Proposal,
+};
 use crate::revocation::Record;
 
 /// For how long an append looks for a server that can't be reached.
@@ -114,7 +116,29 @@ impl Unseen {
 }
 
 impl RedisLog {
-    pub(super) fn append_records(&self, records: &[Record]) -> Result<Appended, LogError> {
+    pub(super) fn commit_proposals(&self, proposals: &mut [Proposal], backing: Backing) -> Result<Committed, LogError> {
+        // The server is asked only where its answer can spare an append, or says what a cut-off of now has to lie behind.
+        let may_be_spared = |one: &Proposal| match one.held {
+            _ if one.moment == Moment::Now => true,
+            Held::Unasked => false,
+            Held::Yes => true,
+            Held::No => one.record.keep_until.is_some_and(|until| until <= one.record.recorded_at),
+        };
+        let (ground, unread) = match proposals.iter().any(may_be_spared) {
+            true => self.ground(backing),
+            false => (self.no_ground(), Vec::new()),
+        };
+        let fates: Vec<_> = proposals.iter().map(|proposal| proposal.fate(&ground)).collect();
+        proposals.iter_mut().for_each(|proposal| proposal.move_behind(&ground.facts, &unread));
+        let to_append = proposals.iter().zip(&fates).filter(|(_, fate)| **fate == Fate::Appended);
+        let records: Vec<_> = to_append.map(|(proposal, _)| proposal.record.clone()).collect();
+        let appended = if records.is_empty() { None } else { Some(self.append_records(&records)?) };
+        // Where nothing was asked, nothing has changed that is known of.
+        let (generation, is_backing) = (backing.generation, backing.generation.is_some());
+        Ok(Committed { appended, fates, generation, is_backing })
+    }
+
+    fn append_records(&self, records: &[Record]) -> Result<Appended, LogError> {
         let texts: Arc<[Box<str>]> = records.iter().map(entry::write).collect();
         let times = records.iter().map(|record| record.recorded_at.as_millis()).collect();
         // Where it is kept meanwhile, nobody need wait for a server to come back.

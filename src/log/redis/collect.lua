@@ -22,7 +22,7 @@ local gone, front, through = 0, 0, 0
 for _, entry in ipairs(entries) do
   if entry[1] == newest[1] then break end
   local record, keep_until = read(entry)
-  local is_gone = not record or (keep_until and keep_until <= watermark)
+  local is_gone = not record or (keep_until and keep_until <= now)
   chunk[#chunk + 1] = {entry = entry, live = not is_gone, record = record}
   if is_gone then gone = gone + 1 end
   if is_gone and front == #chunk - 1 then front = #chunk end

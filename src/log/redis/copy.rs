@@ -253,6 +253,8 @@ impl RedisLog {
             let (kept_through, texts) = (file.last()?, unsent_texts(file)?);
             let (copied, read) = file.load(visit)?;
             let Read::ToHead { facts, junk, unknown_kinds, .. } = read else { return Ok(read) };
+            // The file's own generation says nothing of the log.
+            let facts = Facts { generation: None, ..facts };
             let copying = &mut reader.copying;
             (copying.kept_through, copying.unsent.texts) = (kept_through, Some(texts));
             (copying.from, copying.is_loaded) = (Some(copied.cursor), true);

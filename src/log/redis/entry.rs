@@ -141,7 +141,7 @@ impl Parsed<'_> {
     pub(super) fn record(&self) -> Result<RecordRef<'_>, NoRecord> {
         let Written(scope, value, issuer, _, _, before, keep, _) = self.0.as_ref().map_err(|no_record| *no_record)?;
         let (issued_before, keep_until) = (before.map(UnixTime::from_millis), self.keep_until());
-        let keep = keep.clone().unwrap_or_default();
+        let keep = keep.iter().flatten().map(|id| Cow::Owned(id.clone())).collect();
         Parts { scope, value, issuer, issued_before, keep, keep_until }.parse()
     }
 

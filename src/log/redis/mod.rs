@@ -27,10 +27,10 @@ use redis::{Cmd, Connection, Value};
 
 use super::copy::LogCopy;
 use super::{
-    Appended, Collected, Create, Cursor, Facts, LogError, OnOutage, Origin, Page, Read, RevocationLog, Standing, Visit,
+    Allowance, Backing, Collected, Committed, Create, Cursor, Facts, LogError, OnOutage, Origin, Page, Proposal, Read,
+    RevocationLog, Standing, Visit,
 };
 use crate::clock::UnixTime;
-use crate::revocation::Record;
 use crate::sync::Mutex;
 use append::Unseen;
 use entry::Entry;
@@ -57,13 +57,20 @@ pub(crate) struct Opening<'p> {
     pub(crate) on_outage: Option<OnOutage>,
 }
 
+/// The longest lifetime, and how far ahead of the clock an `iat` may lie.
+#[derive(Clone, Copy, Default)]
+struct Promised {
+    longest_lifetime: Option<Duration>,
+    allowance: Option<(Duration, UnixTime)>,
+}
+
 pub(crate) struct RedisLog {
     place: Arc<Place>,
     create: Create,
     /// Whether the log was found, or made, since this was opened.
     begun: AtomicBool,
-    /// The longest lifetime that the log is to be told when it is there.
-    promised: Mutex<Option<Duration>>,
+    /// What the log is to be told when it is there.
+    promised: Mutex<Promised>,
     copy: Option<Box<dyn LogCopy>>,
     /// Whether the copy follows the log. What it doesn't get is held in memory.
     copies: AtomicBool,
@@ -150,9 +157,14 @@ impl RedisLog {
 
     /// Tells the log what it was to be told when it is there. It is not read before.
     fn keep_promise(&self) -> Result<(), LogError> {
-        let Some(lifetime) = *self.promised.lock() else { return Ok(()) };
-        self.state_longest_lifetime(lifetime)?;
-        *self.promised.lock() = None;
+        let promised = *self.promised.lock();
+        if let Some(lifetime) = promised.longest_lifetime {
+            self.state_longest_lifetime(lifetime)?;
+        }
+        if let Some((max, now)) = promised.allowance {
+            self.state_allowance(max, now)?;
+        }
+        *self.promised.lock() = Promised::default();
         Ok(())
     }
 
@@ -237,10 +249,30 @@ impl RedisLog {
         refuse_raised(Some(Duration::from_millis(stored)), lifetime)
     }
 
+    fn state_allowance(&self, max: Duration, now: UnixTime) -> Result<(), LogError> {
+        let mut held = String::new();
+        loop {
+            let stated = Allowance::stated(Allowance::parse(&held), max, now);
+            let stated = stated.map_err(|stored| LogError::AllowanceRaised { stored, asked: max })?.to_string();
+            let mut command = self.script(script::ALLOWANCE);
+            command.arg(&held).arg(&stated);
+            let now_held: String = self.writer.with(Duration::ZERO, |connection, _| command.query(connection))?;
+            if now_held == stated {
+                return Ok(());
+            }
+            held = now_held;
+        }
+    }
+
     /// What the log says of itself, with what it has not been told yet.
     fn with_promised(&self, facts: Facts) -> Facts {
         let promised = *self.promised.lock();
-        Facts { longest_lifetime: shorter(facts.longest_lifetime, promised), ..facts }
+        let allowance = promised.allowance.and_then(|(max, now)| Allowance::stated(facts.allowance, max, now).ok());
+        Facts {
+            longest_lifetime: shorter(facts.longest_lifetime, promised.longest_lifetime),
+            allowance: allowance.or(facts.allowance),
+            ..facts
+        }
     }
 }
 
@@ -263,6 +295,7 @@ fn add_facts(command: &mut Cmd, facts: Facts) {
     command.arg(text(facts.watermark.map(|time| time.as_millis().to_string())));
     command.arg(text(facts.newest.map(|time| time.as_millis().to_string())));
     command.arg(text(facts.longest_lifetime.map(|lifetime| millis(lifetime).to_string())));
+    command.arg(text(facts.allowance.map(|allowance| allowance.to_string())));
 }
 
 fn list(value: &Value) -> &[Value] {
@@ -321,8 +354,8 @@ impl RevocationLog for RedisLog {
         self.has_news(after)
     }
 
-    fn append(&self, records: &[Record]) -> Result<Appended, LogError> {
-        self.append_records(records)
+    fn commit(&self, proposals: &mut [Proposal], backing: Backing) -> Result<Committed, LogError> {
+        self.commit_proposals(proposals, backing)
     }
 
     fn read(&self, after: Cursor, visit: Visit<'_>) -> Result<Read, LogError> {
@@ -362,7 +395,7 @@ impl RevocationLog for RedisLog {
     fn collect(&self, now: UnixTime, max: usize) -> Result<Collected, LogError> {
         let mut collected = self.collect_expired(now, max)?;
         if let Some(copy) = &self.copy {
-            match copy.collect(collected.watermark, max) {
+            match copy.collect(now, max) {
                 Ok(more) => collected.more |= more,
                 Err(error) => tracing::warn!(%error, "degraded: the local file of the revocation log can't be written"),
             }
@@ -384,7 +417,17 @@ impl RevocationLog for RedisLog {
         if self.begun.load(Ordering::Acquire) {
             return self.state_longest_lifetime(lifetime);
         }
-        *self.promised.lock() = Some(lifetime);
+        self.promised.lock().longest_lifetime = Some(lifetime);
+        Ok(())
+    }
+
+    fn set_allowance(&self, max: Duration, now: UnixTime) -> Result<(), LogError> {
+        let raised = |stored| LogError::AllowanceRaised { stored, asked: max };
+        Allowance::stated(self.last_facts.lock().allowance, max, now).map_err(raised)?;
+        if self.begun.load(Ordering::Acquire) {
+            return self.state_allowance(max, now);
+        }
+        self.promised.lock().allowance = Some((max, now));
         Ok(())
     }
 

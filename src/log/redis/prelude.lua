@@ -28,19 +28,20 @@ local function contents()
   return 0, highest() + 1
 end
 -- States facts, those that are given.
-local function state(watermark, newest, longest)
+local function state(watermark, newest, longest, allowance)
   if watermark ~= '' then redis.call('HSET', facts, 'watermark', watermark) end
   if newest ~= '' then redis.call('HSET', facts, 'newest', newest) end
   if longest ~= '' then redis.call('HSET', facts, 'longest_lifetime', longest) end
+  if allowance ~= '' then redis.call('HSET', facts, 'issued_in_future_max', allowance) end
 end
 -- Makes the log where there is none, with what is known of an earlier one.
-local function begin(identity, watermark, newest, longest)
+local function begin(identity, watermark, newest, longest, allowance)
   if redis.call('HEXISTS', facts, 'identity') == 1 then return 0 end
   local length, first = contents()
   redis.call('HSET', facts, 'identity', identity, 'format', '100', 'losses', '0', 'last', '0')
   put('count', length)
   put('first', first)
-  state(watermark, newest, longest)
+  state(watermark, newest, longest, allowance)
   return 1
 end
 -- Notes what somebody else has taken from the stream, so that every node puts back what it holds.

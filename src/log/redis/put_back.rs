@@ -7,7 +7,7 @@ use super::append::Patience;
 use super::read::Reader;
 use super::{RedisLog, add_facts, entry, millis, script, shorter};
 use crate::clock::UnixTime;
-use crate::log::{Cursor, Facts, LogError, Standing};
+use crate::log::{Allowance, Cursor, Facts, LogError, Standing};
 
 /// Within what time the nodes put back what was lost: each at a moment of its own, so that it sees what others did before.
 const WITHIN: Duration = Duration::from_millis(500);
@@ -29,6 +29,8 @@ impl RedisLog {
             watermark: before.watermark.max(facts.watermark),
             newest: facts.newest.or(before.newest),
             longest_lifetime: shorter(before.longest_lifetime, facts.longest_lifetime),
+            allowance: Allowance::smaller(before.allowance, facts.allowance),
+            generation: facts.generation,
         };
         if stated != facts {
             *self.last_facts.lock() = stated;

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,7 @@ use super::entry::Entry;
 use super::{POSITION_MAX, RedisLog, behind, first, list, millis, script};
 use crate::clock::{Times, UnixTime};
 use crate::log::written::NoRecord;
-use crate::log::{Cursor, Facts, LogError, Read, Standing, Visit};
+use crate::log::{Allowance, Backing, Cursor, Facts, Ground, LogError, Read, Standing, Unread, Visit};
 
 /// How many entries one answer has at most.
 const READ_MAX: usize = 10_000;
@@ -79,6 +80,13 @@ impl Known {
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (identity, losses) = text.split_once(' ')?;
         Some(Self { identity: identity.to_owned(), losses: losses.parse().ok()? })
+    }
+
+    /// A number that is another one for another log, and after losses.
+    fn generation(&self) -> i64 {
+        let mut hasher = DefaultHasher::new();
+        self.identity.hash(&mut hasher);
+        hasher.finish().cast_signed().wrapping_add(self.losses)
     }
 }
 
@@ -230,8 +238,17 @@ impl RedisLog {
     }
 
     pub(super) fn ask(&self, connection: &mut Connection, after: i64) -> RedisResult<Answer> {
-        const FACTS: [&str; 8] =
-            ["identity", "losses", "format", "watermark", "newest", "longest_lifetime", "count", "first"];
+        const FACTS: [&str; 9] = [
+            "identity",
+            "losses",
+            "format",
+            "watermark",
+            "newest",
+            "longest_lifetime",
+            "count",
+            "first",
+            "issued_in_future_max",
+        ];
         let mut pipeline = redis::pipe();
         pipeline.atomic();
         pipeline.cmd("HMGET").arg(&self.facts).arg(&FACTS);
@@ -245,10 +262,13 @@ impl RedisLog {
         let number = |at| text(at).and_then(|text| text.parse::<i64>().ok());
         let time = |at| number(at).map(UnixTime::from_millis);
         let longest_lifetime = number(5).and_then(|millis| u64::try_from(millis).ok()).map(Duration::from_millis);
+        let known = text(0).map(|identity| Known { identity, losses: number(1).unwrap_or(0) });
+        let allowance = text(8).and_then(|text| Allowance::parse(&text));
+        let generation = known.as_ref().map(Known::generation);
         Ok(Answer {
-            known: text(0).map(|identity| Known { identity, losses: number(1).unwrap_or(0) }),
+            known,
             format: number(2).unwrap_or(100),
-            facts: Facts { watermark: time(3), newest: time(4), longest_lifetime },
+            facts: Facts { watermark: time(3), newest: time(4), longest_lifetime, allowance, generation },
             count: number(6).unwrap_or(0),
             first: number(7).unwrap_or(0),
             length,
@@ -256,6 +276,35 @@ impl RedisLog {
             front,
             entries,
         })
+    }
+
+    /// How the log stands now, on the server that is written to: by a proof that as many copies as are asked for have all that
+    /// it holds, and then a look at it; and the cut-offs behind what was read of it, up to as many entries as one answer has. Where
+    /// that fails it backs nothing.
+    pub(super) fn ground(&self, backing: Backing) -> (Ground, Vec<Unread>) {
+        let asked = self.writer.with(self.place.wait, |connection, _| {
+            let is_proven = self.make_sure(connection, self.place.wait)? == Standing::Proven;
+            let read = self.ask(connection, backing.read.position)?;
+            let appended = self.ask(connection, backing.appended.position)?;
+            let is_same = |answer: &Answer| backing.is_of(answer.facts.generation) && !answer.lacks_some();
+            let is_known = read.knows(backing.read) && appended.knows(backing.appended);
+            let is_backing = is_proven && is_same(&read) && is_same(&appended) && is_known;
+            let unread = list(&read.entries).iter().filter_map(Entry::read).filter_map(|entry| entry.parse().whole());
+            let unread: Vec<_> = unread.filter_map(|record| Unread::of(&record)).collect();
+            Ok((Ground { is_backing, facts: appended.facts }, unread))
+        });
+        // What is kept in the file is not in the log yet.
+        let has_kept =
+            || self.copy.as_ref().is_some_and(|copy| copy.unsent(0, 1).map_or(true, |kept| !kept.is_empty()));
+        match asked {
+            Ok((ground, unread)) => (Ground { is_backing: ground.is_backing && !has_kept(), ..ground }, unread),
+            Err(_) => (self.no_ground(), Vec::new()),
+        }
+    }
+
+    /// Where nothing was asked: what the log said last, which backs nothing.
+    pub(super) fn no_ground(&self) -> Ground {
+        Ground { is_backing: false, facts: Facts { watermark: None, ..*self.last_facts.lock() } }
     }
 
     fn read_on(
@@ -319,7 +368,8 @@ impl RedisLog {
                 {
                     held.forget_until(watermark);
                 }
-                let is_news = reader.seen.replace(facts) != Some(facts) || cursor != after;
+                // Whoever starts anew is told of the head, also where there is nothing.
+                let is_news = reader.seen.replace(facts) != Some(facts) || cursor != after || after.position == 0;
                 return Ok(Outcome::Head { cursor, facts, junk, unknown_kinds, met, is_news });
             }
             reader.is_midway = true;

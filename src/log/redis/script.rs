@@ -17,11 +17,20 @@ pub(super) const APPEND: &str = script!(include_str!("append.lua"));
 /// the watermark, and whether there may be more.
 pub(super) const COLLECT: &str = script!(include_str!("collect.lua"));
 
-/// Makes a log where there is none. `ARGV`: identity, watermark, newest, longest lifetime. Answers whether it did.
-pub(super) const BEGIN: &str = script!("return begin(ARGV[1], ARGV[2], ARGV[3], ARGV[4])");
+/// Makes a log where there is none. `ARGV`: identity, watermark, newest, longest lifetime, allowance. Answers whether it did.
+pub(super) const BEGIN: &str = script!("return begin(ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5])");
 
-/// States facts that were stated before. `ARGV`: watermark, newest, longest lifetime.
-pub(super) const RESTATE: &str = script!("return state(ARGV[1], ARGV[2], ARGV[3])");
+/// States facts that were stated before. `ARGV`: watermark, newest, longest lifetime, allowance.
+pub(super) const RESTATE: &str = script!("return state(ARGV[1], ARGV[2], ARGV[3], ARGV[4])");
+
+/// States an allowance in the place of another. `ARGV`: the text of that, and of the new one. Answers with the text that is
+/// stated then.
+pub(super) const ALLOWANCE: &str = script!(
+    "local stored = redis.call('HGET', facts, 'issued_in_future_max') or ''
+    if stored ~= ARGV[1] then return stored end
+    redis.call('HSET', facts, 'issued_in_future_max', ARGV[2])
+    return ARGV[2]"
+);
 
 /// Notes that somebody else has taken entries, if somebody has.
 pub(super) const NOTE_LOSSES: &str = script!("return note_losses()");

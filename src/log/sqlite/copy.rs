@@ -91,8 +91,8 @@ impl LogCopy for CopyFile {
         schema::facts(&connection).map_err(|error| fault(&self.path, &error))
     }
 
-    fn collect(&self, watermark: UnixTime, max: usize) -> Result<bool, LogError> {
-        let collected = self.file.collect(watermark, max)?;
+    fn collect(&self, now: UnixTime, max: usize) -> Result<bool, LogError> {
+        let collected = self.file.collect(now, max)?;
         self.write(|transaction| {
             transaction.execute("DELETE FROM unsent WHERE position NOT IN (SELECT position FROM revocation)", [])
         })?;
@@ -223,6 +223,9 @@ fn set_copied(transaction: &Transaction<'_>, copied: &Copied) -> Result<(), rusq
 
 fn set_facts(transaction: &Transaction<'_>, facts: Facts) -> Result<(), rusqlite::Error> {
     let lifetime = facts.longest_lifetime.map(|lifetime| i64::try_from(lifetime.as_millis()).unwrap_or(i64::MAX));
+    if let Some(allowance) = facts.allowance {
+        set_fact(transaction, schema::ALLOWANCE, &allowance.to_string())?;
+    }
     let facts = [
         (schema::WATERMARK, facts.watermark),
         (schema::NEWEST, facts.newest),

@@ -21,7 +21,8 @@ use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior, params};
 
 use super::{
-    Appended, Collected, Create, Cursor, Follows, LogError, Origin, Page, Read, RevocationLog, Visit, advance,
+    Allowance, Appended, Backing, Collected, Committed, Create, Cursor, Facts, Fate, Follows, Ground, LogError, Moment,
+    Origin, Page, Proposal, Read, RevocationLog, Unread, Visit, advance,
 };
 use crate::clock::UnixTime;
 use crate::revocation::{Durability, Record};
@@ -72,8 +73,8 @@ impl Drop for Counted {
 
 struct Reader {
     connection: Connection,
-    /// What `PRAGMA data_version` said before the last read to the head.
-    seen: Option<i64>,
+    /// What `PRAGMA data_version` said before the last read to the head, and where that ended.
+    seen: Option<(i64, Cursor)>,
 }
 
 impl SqliteLog {
@@ -188,8 +189,8 @@ impl RevocationLog for SqliteLog {
         self.salt
     }
 
-    fn append(&self, records: &[Record]) -> Result<Appended, LogError> {
-        self.write(|transaction| append(transaction, records))
+    fn commit(&self, proposals: &mut [Proposal], backing: Backing) -> Result<Committed, LogError> {
+        self.write(|transaction| commit(transaction, proposals, backing))
     }
 
     fn read(&self, after: Cursor, visit: Visit<'_>) -> Result<Read, LogError> {
@@ -198,12 +199,14 @@ impl RevocationLog for SqliteLog {
         let mut work = || -> Result<Read, rusqlite::Error> {
             let version: i64 =
                 reader.connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
-            if reader.seen == Some(version) {
+            // Whoever starts anew is told of the head, also where there is nothing.
+            let is_behind = |end: Cursor| after.position > 0 && end.position <= after.position;
+            if reader.seen.is_some_and(|(seen, end)| seen == version && is_behind(end)) {
                 return Ok(Read::Unchanged);
             }
             let read = read_to_head(&reader.connection, after, visit)?;
             // Only what was read to its end counts as seen.
-            reader.seen = matches!(read, Read::ToHead { .. }).then_some(version);
+            reader.seen = if let Read::ToHead { cursor, .. } = read { Some((version, cursor)) } else { None };
             Ok(read)
         };
         work().map_err(|error| self.fault(&error))
@@ -246,7 +249,7 @@ impl RevocationLog for SqliteLog {
                 "DELETE FROM revocation WHERE position IN (SELECT position FROM revocation
                      WHERE keep_until <= ?1 AND position <> (SELECT max(position) FROM revocation) LIMIT ?2)",
             )?;
-            let deleted = delete.execute(params![watermark.as_millis(), i64::try_from(max).unwrap_or(i64::MAX)])?;
+            let deleted = delete.execute(params![now.as_millis(), i64::try_from(max).unwrap_or(i64::MAX)])?;
             Ok(Collected { deleted, watermark, more: deleted == max })
         })
     }
@@ -279,6 +282,17 @@ impl RevocationLog for SqliteLog {
         }
     }
 
+    fn set_allowance(&self, max: Duration, now: UnixTime) -> Result<(), LogError> {
+        let stated = self.write(|transaction| {
+            let stated = Allowance::stated(schema::facts(transaction)?.allowance, max, now);
+            if let Ok(stated) = stated {
+                schema::set_fact(transaction, schema::ALLOWANCE, &stated.to_string())?;
+            }
+            Ok(stated)
+        })?;
+        stated.map(|_| ()).map_err(|stored| LogError::AllowanceRaised { stored, asked: max })
+    }
+
     fn compact(&self) -> Result<(), LogError> {
         let connection = self.writer.lock();
         self.still_there()?;
@@ -290,45 +304,89 @@ impl RevocationLog for SqliteLog {
     }
 }
 
-fn append(transaction: &rusqlite::Transaction<'_>, records: &[Record]) -> Result<Appended, rusqlite::Error> {
+fn commit(
+    transaction: &rusqlite::Transaction<'_>,
+    proposals: &mut [Proposal],
+    backing: Backing,
+) -> Result<Committed, rusqlite::Error> {
+    let facts = schema::facts(transaction)?;
+    let is_backing = backing.is_of(facts.generation)
+        && knows(transaction, &facts, backing.read)?
+        && knows(transaction, &facts, backing.appended)?;
+    let ground = Ground { is_backing, facts };
+    let fates: Vec<_> = proposals.iter().map(|proposal| proposal.fate(&ground)).collect();
+    let to_append = || fates.iter().map(|fate| *fate == Fate::Appended);
+    if proposals.iter().zip(to_append()).any(|(proposal, is_to)| is_to && proposal.moment == Moment::Now) {
+        let unread = unread_cut_offs(transaction, backing.read)?;
+        proposals.iter_mut().for_each(|proposal| proposal.move_behind(&facts, &unread));
+    }
+    let records = proposals.iter().zip(to_append()).filter_map(|(proposal, is_to)| is_to.then_some(&proposal.record));
+    let appended = append(transaction, records)?;
+    Ok(Committed { appended, fates, generation: facts.generation, is_backing })
+}
+
+/// The cut-offs behind what whoever proposes has read: few, unless it reads seldom.
+fn unread_cut_offs(transaction: &rusqlite::Transaction<'_>, read: Cursor) -> Result<Vec<Unread>, rusqlite::Error> {
+    let mut select = transaction.prepare_cached(row::SELECT_AFTER)?;
+    let (mut rows, mut unread) = (select.query([read.position])?, Vec::new());
+    while let Some(raw) = rows.next()? {
+        if let Row::Record(_, record) = row::parse(raw)?
+            && record.issued_before.is_some()
+        {
+            unread.extend(Unread::of(&row::into_record(raw, &record)?));
+        }
+    }
+    Ok(unread)
+}
+
+/// Appends records, and says where they stand. None where there are none.
+fn append<'r>(
+    transaction: &rusqlite::Transaction<'_>,
+    records: impl Iterator<Item = &'r Record>,
+) -> Result<Option<Appended>, rusqlite::Error> {
     // A tag that no other batch bears. SQLite's generator is seeded by the system's.
     let tag: i64 = transaction.prepare_cached("SELECT random()")?.query_row([], |row| row.get(0))?;
     let mut insert = transaction.prepare_cached(row::INSERT)?;
-    let mut first = None;
     let mut newest = schema::time(transaction, schema::NEWEST)?;
     // What is appended to the copy of another log is owed to that.
     let is_copy = schema::fact(transaction, schema::COPY_OF)?.is_some();
     let mut owe = transaction.prepare_cached("INSERT OR IGNORE INTO unsent VALUES (?1)")?;
+    let (mut first, mut last) = (None, None);
     for record in records {
         row::insert(&mut insert, record, tag)?;
-        first.get_or_insert(transaction.last_insert_rowid());
+        let position = transaction.last_insert_rowid();
+        first.get_or_insert(position);
+        last = Some(Cursor { position, tag, keep_until: record.keep_until });
         if is_copy {
-            owe.execute([transaction.last_insert_rowid()])?;
+            owe.execute([position])?;
         }
         newest = Some(advance(newest, record.recorded_at));
     }
+    let (Some(first), Some(last)) = (first, last) else { return Ok(None) };
     if let Some(newest) = newest {
         schema::set_time(transaction, schema::NEWEST, newest)?;
     }
-    let position = transaction.last_insert_rowid();
-    let keep_until = records.last().and_then(|record| record.keep_until);
-    let (first, last) = (first.unwrap_or(position), Cursor { position, tag, keep_until });
-    Ok(Appended { first, last, follows: Follows::Anything, durability: Durability::File })
+    Ok(Some(Appended { first, last, follows: Follows::Anything, durability: Durability::File }))
+}
+
+/// Whether the log is still the one that somebody knows who stands there.
+fn knows(connection: &Connection, facts: &Facts, cursor: Cursor) -> Result<bool, rusqlite::Error> {
+    let number = |sql, parameters: &[i64]| {
+        let mut select = connection.prepare_cached(sql)?;
+        // Whatever somebody else has put there is a number, or as good as none.
+        let number = |row: &rusqlite::Row<'_>| Ok(row.get_ref(0)?.as_i64().unwrap_or(0));
+        select.query_row(rusqlite::params_from_iter(parameters), number).optional()
+    };
+    let tag = number("SELECT batch FROM revocation WHERE position = ?1", &[cursor.position])?;
+    let highest = number("SELECT seq FROM sqlite_sequence WHERE name = 'revocation'", &[])?;
+    Ok(cursor.is_known(tag, facts.watermark, highest.unwrap_or(0)))
 }
 
 /// One consistent view of the log: whether it is the one that the reader knows, then what is new in it.
 fn read_to_head(connection: &Connection, after: Cursor, visit: Visit<'_>) -> Result<Read, rusqlite::Error> {
     let snapshot = connection.unchecked_transaction()?;
     let facts = schema::facts(&snapshot)?;
-    let number = |sql, parameters: &[i64]| {
-        let mut select = snapshot.prepare_cached(sql)?;
-        // Whatever somebody else has put there is a number, or as good as none.
-        let number = |row: &rusqlite::Row<'_>| Ok(row.get_ref(0)?.as_i64().unwrap_or(0));
-        select.query_row(rusqlite::params_from_iter(parameters), number).optional()
-    };
-    let tag = number("SELECT batch FROM revocation WHERE position = ?1", &[after.position])?;
-    let highest = number("SELECT seq FROM sqlite_sequence WHERE name = 'revocation'", &[])?;
-    if !after.is_known(tag, facts.watermark, highest.unwrap_or(0)) {
+    if !knows(&snapshot, &facts, after)? {
         return Ok(Read::Rewound);
     }
     let (mut cursor, mut junk, mut unknown_kinds) = (after, 0, 0);

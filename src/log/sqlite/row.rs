@@ -63,9 +63,7 @@ pub(super) fn parse<'a>(row: &'a rusqlite::Row<'_>) -> Result<Row<'a>, rusqlite:
     let parts = || -> Option<Parts<'a>> {
         let keep = match row.get_ref(6).ok()? {
             ValueRef::Null => Vec::new(),
-            ValueRef::Integer(_) | ValueRef::Real(_) | ValueRef::Text(_) | ValueRef::Blob(_) => {
-                serde_json::from_str(text(6)?).ok()?
-            }
+            ValueRef::Integer(_) | ValueRef::Real(_) | ValueRef::Text(_) | ValueRef::Blob(_) => written::ids(text(6)?)?,
         };
         let (issued_before, keep_until) = (time(5).ok()?, time(7).ok()?);
         Some(Parts { scope: text(2)?, value: text(3)?, issuer: text(4)?, issued_before, keep, keep_until })

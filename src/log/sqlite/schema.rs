@@ -12,22 +12,27 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehav
 use super::file::{folder, io};
 use super::{LogError, Origin, connect, fault};
 use crate::clock::{Times, UnixTime};
-use crate::log::Facts;
+use crate::log::{Allowance, Facts};
 
 /// The version that this signoff writes.
-const VERSION: i64 = 101;
+const VERSION: i64 = 102;
 
 /// Tells a log from any other SQLite file: "sgnf".
 const APPLICATION_ID: i64 = 0x7367_6e66;
 
 /// What leads from one version to the next; a new file goes through all of them. Each is one transaction.
-const MIGRATIONS: [(i64, i64, &str); 2] =
-    [(0, 100, include_str!("schema_100.sql")), (100, 101, include_str!("schema_101.sql"))];
+const MIGRATIONS: [(i64, i64, &str); 3] = [
+    (0, 100, include_str!("schema_100.sql")),
+    (100, 101, include_str!("schema_101.sql")),
+    (101, 102, include_str!("schema_102.sql")),
+];
 
 /// Names of facts.
 pub(super) const WATERMARK: &str = "watermark";
 pub(super) const NEWEST: &str = "newest";
 pub(super) const LONGEST_LIFETIME: &str = "longest_lifetime";
+pub(super) const ALLOWANCE: &str = "issued_in_future_max";
+const GENERATION: &str = "generation";
 /// The name of the log that the file is a copy of. Those with how far it goes are in `copy.rs`.
 pub(super) const COPY_OF: &str = "copy_of";
 const SALT: &str = "salt";
@@ -163,6 +168,8 @@ pub(super) fn facts(connection: &Connection) -> Result<Facts, rusqlite::Error> {
         watermark: time(connection, WATERMARK)?,
         newest: time(connection, NEWEST)?,
         longest_lifetime: time(connection, LONGEST_LIFETIME)?.map(length),
+        allowance: fact(connection, ALLOWANCE)?.and_then(|text| Allowance::parse(&text)),
+        generation: fact(connection, GENERATION)?.and_then(|text| text.parse().ok()),
     })
 }
 
