@@ -69,8 +69,13 @@ export interface PolicyOptions {
   tokenType?: string
   /** How far clocks may differ, at most five minutes. None unless given. */
   leeway?: Duration
-  /** How far in the future `iat` may lie. 60 seconds unless given. */
+  /**
+   * How far in the future `iat` may lie, at most 60 seconds; 5 unless given. In `Engine.open` with a log it is stored there, and holds for every
+   * engine on it; it can be lowered, never raised. For an engine beside another it can only be stricter than that. A log-out everywhere reaches as far ahead: `SIGNOFF_TOKEN_TOO_SOON`.
+   */
   issuedInFuture?: Duration
+  /** Does not look at how far ahead `iat` lies, but for what the log lets. */
+  insecureAnyIssuedAt?: boolean
   /** The longest that a token may live: `exp` minus `iat`. Both must then be there. */
   maxLifetime?: Duration
   /** The greatest age: now minus `iat`, which must then be there. */
@@ -146,8 +151,8 @@ export interface RevokeOptions extends RevokeTokenOptions {
 export interface RevokeManyOptions extends RevokeOptions {
   /** Only tokens that were issued before. Now unless given. */
   issuedBefore?: Date
-  /** Spares tokens with one of these `jti` or `sid`. */
-  keep?: string | string[]
+  /** Spares tokens with one of these `jti` or `sid`; of the claims of a token, both. */
+  keep?: string | string[] | { jti?: string | number; sid?: string | number }
 }
 
 export interface SignOptions {
@@ -252,6 +257,11 @@ export class Engine extends EventEmitter<{ degraded: [Health]; recovered: [Healt
 
   /** A signed token, with `iat` and `jti` added unless they are among the claims. */
   sign(claims: object, options?: SignOptions): string
+  /**
+   * What a token with these claims has to say as `signoff_after`, if another library signs it now, to be good at once after a log-out
+   * everywhere. Undefined nearly always. `sign` and the drop-in's `sign` do this by themselves.
+   */
+  signoffAfter(claims: object): number | undefined
   signDetailed(claims: object, options?: SignOptions): SignedToken
 
   /** Logs this token out, which may have expired. On the disk when it resolves. */
@@ -300,7 +310,9 @@ export class SignoffError extends Error {
   issuedAt?: Date
   /** The claim that is missing, malformed or there twice. */
   claim?: string
-  /** With `SIGNOFF_TOKEN_REVOKED`: what was logged out. */
+  /** With `SIGNOFF_TOKEN_TOO_SOON`: after how many seconds a new token will be good. */
+  retryAfter?: number
+  /** With `SIGNOFF_TOKEN_REVOKED` and `SIGNOFF_TOKEN_TOO_SOON`: what was logged out. */
   scope?: 'token' | 'session' | 'subject' | 'everything'
   /** With `SIGNOFF_REVOCATIONS_STALE`, in milliseconds. */
   age?: number

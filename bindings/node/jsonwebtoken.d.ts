@@ -1,6 +1,6 @@
 /// <reference types="node" />
 import { KeyObject, PrivateKeyInput, PublicKeyInput, JsonWebKeyInput } from 'node:crypto'
-import { Engine, LogOptions, Revoked, SignoffError } from './index.js'
+import { Engine, LogOptions, PolicyOptions, Revoked, SignoffError } from './index.js'
 
 export class JsonWebTokenError extends Error {
   inner: Error
@@ -17,7 +17,9 @@ export class NotBeforeError extends JsonWebTokenError {
 /** The token was logged out. */
 export class TokenRevokedError extends JsonWebTokenError {
   scope: 'token' | 'session' | 'subject' | 'everything'
-  constructor(message: string, scope: string)
+  /** Issued within seconds of a log-out everywhere: after so many seconds a new token will be good. */
+  retryAfter?: number
+  constructor(message: string, scope: string, retryAfter?: number)
 }
 
 export type Algorithm =
@@ -129,7 +131,7 @@ export function decode(token: string, options?: DecodeOptions): JwtPayload | str
  * thread and in worker threads that it starts afterwards. A worker that was started before calls it for itself.
  * Gives the log's engine, with which sessions and users are logged out too.
  */
-export function useLog(path: string, options?: Omit<LogOptions, 'log'>): Promise<Engine>
+export function useLog(path: string, options?: Omit<LogOptions, 'log'> & Pick<PolicyOptions, 'issuedInFuture'>): Promise<Engine>
 /** Logs a token out that was signed with this key. On the disk when it resolves. */
 export function revoke(
   token: string,

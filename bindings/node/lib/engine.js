@@ -107,6 +107,10 @@ class Engine extends EventEmitter {
     return times(JSON.parse(valueOf(this.#native.sign(claimsText(claims), JSON.stringify(asked)))))
   }
 
+  signoffAfter(claims) {
+    return JSON.parse(valueOf(this.#native.signoffAfter(claimsText(claims)))) ?? undefined
+  }
+
   async revoke(token, options) {
     return this.#revoke(revocation.ofToken(token, options))
   }

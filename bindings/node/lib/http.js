@@ -145,7 +145,10 @@ function headersFor(error) {
   if (!(error instanceof SignoffError)) return {}
   if (error.statusCode === 503) return { 'Retry-After': '1' }
   if (error.statusCode !== 401) return {}
-  return { 'WWW-Authenticate': error.code === 'SIGNOFF_TOKEN_MISSING' ? 'Bearer' : 'Bearer error="invalid_token"' }
+  const challenge = error.code === 'SIGNOFF_TOKEN_MISSING' ? 'Bearer' : 'Bearer error="invalid_token"'
+  // A token that was issued too soon: a new one will be good by then.
+  const retry = error.retryAfter > 0 ? { 'Retry-After': String(error.retryAfter) } : {}
+  return { 'WWW-Authenticate': challenge, ...retry }
 }
 
 /** Whether a token that another library has verified was logged out. Throws where that can't be said. */
@@ -154,7 +157,7 @@ function isLoggedOut(engine, token) {
     engine.screen(token)
     return false
   } catch (error) {
-    if (error.code === 'SIGNOFF_TOKEN_REVOKED') return true
+    if (error.code === 'SIGNOFF_TOKEN_REVOKED' || error.code === 'SIGNOFF_TOKEN_TOO_SOON') return true
     throw error
   }
 }

@@ -8,7 +8,7 @@ const { duration, flag, kind, options: named, secretBytes, text, texts } = requi
 const KEY_OPTIONS = ['secret', 'algorithm', 'algorithms', 'keyId', 'keys', 'insecureAllowShortSecret']
 const POLICY_OPTIONS = [
   'issuer', 'audience', 'subject', 'tokenType', 'leeway', 'issuedInFuture', 'maxLifetime', 'maxAge', 'requiredClaims',
-  'insecureAllowMissingExp', 'numericIds', 'maxTokenBytes',
+  'insecureAllowMissingExp', 'insecureAnyIssuedAt', 'numericIds', 'maxTokenBytes',
 ]
 const LOG_OPTIONS = [
   'log', 'localFile', 'logMustExist', 'longestLifetime', 'maxStaleness', 'onOutage', 'onUnknown', 'openTimeout', 'revokeTimeout',
@@ -18,7 +18,8 @@ const ONE_KEY = ['secret', 'jwk', 'algorithm', 'keyId', 'issuers']
 
 /** Left out, these make an engine stricter or change nothing. Left undefined, the others would loosen it by a slip. */
 const MAY_BE_UNDEFINED = new Set([
-  'insecureAllowShortSecret', 'insecureAllowMissingExp', 'numericIds', 'leeway', 'issuedInFuture', 'maxTokenBytes',
+  'insecureAllowShortSecret', 'insecureAllowMissingExp', 'insecureAnyIssuedAt', 'numericIds', 'leeway', 'issuedInFuture',
+  'maxTokenBytes',
   'logMustExist', 'localFile', 'onOutage', 'onUnknown', 'openTimeout', 'revokeTimeout', 'startUnknown', 'maxStaleness', 'algorithm',
   'algorithms',
 ])
@@ -128,7 +129,9 @@ function policyOf(options) {
     subject: optional('subject', text),
     tokenType: optional('tokenType', text),
     leewayMs: optional('leeway', duration),
-    issuedInFutureMs: optional('issuedInFuture', duration),
+    // Where there is a log it is the log's, which holds it against every token.
+    issuedInFutureMs: options.log === undefined ? optional('issuedInFuture', duration) : null,
+    insecureAnyIssuedAt: optional('insecureAnyIssuedAt', flag, false),
     lifetimeMs: optional('maxLifetime', duration),
     ageMs: optional('maxAge', duration),
     required: optional('requiredClaims', texts, []),
@@ -157,6 +160,7 @@ function logOf(options) {
     path: path === ':memory:' ? null : path,
     mustExist: optional('logMustExist', flag, false),
     longestLifetimeMs: optional('longestLifetime', duration),
+    issuedInFutureMs: optional('issuedInFuture', duration),
     maxStalenessMs: optional('maxStaleness', duration),
     onUnknown,
     acceptYoungerMs,

@@ -36,6 +36,18 @@ function ofEverything(given) {
   return asked('everything', named('options', given, WITH_CUT_OFF))
 }
 
+/** Ids, or the claims of a token, which is spared by both of its ids. */
+function kept(keep) {
+  if (typeof keep !== 'object' || keep === null || Array.isArray(keep)) return texts('keep', keep)
+  const ids = [keep.jti, keep.sid].filter((id) => id !== undefined && id !== '')
+  if (ids.length === 0) throw argumentError('keep is an object with neither jti nor sid: give the claims of a token, or ids')
+  for (const id of ids) {
+    // A number that JavaScript has rounded is another login's.
+    if (typeof id === 'number' && !Number.isSafeInteger(id)) throw argumentError('keep has an id that is no exact number')
+  }
+  return texts('keep', ids.map((id) => (typeof id === 'number' ? String(id) : id)))
+}
+
 /** Left out, an option means "any" or "none". Undefined, it is a slip that would log out more than was meant. */
 function asked(target, options) {
   for (const [name, value] of Object.entries(options)) {
@@ -49,7 +61,7 @@ function asked(target, options) {
     // undefined is left out, and means tokens of any issuer; null means those without one.
     issuer: issuer === undefined || issuer === null ? issuer : text('issuer', issuer),
     issuedBeforeMs: issuedBefore === undefined ? null : date('issuedBefore', issuedBefore),
-    keep: keep === undefined ? [] : texts('keep', keep),
+    keep: keep === undefined ? [] : kept(keep),
     keepUntilMs: keepUntil === undefined ? null : date('keepUntil', keepUntil),
     reason: reason === undefined ? null : text('reason', reason),
   })

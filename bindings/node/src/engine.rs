@@ -243,6 +243,18 @@ impl NativeEngine {
         })
     }
 
+    /// What a token with these claims has to say as `signoff_after`, in seconds; null where nothing, and a fault.
+    #[napi(catch_unwind)]
+    pub fn signoff_after<'env>(&self, env: &'env Env, claims: String, now: Option<f64>) -> Result<Unknown<'env>> {
+        self.with(env, |Open { engine, .. }| {
+            let times = at(now).unwrap_or_else(Times::now);
+            match engine.signoff_after_at(&claims, times) {
+                Ok(after) => json(env, &json!(after.map(|after| after.as_millis() as f64 / 1000.0))).map(Ok),
+                Err(error) => Ok(Err(Fault::from(error))),
+            }
+        })
+    }
+
     /// Logs out: a promise of what became of it, or of a fault.
     #[napi(catch_unwind)]
     pub fn revoke<'env>(&self, env: &'env Env, revocation: String, now: Option<f64>) -> Result<Unknown<'env>> {

@@ -15,6 +15,7 @@ enum Field {
     /// Milliseconds since 1970: JavaScript makes a `Date` of it.
     Time(UnixTime),
     Millis(u128),
+    Seconds(u64),
     Text(String),
 }
 
@@ -62,6 +63,10 @@ fn describe(fault: Fault, reject: &Reject) -> Fault {
             fault.with("claim", Field::Text((*name).to_owned()))
         }
         Reject::Revoked { scope } => fault.with("scope", Field::Text(scope.to_string())),
+        Reject::TooSoon { scope, .. } => {
+            let after = reject.retry_after().unwrap_or_default().as_secs();
+            fault.with("scope", Field::Text(scope.to_string())).with("retryAfter", Field::Seconds(after))
+        }
         // The sentence says all there is.
         _ => fault,
     }
@@ -102,6 +107,7 @@ impl Fault {
             match field {
                 Field::Time(time) => object.set(name, time.as_millis() as f64)?,
                 Field::Millis(millis) => object.set(name, millis as f64)?,
+                Field::Seconds(seconds) => object.set(name, seconds as f64)?,
                 Field::Text(text) => object.set(name, text)?,
             }
         }

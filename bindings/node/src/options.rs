@@ -42,6 +42,7 @@ struct PolicyOptions {
     token_type: Option<String>,
     leeway_ms: Option<u64>,
     issued_in_future_ms: Option<u64>,
+    insecure_any_issued_at: bool,
     lifetime_ms: Option<u64>,
     age_ms: Option<u64>,
     required: Vec<String>,
@@ -57,6 +58,7 @@ struct LogOptions {
     path: Option<String>,
     must_exist: bool,
     longest_lifetime_ms: Option<u64>,
+    issued_in_future_ms: Option<u64>,
     max_staleness_ms: Option<u64>,
     on_unknown: OnUnknownOption,
     accept_younger_ms: Option<u64>,
@@ -149,6 +151,9 @@ impl PolicyOptions {
         if let Some(allowed) = self.issued_in_future_ms {
             policy = policy.issued_in_future_max(millis(allowed));
         }
+        if self.insecure_any_issued_at {
+            policy = policy.insecure_any_issued_at();
+        }
         if let Some(max) = self.lifetime_ms {
             policy = policy.lifetime_max(millis(max));
         }
@@ -178,6 +183,9 @@ impl LogOptions {
         let millis = Duration::from_millis;
         if let Some(lifetime) = self.longest_lifetime_ms {
             log = log.longest_lifetime(millis(lifetime));
+        }
+        if let Some(allowed) = self.issued_in_future_ms {
+            log = log.issued_in_future_max(millis(allowed));
         }
         if let Some(max) = self.max_staleness_ms {
             log = log.max_staleness(millis(max));

@@ -124,6 +124,19 @@ for (const [name, serve] of Object.entries(FRAMEWORKS)) {
     })
   })
 
+  test(`${name}: who was issued a token too soon after a log-out everywhere is told when to log in again`, async (t) => {
+    const engine = engineOf()
+    await withServer(t, { engine }, async (port) => {
+      const token = engine.sign({ sub: 'u' }, { expiresIn: '1h' })
+      await engine.revokeSubject('u')
+      const answer = await ask(port, '/me', bearer(token))
+      assert.equal(answer.status, 401)
+      assert.equal(answer.header('www-authenticate'), 'Bearer error="invalid_token"')
+      assert.match(answer.header('retry-after'), /^[1-6]$/)
+      assert.equal((await ask(port, '/me', bearer(engine.sign({ sub: 'u' }, { expiresIn: '1h' })))).status, 200)
+    })
+  })
+
   test(`${name}: without credentials only where that is allowed, and a bad token is refused even there`, async (t) => {
     const engine = engineOf()
     await withServer(t, { engine, credentialsRequired: false }, async (port) => {

@@ -234,3 +234,36 @@ test('under a clock of the test\'s own, log outs bind all the same', async (t) =
   assert.equal(await jwt.revoke(token, SECRET), 'recorded')
   assert.throws(() => jwt.verify(token, SECRET), jwt.TokenRevokedError)
 })
+
+test('who logs in again at once after a log-out everywhere is let in, and nobody who had logged in before', async (t) => {
+  const engine = await jwt.useLog(scratchFile(t))
+  const logIn = () => jwt.sign({ sub: 'u' }, SECRET, { expiresIn: '1h' })
+  const [before, elsewhere] = [logIn(), theirs.sign({ sub: 'u' }, SECRET, { expiresIn: '1h' })]
+  await engine.revokeSubject('u')
+  const after = logIn()
+  assert.equal(jwt.verify(after, SECRET).sub, 'u')
+  assert(Number.isInteger(jwt.decode(after).iat))
+  for (const token of [before, elsewhere]) {
+    assert.throws(() => jwt.verify(token, SECRET), (error) => {
+      assert(error instanceof jwt.TokenRevokedError)
+      assert.equal(error.scope, 'subject')
+      assert(error.retryAfter >= 1 && error.retryAfter <= 6, `${error.retryAfter}`)
+      return true
+    })
+  }
+  // Another user's tokens are byte for byte what jsonwebtoken makes.
+  const iat = Math.floor(Date.now() / 1000)
+  assert.equal(jwt.sign({ sub: 'v', iat }, SECRET), theirs.sign({ sub: 'v', iat }, SECRET))
+  await engine.revokeSubject('u')
+  assert.throws(() => jwt.verify(after, SECRET), jwt.TokenRevokedError)
+})
+
+test('with a log, a token may be issued no further ahead than the log lets', async (t) => {
+  await jwt.useLog(scratchFile(t), { issuedInFuture: '30s' })
+  const iat = Math.floor(Date.now() / 1000)
+  const issued = (ahead) => theirs.sign({ iat: iat + ahead }, SECRET, { expiresIn: '1h' })
+  assert.equal(jwt.verify(issued(25), SECRET).iat, iat + 25)
+  assert.throws(() => jwt.verify(issued(60), SECRET), /jwt refused: .*in the future|jwt refused/)
+  jwt.closeLog()
+  assert.equal(jwt.verify(issued(600), SECRET).iat, iat + 600, 'as jsonwebtoken has it')
+})

@@ -25,11 +25,15 @@ function NotBeforeError(message, date) {
 }
 inherit(NotBeforeError, JsonWebTokenError)
 
-/** Beside the three: the token was logged out. `scope` says by what: `token`, `session`, `subject` or `everything`. */
-function TokenRevokedError(message, scope) {
+/**
+ * Beside the three: the token was logged out. `scope` says by what: `token`, `session`, `subject` or `everything`. `retryAfter`: it
+ * was issued within seconds of a log-out everywhere, and after so many seconds a new one will be good.
+ */
+function TokenRevokedError(message, scope, retryAfter) {
   JsonWebTokenError.call(this, message)
   this.name = 'TokenRevokedError'
   this.scope = scope
+  if (retryAfter !== undefined) this.retryAfter = retryAfter
 }
 inherit(TokenRevokedError, JsonWebTokenError)
 

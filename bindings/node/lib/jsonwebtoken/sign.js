@@ -7,6 +7,7 @@ const { nextTick } = process
 
 const jws = require('./jws.js')
 const keys = require('./keys.js')
+const log = require('./log.js')
 const requireKeyType = require('./key_types.js')
 const timespan = require('./timespan.js')
 
@@ -116,6 +117,12 @@ function prepare(payload, key, options) {
   hold(options, 'options', OPTIONS, 'refused')
   if (!options.allowInvalidAsymmetricKeyTypes) requireKeyType(header.alg, object)
   if (isObject) complete(payload, options)
+  if (isObject && log.isUsed()) {
+    // Taken over from an older token, or from a user, it would say what nobody knew.
+    delete payload.signoff_after
+    const after = payload.iat === undefined ? undefined : log.signoffAfter(payload, Date.now())
+    if (after !== undefined) payload.signoff_after = after
+  }
   return { header, payload, object, options }
 }
 

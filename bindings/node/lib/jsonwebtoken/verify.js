@@ -277,6 +277,7 @@ function refuseUnsafe(token, payload, options, now) {
   if (typeof answer === 'string') return
   const { fault, message } = answer
   if (fault === 'token-revoked') throw new TokenRevokedError('jwt revoked', answer.scope)
+  if (fault === 'token-too-soon') throw new TokenRevokedError('jwt revoked', answer.scope, answer.retryAfter)
   // Not the token's fault.
   if (answer.statusCode !== 401) throw new SignoffError(answer)
   // It expired so long ago that its log-out may be forgotten.
