@@ -6,7 +6,7 @@ CARGO := cargo --locked
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 FUZZ_TARGETS := token json mutation revocation_story c_calls
 
-.PHONY: help deps msrv build demo test test-node test-vendored node check bench bench-100m bench-redis bench-report fuzz fuzz-deps header libs install install-built
+.PHONY: help deps msrv build demo test test-node test-vendored node check bench bench-instructions bench-100m bench-redis bench-report fuzz fuzz-deps header libs install install-built
 
 help: ## List the tasks.
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -84,8 +84,16 @@ test-vendored: ## Install from vendored sources and without a network, as a dist
 	LD_LIBRARY_PATH=root/usr/lib/here ./logout signoff.db
 
 bench: msrv ## Measure. Takes ten minutes and 3 GB of disk; see docs/performance.md.
-	$(CARGO) bench --features capi --bench verify --bench screen --bench revoke
+	$(CARGO) bench --features capi --bench verify --bench screen --bench revoke --bench cut_offs
 	$(CARGO) bench --features capi --bench process
+
+# callgrind counts each instruction; a thousand verifications more are the difference of two runs.
+bench-instructions: msrv ## Count the instructions of a verification, by valgrind's callgrind. Exact, on a busy machine too.
+	@program=$$($(CARGO) bench --features capi --bench instructions --no-run 2>&1 | sed -n 's/.*(\(.*\)).*/\1/p' | tail -n1); \
+	count() { valgrind --tool=callgrind --callgrind-out-file=/dev/null "$$program" "$$1" "$$2" 2>&1 | sed -n 's/.*Collected : //p'; }; \
+	for case in no-log no-log-900 revocations another-subject subject-with-one-cut-off; do \
+	  echo "$$case $$(( ($$(count "$$case" 3000) - $$(count "$$case" 1000)) / 2000 ))"; \
+	done
 
 bench-100m: msrv ## Measure with a hundred million revocations: some minutes, 12 GB of disk, 5 GB of memory.
 	SCREEN_100M=1 $(CARGO) bench --bench screen -- '100m'

@@ -8,7 +8,7 @@ use std::process::Command;
 use std::{fs, io};
 
 /// A ratio of two benchmarks: what it says, the two ids, and the most or the least that it may be.
-const RATIOS: [(&str, &str, &str, Bound); 29] = [
+const RATIOS: [(&str, &str, &str, Bound); 32] = [
     ("verify ÷ bare HMAC, 160-byte payload", "verify/hs256/signoff", "verify/hs256/hmac_floor", Bound::Most(1.6)),
     (
         "verify ÷ bare HMAC, 900-byte payload",
@@ -62,6 +62,24 @@ const RATIOS: [(&str, &str, &str, Bound); 29] = [
     ),
     ("opening 10 M records ÷ a bare SELECT", "open/10m", "open/10m_select", Bound::Most(2.5)),
     ("opening 100 M records ÷ a bare SELECT", "open/100m", "open/100m_select", Bound::Most(2.5)),
+    (
+        "opening 200,000 cut-offs of one user with lists of five ÷ without",
+        "cut_offs/open_200k_with_lists",
+        "cut_offs/open_200k",
+        Bound::Most(2.0),
+    ),
+    (
+        "a user with 200,000 cut-offs ÷ a user with one",
+        "cut_offs/user_of_200k",
+        "cut_offs/user_of_1_again",
+        Bound::Most(1.3),
+    ),
+    (
+        "others beside 200,000 cut-offs ÷ beside one",
+        "cut_offs/others_of_200k",
+        "cut_offs/others_of_1_again",
+        Bound::Most(1.05),
+    ),
     (
         "slowest of a thousand, 20,000 revocations a second ÷ quiet",
         "tail/revoking/p999_ns",
