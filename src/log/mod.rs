@@ -117,6 +117,7 @@ pub(crate) trait RevocationLog: Send + Sync {
     ///
     /// # Errors
     /// Those of [`commit`](Self::commit).
+    #[allow(dead_code)] // For what is put back, and for tests.
     fn append(&self, records: &[Record]) -> Result<Appended, LogError> {
         let mut proposals: Vec<_> = records.iter().cloned().map(Proposal::of).collect();
         let committed = self.commit(&mut proposals, Backing::default())?;

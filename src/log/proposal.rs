@@ -10,9 +10,7 @@ use std::time::Duration;
 
 use super::{Cursor, Facts};
 use crate::clock::UnixTime;
-use crate::limits::{
-    ALLOWANCE_SETTLES, CUT_OFF_AHEAD_MAX, CUT_OFF_IN_FUTURE_MAX, ISSUED_IN_FUTURE_CEILING, ISSUED_IN_FUTURE_MAX,
-};
+use crate::limits::{ALLOWANCE_SETTLES, CUT_OFF_AHEAD_MAX, CUT_OFF_IN_FUTURE_MAX, ISSUED_IN_FUTURE_MAX};
 use crate::revocation::{Record, Target};
 
 /// A record on its way to the log.
@@ -34,6 +32,7 @@ impl Backing {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Held {
     /// It is appended in any case.
+    #[allow(dead_code)] // For what is put back, and for tests.
     Unasked,
     No,
     Yes,
@@ -80,6 +79,7 @@ pub(crate) struct Ground {
 
 impl Proposal {
     /// A record that is to be appended in any case.
+    #[allow(dead_code)] // For what is put back, and for tests.
     pub(crate) fn of(record: Record) -> Self {
         Self { record, moment: Moment::Given, held: Held::Unasked }
     }
@@ -204,6 +204,8 @@ impl Allowance {
     /// As [`Display`](fmt::Display) writes it.
     #[cfg(any(feature = "sqlite", feature = "sqlite-system", feature = "redis"))]
     pub(super) fn parse(text: &str) -> Option<Self> {
+        use crate::limits::ISSUED_IN_FUTURE_CEILING;
+
         let mut numbers = text.split(' ').map(|number| number.parse::<u64>().ok());
         let max = Duration::from_millis(numbers.next()??).min(ISSUED_IN_FUTURE_CEILING);
         let before = match (numbers.next(), numbers.next()) {

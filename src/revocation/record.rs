@@ -115,6 +115,7 @@ pub(crate) struct RecordRef<'a> {
 #[derive(Clone, Debug)]
 pub(crate) enum KeepRef<'a> {
     Held(&'a [String]),
+    #[cfg_attr(not(any(feature = "sqlite", feature = "sqlite-system", feature = "redis")), allow(dead_code))]
     Read(Vec<Cow<'a, str>>),
 }
 
