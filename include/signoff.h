@@ -85,14 +85,14 @@
 /* What structs start from. */
 #define SIGNOFF_STR_INIT { NULL, 0 }
 #define SIGNOFF_SIZE_(type) ((uint32_t)sizeof(type))
-#define SIGNOFF_ERROR_INIT { SIGNOFF_SIZE_(signoff_error), 0, 0, { 0 } }
+#define SIGNOFF_ERROR_INIT { SIGNOFF_SIZE_(signoff_error), 0, 0, 0, { 0 } }
 #define SIGNOFF_TIMES_INIT { SIGNOFF_SIZE_(signoff_times), 0, 0, 0 }
 #define SIGNOFF_KEY_INIT \
     { SIGNOFF_SIZE_(signoff_key), 0, 0, 0, NULL, 0, SIGNOFF_STR_INIT, SIGNOFF_STR_INIT, NULL, 0 }
 #define SIGNOFF_POLICY_INIT \
     { SIGNOFF_SIZE_(signoff_policy), 0, NULL, 0, NULL, 0, SIGNOFF_STR_INIT, SIGNOFF_STR_INIT, NULL, 0, 0, 0, 0, 0, 0 }
 #define SIGNOFF_LOG_OPTIONS_INIT \
-    { SIGNOFF_SIZE_(signoff_log_options), 0, 0, 0, SIGNOFF_STR_INIT, 0, 0, 0, 0, 0 }
+    { SIGNOFF_SIZE_(signoff_log_options), 0, 0, 0, SIGNOFF_STR_INIT, 0, 0, 0, 0, 0, 0 }
 #define SIGNOFF_CLAIMS_INIT \
     { SIGNOFF_SIZE_(signoff_claims), 0, SIGNOFF_STR_INIT, SIGNOFF_STR_INIT, SIGNOFF_STR_INIT, SIGNOFF_STR_INIT, \
       SIGNOFF_STR_INIT, 0, 0, 0 }
