@@ -55,7 +55,8 @@ fn tell(engine: &Engine, good: &[&str], leaving: &[String], when: &str) -> Resul
                 return Err(wrong("a token of a user who had logged out was accepted"));
             }
             Ok(_) => {}
-            Err(Denied::Rejected(Reject::Revoked { .. })) => refused += 1,
+            // Those that were signed a moment before are told to log in again.
+            Err(Denied::Rejected(Reject::Revoked { .. } | Reject::TooSoon { .. })) => refused += 1,
             Err(denied) => return Err(wrong(&denied.to_string())),
         }
     }
@@ -63,11 +64,7 @@ fn tell(engine: &Engine, good: &[&str], leaving: &[String], when: &str) -> Resul
     if refused == 0 || refused > good.len() / EACH * 2 {
         return Err(wrong(&format!("{refused} tokens were refused")));
     }
-    say(format_args!(
-        "{when}: {refused} of their old tokens {}, {} of others done",
-        Status::TokenRevoked.name(),
-        good.len() - refused
-    ))?;
+    say(format_args!("{when}: {refused} of their old tokens refused, {} of others done", good.len() - refused))?;
     Ok(())
 }
 
