@@ -189,6 +189,7 @@ impl Engine {
     /// What the log is asked for.
     fn asked(&self, log: &Revocations, revocation: Revocation, times: Times) -> Result<Asked, RevokeError> {
         let now = times.wall();
+        log.see_clock(now);
         let Revocation { asked, mut issuer, issued_before, keep, keep_until, mut expires_at, reason, is_issuer_empty } =
             revocation;
         if is_issuer_empty {

@@ -173,7 +173,6 @@ impl Revocations {
     /// The cut-off of a revocation that is made now: behind every token that any engine may have accepted by now, so that it
     /// goes by the clock that is ahead, where another machine or process has one, and by as much as issuers' may be.
     pub(in crate::engine) fn cut_off_now(&self, now: UnixTime) -> UnixTime {
-        self.see_clock(now);
         let seen = UnixTime::from_millis(self.latest_seen.load(Ordering::Relaxed));
         let near = |time: &UnixTime| *time <= now.plus(CUT_OFF_IN_FUTURE_MAX);
         let latest = [self.newest(), Some(seen)].into_iter().flatten().filter(near).fold(now, UnixTime::max);
