@@ -285,3 +285,54 @@ fn a_loss_after_a_restore_is_not_taken_for_the_loss_before_it() {
     assert_recorded(log_out(&engine, "a"));
     assert_eq!(status(&open(&folder), "a"), Status::TokenRevoked);
 }
+
+/// Ids of tokens that have expired an hour later.
+const SHORT: [&str; 2] = ["short", "other's short"];
+
+fn token_of(jti: &str) -> String {
+    let lifetime = if SHORT.contains(&jti) { 60 } else { DAY };
+    with_claims(&format!(r#"{{"jti":"{jti}","iat":{},"exp":{}}}"#, NOW - 60, NOW + lifetime))
+}
+
+fn log_out_all(engine: &Engine, jtis: &[&str]) {
+    for jti in jtis {
+        let revocation = Revocation::token_text(token_of(jti));
+        assert_recorded(engine.revoke_at(revocation, at(0)).unwrap());
+    }
+}
+
+#[test]
+fn a_restore_is_noticed_also_where_the_row_in_the_readers_place_was_collected_before_it_looks() {
+    let (folder, engine) = create();
+    log_out_all(&engine, &["before"]);
+    let backup = folder.path().join("backup.db");
+    copy(&path(&folder), &backup);
+    log_out_all(&engine, &["a", "b", "short"]);
+    engine.refresh_at(at(0)).unwrap();
+    copy(&backup, &path(&folder));
+    let other = open(&folder);
+    log_out_all(&other, &["other's a", "other's b", "other's short", "last"]);
+    assert_eq!(other.compact_at(ClockTrust::Confirmed, at(3600)).unwrap().deleted, 1);
+    engine.refresh_at(at(3600)).unwrap();
+    for jti in ["before", "other's a", "other's b", "last"] {
+        assert_eq!(status_at(&engine, jti, at(3600)), Status::TokenRevoked, "{jti}");
+    }
+}
+
+#[test]
+fn a_backup_of_an_earlier_format_is_read_on_also_where_the_readers_row_was_collected() {
+    let (folder, engine) = create();
+    log_out_all(&engine, &["a", "short"]);
+    engine.refresh_at(at(0)).unwrap();
+    sql(
+        &folder,
+        "DROP TABLE deleted; DROP TRIGGER revocation_deleted_last; DELETE FROM fact WHERE name = 'generation';
+         INSERT INTO revocation (position, batch, scope, value, issuer, recorded_at) VALUES (3, 7, 'token', 'jti:b', '*', 0)",
+    );
+    assert_eq!(engine.compact_at(ClockTrust::Confirmed, at(3600)).unwrap().deleted, 1);
+    engine.refresh_at(at(3600)).unwrap();
+    assert_eq!(engine.health().fault, None);
+    for jti in ["a", "b"] {
+        assert_eq!(status_at(&engine, jti, at(3600)), Status::TokenRevoked, "{jti}");
+    }
+}

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{
     Allowance, Appended, Backing, Collected, Committed, Cursor, Facts, Fate, Follows, Ground, LogError, Moment, Page,
-    Proposal, Read, RevocationLog, Unread, Visit, advance,
+    Proposal, Read, RevocationLog, There, Unread, Visit, advance,
 };
 use crate::clock::UnixTime;
 use crate::revocation::{Durability, Record};
@@ -43,8 +43,13 @@ impl State {
     }
 
     fn knows(&self, cursor: Cursor) -> bool {
-        let at = self.records.binary_search_by_key(&cursor.position, |(held, _)| held.position);
-        cursor.is_known(at.ok().map(|at| self.records[at].0.tag), self.facts.watermark, self.last)
+        let there = match self.records.binary_search_by_key(&cursor.position, |(held, _)| held.position) {
+            Ok(at) => There::Held(self.records[at].0.tag),
+            // Whatever it has lost it has collected: it can't be restored.
+            Err(_) if cursor.position < self.last => There::Deleted(cursor.tag),
+            Err(_) => There::Nothing,
+        };
+        cursor.is_known(there, self.facts.watermark)
     }
 
     /// What stands behind a position.

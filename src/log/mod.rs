@@ -208,16 +208,27 @@ impl Cursor {
         (self.position, self.tag) == (other.position, other.tag)
     }
 
-    /// Whether the log is still the one that the reader knows, by the tag that it has at the reader's position
-    /// now, if any, its watermark, and the highest position that it ever gave.
-    fn is_known(self, tag: Option<i64>, watermark: Option<UnixTime>, highest: i64) -> bool {
-        match tag {
+    /// Whether the log is still the one that the reader knows, by what it has at the reader's position, and its watermark.
+    fn is_known(self, there: There, watermark: Option<UnixTime>) -> bool {
+        match there {
             _ if self.position == 0 => true,
-            Some(tag) => tag == self.tag,
+            There::Held(tag) => tag == self.tag,
             // Collected since, which leaves no gap: what follows is all that there was.
-            None => highest > self.position && self.keep_until.is_some_and(|until| Some(until) <= watermark),
+            There::Deleted(tag) => tag == self.tag && self.keep_until.is_some_and(|until| Some(until) <= watermark),
+            There::Nothing => false,
         }
     }
+}
+
+/// What a log has at a position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum There {
+    /// An entry of the batch with this tag.
+    Held(i64),
+    /// None any more, and that was of the batch with this tag.
+    Deleted(i64),
+    /// None that is known of.
+    Nothing,
 }
 
 /// What became of a batch that was proposed.

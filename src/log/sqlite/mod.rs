@@ -22,7 +22,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavio
 
 use super::{
     Allowance, Appended, Backing, Collected, Committed, Create, Cursor, Facts, Fate, Follows, Ground, LogError, Moment,
-    Origin, Page, Proposal, Read, RevocationLog, Unread, Visit, advance,
+    Origin, Page, Proposal, Read, RevocationLog, There, Unread, Visit, advance,
 };
 use crate::clock::UnixTime;
 use crate::revocation::{Durability, Record};
@@ -371,15 +371,17 @@ fn append<'r>(
 
 /// Whether the log is still the one that somebody knows who stands there.
 fn knows(connection: &Connection, facts: &Facts, cursor: Cursor) -> Result<bool, rusqlite::Error> {
-    let number = |sql, parameters: &[i64]| {
-        let mut select = connection.prepare_cached(sql)?;
-        // Whatever somebody else has put there is a number, or as good as none.
-        let number = |row: &rusqlite::Row<'_>| Ok(row.get_ref(0)?.as_i64().unwrap_or(0));
-        select.query_row(rusqlite::params_from_iter(parameters), number).optional()
+    // Whatever somebody else has put there is a number, or as good as none.
+    let number = |row: &rusqlite::Row<'_>| Ok(row.get_ref(0)?.as_i64().unwrap_or(0));
+    let batch = |sql| connection.prepare_cached(sql)?.query_row([cursor.position], number).optional();
+    // An earlier version's backup, restored in place under a running process, lacks the table.
+    let notes_deleted = || connection.table_exists(None, "deleted");
+    let there = match batch("SELECT batch FROM revocation WHERE position = ?1")? {
+        Some(tag) => There::Held(tag),
+        None if !notes_deleted()? => There::Nothing,
+        None => batch("SELECT batch FROM deleted WHERE position = ?1")?.map_or(There::Nothing, There::Deleted),
     };
-    let tag = number("SELECT batch FROM revocation WHERE position = ?1", &[cursor.position])?;
-    let highest = number("SELECT seq FROM sqlite_sequence WHERE name = 'revocation'", &[])?;
-    Ok(cursor.is_known(tag, facts.watermark, highest.unwrap_or(0)))
+    Ok(cursor.is_known(there, facts.watermark))
 }
 
 /// One consistent view of the log: whether it is the one that the reader knows, then what is new in it.

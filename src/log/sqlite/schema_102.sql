@@ -37,3 +37,16 @@ WHEN NEW.name = 'watermark' AND EXISTS (
 BEGIN
     UPDATE fact SET value = CAST(random() AS TEXT) WHERE name = 'generation';
 END;
+
+-- The last rows that were deleted, so that a reader who stood at one sees whether it was the one that it knows.
+CREATE TABLE deleted (
+    position INTEGER PRIMARY KEY,
+    batch    INTEGER NOT NULL
+);
+
+CREATE TRIGGER revocation_deleted_last AFTER DELETE ON revocation
+WHEN OLD.position > (SELECT seq FROM sqlite_sequence WHERE name = 'revocation') - 10000
+BEGIN
+    INSERT OR REPLACE INTO deleted (position, batch) VALUES (OLD.position, OLD.batch);
+    DELETE FROM deleted WHERE position <= (SELECT seq FROM sqlite_sequence WHERE name = 'revocation') - 10000;
+END;
