@@ -67,6 +67,18 @@ fn status(engine: &Engine, jti: &str) -> Status {
     status_at(engine, jti, at(1))
 }
 
+/// A log of "a" and "b", of which "a" was collected by a clock that is days ahead, and two engines that had read both.
+fn collected_by_a_wrong_clock() -> (TempDir, Engine, Engine) {
+    let (folder, engine) = create();
+    let other = open(&folder);
+    for jti in ["a", "b"] {
+        assert_recorded(log_out(&engine, jti));
+    }
+    other.refresh_at(at(0)).unwrap();
+    assert_eq!(engine.compact_at(ClockTrust::Confirmed, at(3 * DAY)).unwrap().deleted, 1);
+    (folder, engine, other)
+}
+
 #[test]
 fn what_the_log_still_has_is_covered_also_by_what_other_processes_have_recorded() {
     let (folder, engine) = create();
@@ -166,13 +178,7 @@ fn while_the_watermark_is_ahead_of_the_clock_a_log_out_is_recorded_and_outlives_
 #[test]
 fn what_was_collected_by_a_wrong_clock_is_recorded_again_after_the_watermark_was_taken_back() {
     for by_another in [false, true] {
-        let (folder, engine) = create();
-        let other = open(&folder);
-        for jti in ["a", "b"] {
-            assert_recorded(log_out(&engine, jti));
-        }
-        other.refresh_at(at(0)).unwrap();
-        assert_eq!(engine.compact_at(ClockTrust::Confirmed, at(3 * DAY)).unwrap().deleted, 1);
+        let (folder, engine, other) = collected_by_a_wrong_clock();
         engine.insecure_reset_watermark(at(10)).unwrap();
         // Both have what was collected in memory still, and neither takes that for the log's.
         let asked = if by_another { &other } else { &engine };
@@ -257,13 +263,7 @@ fn what_replace_takes_away_is_noticed_as_what_delete_does() {
     assert_recorded(log_out(&engine, "a"));
     assert_eq!(status(&open(&folder), "a"), Status::TokenRevoked);
 
-    let (folder, engine) = create();
-    let other = open(&folder);
-    for jti in ["a", "b"] {
-        assert_recorded(log_out(&engine, jti));
-    }
-    other.refresh_at(at(0)).unwrap();
-    assert_eq!(engine.compact_at(ClockTrust::Confirmed, at(3 * DAY)).unwrap().deleted, 1);
+    let (folder, _engine, other) = collected_by_a_wrong_clock();
     other.refresh_at(at(0)).unwrap();
     sql(&folder, &format!("REPLACE INTO fact (name, value) VALUES ('watermark', '{}')", NOW * 1000));
     assert_recorded(log_out(&other, "a"));

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::revocations::{Asked, ClockTrust, Compaction, Revocations, Revoking};
+use super::revocations::{ClockTrust, Compaction, Request, Revocations, Revoking};
 use super::{Accepted, Engine, Scratch, VouchedToken, with_thread_scratch};
 use crate::clock::{Clock, Times, UnixTime};
 use crate::error::{Error, RevokeError};
@@ -12,7 +12,7 @@ use crate::limits::{CUT_OFF_IN_FUTURE_MAX, KEEP_AFTER_EXPIRY, KEEP_MAX, REVOCATI
 use crate::log::{LogError, Moment};
 use crate::policy::Texts;
 use crate::policy::claims::Claims;
-use crate::revocation::{self, Issuer, Record, Revocation, Revoked, Scope, Target};
+use crate::revocation::{Asked, Issuer, Kept, Record, Revocation, Revoked, Scope, Target};
 use crate::token_id::TokenId;
 use crate::verdict::{JsonFault, Reject, Unknown};
 
@@ -33,7 +33,7 @@ pub enum RevocationStatus {
 }
 
 /// The ids of a token that was accepted: its `jti` and its `sid`.
-impl From<&Accepted<'_>> for revocation::Kept {
+impl From<&Accepted<'_>> for Kept {
     fn from(accepted: &Accepted<'_>) -> Self {
         Self::of_token(accepted.jti(), accepted.session())
     }
@@ -45,7 +45,7 @@ impl Revocation {
     /// Other tokens of the same login (a refresh token) live on; see [`session`](Self::session).
     pub fn token(accepted: &Accepted<'_>) -> Self {
         let target = Target::Token(accepted.token_id().into_owned());
-        let mut revocation = Self::of(revocation::Asked::Target(target), Issuer::of(accepted.issuer()));
+        let mut revocation = Self::of(Asked::Target(target), Issuer::of(accepted.issuer()));
         revocation.expires_at = accepted.expires_at();
         revocation
     }
@@ -54,7 +54,7 @@ impl Revocation {
     /// the caller has given its word.
     pub fn vouched_token(token: VouchedToken<'_>) -> Self {
         // What is not UTF-8 is no token, and is refused as one when it is read.
-        Self::of(revocation::Asked::VouchedText(String::from_utf8_lossy(token.bytes()).into_owned()), Issuer::Any)
+        Self::of(Asked::VouchedText(String::from_utf8_lossy(token.bytes()).into_owned()), Issuer::Any)
     }
 }
 
@@ -79,8 +79,8 @@ impl Engine {
     /// Those of [`revoke`](Self::revoke).
     pub fn revoke_at(&self, revocation: Revocation, times: Times) -> Result<Revoked, Error> {
         let revocations = self.log()?;
-        let asked = self.asked(revocations, revocation, times)?;
-        Ok(revocations.append(asked)?)
+        let request = self.request(revocations, revocation, times)?;
+        Ok(revocations.append(request)?)
     }
 
     /// [`revoke`](Self::revoke) as a future, which the log's writer completes. It needs no runtime, and the
@@ -93,12 +93,12 @@ impl Engine {
 
     /// [`revoke_async`](Self::revoke_async) at the times that the caller gives.
     pub fn revoke_async_at(&self, revocation: Revocation, times: Times) -> Revoking {
-        let asked = self
+        let request = self
             .log()
-            .and_then(|revocations| self.asked(revocations, revocation, times).map(|asked| (revocations, asked)));
-        match asked {
+            .and_then(|revocations| self.request(revocations, revocation, times).map(|request| (revocations, request)));
+        match request {
             Err(error) => Revoking::done(Err(error)),
-            Ok((revocations, asked)) => revocations.append_async(asked),
+            Ok((revocations, request)) => revocations.append_async(request),
         }
     }
 
@@ -187,7 +187,7 @@ impl Engine {
     }
 
     /// What the log is asked for.
-    fn asked(&self, log: &Revocations, revocation: Revocation, times: Times) -> Result<Asked, RevokeError> {
+    fn request(&self, log: &Revocations, revocation: Revocation, times: Times) -> Result<Request, RevokeError> {
         let now = times.wall();
         log.see_clock(now);
         let Revocation { asked, mut issuer, issued_before, keep, keep_until, mut expires_at, reason, is_issuer_empty } =
@@ -200,9 +200,9 @@ impl Engine {
             named.target
         };
         let target = match asked {
-            revocation::Asked::Target(target) => target,
-            revocation::Asked::TokenText(text) => by_token(self.name_token(text.as_bytes())?),
-            revocation::Asked::VouchedText(text) => by_token(self.name_vouched(text.as_bytes())?),
+            Asked::Target(target) => target,
+            Asked::TokenText(text) => by_token(self.name_token(text.as_bytes())?),
+            Asked::VouchedText(text) => by_token(self.name_vouched(text.as_bytes())?),
         };
         let scope = target.scope();
         let has_cut_off = matches!(scope, Scope::Subject | Scope::Everything);
@@ -239,7 +239,7 @@ impl Engine {
         if has_cut_off {
             log.lengthen(&mut record);
         }
-        Ok(Asked { record, moment, times })
+        Ok(Request { record, moment, times })
     }
 
     /// Reads from a whole token what names it. Its times, issuer and audience are not judged: an expired or

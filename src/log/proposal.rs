@@ -21,13 +21,6 @@ pub(crate) struct Proposal {
     pub(crate) held: Held,
 }
 
-impl Backing {
-    /// Whether it is one of a log that is in this generation now.
-    pub(super) fn is_of(&self, generation: Option<i64>) -> bool {
-        self.generation.is_some() && self.generation == generation
-    }
-}
-
 /// Whether what was read of the log means the same tokens for as long as a record does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Held {
@@ -67,6 +60,13 @@ pub(crate) struct Backing {
     pub(crate) read: Cursor,
     /// The last that was appended by whoever proposes.
     pub(crate) appended: Cursor,
+}
+
+impl Backing {
+    /// Whether it is one of a log that is in this generation now.
+    pub(super) fn is_of(&self, generation: Option<i64>) -> bool {
+        self.generation.is_some() && self.generation == generation
+    }
 }
 
 /// How a log stands where the commit is made.

@@ -48,7 +48,7 @@ struct Arrivals {
 
 /// What a caller has asked for.
 #[derive(Clone)]
-pub(in crate::engine) struct Asked {
+pub(in crate::engine) struct Request {
     pub(in crate::engine) record: Record,
     pub(in crate::engine) moment: Moment,
     pub(in crate::engine) times: Times,
@@ -56,7 +56,7 @@ pub(in crate::engine) struct Asked {
 
 #[derive(Clone)]
 struct Pending {
-    asked: Asked,
+    request: Request,
     ticket: Arc<Ticket>,
     /// When its caller is told that there is no answer. None: never.
     deadline: Option<Instant>,
@@ -76,11 +76,11 @@ impl Revocations {
         if is_held { Held::Yes } else { Held::No }
     }
 
-    fn enqueue(&self, asked: Asked) -> (Arc<Ticket>, Option<Instant>) {
+    fn enqueue(&self, request: Request) -> (Arc<Ticket>, Option<Instant>) {
         let ticket = Arc::<Ticket>::default();
         let deadline = Instant::now().checked_add(self.options.append_timeout);
         let mut arrivals = self.queue.arrivals.lock();
-        arrivals.pending.push(Pending { asked, ticket: Arc::clone(&ticket), deadline });
+        arrivals.pending.push(Pending { request, ticket: Arc::clone(&ticket), deadline });
         let is_awaited = arrivals.pending.len() == 1 || arrivals.pending.len() == arrivals.wanted;
         drop(arrivals);
         match self.options.threads {
@@ -91,14 +91,14 @@ impl Revocations {
         (ticket, deadline)
     }
 
-    pub(in crate::engine) fn append_async(&self, asked: Asked) -> Revoking {
-        Revoking::waiting(self.enqueue(asked).0)
+    pub(in crate::engine) fn append_async(&self, request: Request) -> Revoking {
+        Revoking::waiting(self.enqueue(request).0)
     }
 
     /// Appends a record, and waits until it is durable and binds.
-    pub(in crate::engine) fn append(&self, asked: Asked) -> Result<Revoked, RevokeError> {
-        let record = asked.record.clone();
-        let (ticket, deadline) = self.enqueue(asked);
+    pub(in crate::engine) fn append(&self, request: Request) -> Result<Revoked, RevokeError> {
+        let record = request.record.clone();
+        let (ticket, deadline) = self.enqueue(request);
         if let Some(outcome) = ticket.wait(deadline) {
             return outcome;
         }
@@ -152,8 +152,8 @@ impl Revocations {
     }
 
     fn fail(&self, all: &[Pending], error: impl Fn() -> RevokeError) {
-        for Pending { asked, ticket, .. } in all {
-            self.bind_undurable(&asked.record);
+        for Pending { request, ticket, .. } in all {
+            self.bind_undurable(&request.record);
             ticket.complete(Err(error()));
         }
     }
@@ -171,7 +171,7 @@ impl Revocations {
     }
 
     /// Commits what waits, and says what its callers are to be told. None if nothing did.
-    pub(super) fn commit_pending(&self) -> Option<(Committed, Answers)> {
+    pub(super) fn commit_pending(&self) -> Option<(Pace, Answers)> {
         let one_at_a_time = self.queue.committing.lock();
         let started = Instant::now();
         let batch: Vec<Pending> = {
@@ -182,25 +182,25 @@ impl Revocations {
         if batch.is_empty() {
             return None;
         }
-        let asked: Vec<_> = batch.iter().map(|one| one.asked.clone()).collect();
+        let requests: Vec<_> = batch.iter().map(|one| one.request.clone()).collect();
         let lost = std::mem::replace(&mut *self.queue.in_flight.lock(), batch);
         // Of a commit that panicked.
         self.fail(&lost, || RevokeError::Indeterminate(self.no_answer()));
-        let outcomes = self.commit(asked);
+        let outcomes = self.commit(requests);
         let behind = self.queue.arrivals.lock().pending.len();
         let ended = Instant::now();
         let batch = std::mem::take(&mut *self.queue.in_flight.lock());
         drop(one_at_a_time);
         let count = batch.len();
-        Some((Committed { started, ended, count, behind }, Answers { batch, outcomes }))
+        Some((Pace { started, ended, count, behind }, Answers { batch, outcomes }))
     }
 
     /// Commits what was asked for, and says what became of each.
-    fn commit(&self, asked: Vec<Asked>) -> Vec<Result<Revoked, RevokeError>> {
-        self.raise_watermark_for(&asked);
+    fn commit(&self, requests: Vec<Request>) -> Vec<Result<Revoked, RevokeError>> {
+        self.raise_watermark_for(&requests);
         // Before the index is asked: what it gains from here on, the log looks at itself.
         let backing = self.backed.backing();
-        let propose = |Asked { mut record, moment, .. }: Asked| {
+        let propose = |Request { mut record, moment, .. }: Request| {
             // A cut-off of now covers nobody's, and nobody's covers it.
             let held = match moment {
                 Moment::Now => {
@@ -211,7 +211,7 @@ impl Revocations {
             };
             Proposal { held, record, moment }
         };
-        let mut proposals: Vec<_> = asked.into_iter().map(propose).collect();
+        let mut proposals: Vec<_> = requests.into_iter().map(propose).collect();
         match self.log.commit(&mut proposals, backing) {
             Ok(committed) => self.take_in(&proposals, &committed, backing).map(Ok).collect(),
             Err(error) => {
@@ -315,9 +315,9 @@ impl Answers {
     }
 }
 
-/// A commit that was made.
+/// How a commit went, by which the next is started.
 #[derive(Clone, Copy)]
-pub(super) struct Committed {
+pub(super) struct Pace {
     started: Instant,
     ended: Instant,
     /// How many revocations it held.
@@ -326,7 +326,7 @@ pub(super) struct Committed {
     behind: usize,
 }
 
-impl Committed {
+impl Pace {
     /// Until when its callers, who now know, are awaited: those that do one revocation after the other are
     /// back within microseconds.
     fn callers_back_by(&self) -> Instant {
@@ -358,7 +358,7 @@ impl Queue {
     /// many as were in the last commit are back, there is nobody else to be waited for.
     ///
     /// Where the log is elsewhere, half of them is worth it: the others come back while it works.
-    pub(super) fn wait(&self, last: Option<Committed>, log: &dyn RevocationLog) -> bool {
+    pub(super) fn wait(&self, last: Option<Pace>, log: &dyn RevocationLog) -> bool {
         let mut arrivals = self.arrivals.lock();
         while arrivals.pending.is_empty() && !arrivals.stop {
             arrivals = self.arrived.wait(arrivals);

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::Revocations;
-use super::append::Asked;
+use super::append::Request;
 use crate::clock::{Times, UnixTime};
 use crate::limits::{CLOCK_DRIFT_MAX, COLLECT_INTERVAL, CUT_OFF_IN_FUTURE_MAX};
 use crate::log::{LogError, PLAUSIBLE_STEP, advance};
@@ -153,12 +153,12 @@ impl Revocations {
 
     /// Raises the watermark where a token is to be logged out that has expired by the clock: then no engine on the log can
     /// accept it any more, also when the clock steps back. Where that can't be done now, the record is appended.
-    pub(super) fn raise_watermark_for(&self, asked: &[Asked]) {
+    pub(super) fn raise_watermark_for(&self, requests: &[Request]) {
         let is_behind = |until: UnixTime| self.watermark().is_none_or(|watermark| watermark < until);
-        let has_expired = |one: &&Asked| {
+        let has_expired = |one: &&Request| {
             one.record.keep_until.is_some_and(|until| until <= one.record.recorded_at && is_behind(until))
         };
-        let Some(Asked { times, .. }) = asked.iter().filter(has_expired).max_by_key(|one| one.times.wall()) else {
+        let Some(Request { times, .. }) = requests.iter().filter(has_expired).max_by_key(|one| one.times.wall()) else {
             return;
         };
         let raised = self.may_collect(*times, ClockTrust::Doubt).and_then(|may| match may {

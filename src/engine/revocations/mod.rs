@@ -22,7 +22,7 @@ pub use follow::Progress;
 pub use open::{Log, OnUnknown, Threads};
 pub use ticket::Revoking;
 
-pub(super) use append::Asked;
+pub(super) use append::Request;
 pub(super) use threads::Workers;
 
 use super::accepted::{Cleared, WhyUnknown};
