@@ -6,7 +6,7 @@ CARGO := cargo --locked
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 FUZZ_TARGETS := token json mutation revocation_story c_calls
 
-.PHONY: help deps msrv build demo test test-node test-vendored node check bench bench-instructions bench-100m bench-redis bench-report fuzz fuzz-deps header libs install install-built
+.PHONY: help deps msrv build demo test test-node test-vendored node check bench bench-instructions bench-dearest bench-100m bench-redis bench-report fuzz fuzz-deps header libs install install-built
 
 help: ## List the tasks.
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -114,6 +114,11 @@ fuzz: fuzz-deps ## Run each fuzz target for SECONDS (60 unless set): make fuzz S
 	for target in $(FUZZ_TARGETS); do \
 	  cargo +nightly fuzz run $$target -- -max_total_time=$(or $(SECONDS),60) -max_len=4096 -timeout=10; \
 	done
+	cargo +nightly fuzz run --sanitizer none cost -- -max_total_time=$(or $(SECONDS),60) -max_len=600
+
+bench-dearest: ## What the dearest unsigned tokens cost, as a multiple of accepting one of their length.
+	$(CARGO) bench --quiet --bench dearest
+	KEYS=8 $(CARGO) bench --quiet --bench dearest
 
 # The C libraries. The number behind .so changes when programs have to be compiled anew: docs/c.md.
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n1)

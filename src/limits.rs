@@ -27,6 +27,19 @@ pub const NUMBER_MAGNITUDE_MAX: i64 = 300;
 /// How many members a JOSE header may have. Eleven names are registered for a JWS.
 pub const HEADER_MEMBERS_MAX: usize = 32;
 
+/// How many escapes and nested values a JOSE header may have, however long it is: 32, and one more for every
+/// [`HEADER_BYTES_PER_EFFORT`] bytes. Of what is nested, each array, object, comma and name counts.
+///
+/// A header is read before its token's signature, so that anybody can make it as slow to read as this lets it be. One with a
+/// certificate chain (`x5c`) in which each `/` is escaped needs one in 64 bytes and some six more; one with a key (`jwk`) some 16.
+pub const HEADER_EFFORT_MAX: usize = 32;
+
+/// See [`HEADER_EFFORT_MAX`].
+pub const HEADER_BYTES_PER_EFFORT: usize = 64;
+
+/// How many bytes of a JOSE header may belong to characters that are not ASCII: as many as the longest key id has.
+pub const HEADER_BEYOND_ASCII_MAX: usize = KEY_ID_BYTES_MAX;
+
 /// The longest key id (`kid`), in bytes, in a header or in a key set.
 pub const KEY_ID_BYTES_MAX: usize = 256;
 

@@ -442,4 +442,8 @@ pub enum JsonFault {
     /// More members than [`HEADER_MEMBERS_MAX`](crate::limits::HEADER_MEMBERS_MAX).
     #[error("more members than the limit")]
     TooManyMembers,
+    /// A header with more escapes and nested values than [`HEADER_EFFORT_MAX`](crate::limits::HEADER_EFFORT_MAX), or with more
+    /// that is not ASCII than [`HEADER_BEYOND_ASCII_MAX`](crate::limits::HEADER_BEYOND_ASCII_MAX).
+    #[error("more escapes, nested values or characters that are not ASCII than the limit")]
+    TooElaborate,
 }

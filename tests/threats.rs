@@ -188,6 +188,57 @@ fn a_name_twice_in_a_header_is_refused_however_it_is_escaped() {
 }
 
 #[test]
+fn a_header_that_is_dear_to_read_is_refused_before_its_signature_and_one_with_a_certificate_chain_is_not() {
+    let with = |value: &str| format!(r#"{{"alg":"HS256","x":{value}}}"#);
+    // 32 of what is dear, and one more for every 64 bytes: a bracket, and then a comma for each but the first.
+    let list = |values: usize| with(&format!("[{}]", vec!["0"; values].join(",")));
+    let most = (1..).find(|values| *values > 32 + list(*values).len() / 64).unwrap() - 1;
+    assert_eq!(status(token(list(most), CLAIMS)), Status::Done, "{most} values");
+    assert_eq!(status(token(list(most + 1), CLAIMS)), Status::HeaderJson);
+    for dear in [
+        with(&format!("\"{}\"", r"\n".repeat(200))),
+        with(&format!("\"{}\"", r"\ud83d\ude00".repeat(40))),
+        with(&format!("[{}0]", "[],".repeat(200))),
+        with(&format!("{{{}\"a\":0}}", r#""a":0,"#.repeat(200))),
+        with(&format!("\"{}\"", "ä".repeat(129))),
+        format!(r#"{{"alg":"HS256","{}":0}}"#, r"\u0061".repeat(100)),
+    ] {
+        let fault = signoff::JsonFault::TooElaborate;
+        assert_eq!(reject(&engine(Policy::new()), token(&dear, CLAIMS)), Reject::HeaderJson { fault }, "{dear}");
+    }
+    // As PHP writes it, which escapes what needs no escape.
+    let certificate = format!("{}\\/", "MIICx".repeat(13)).repeat(23);
+    let chain = with(&format!(r#"["{certificate}","{certificate}","{certificate}"]"#));
+    assert_eq!(status(token(chain, CLAIMS)), Status::Done);
+    let key = r#"{"kty":"RSA","use":"sig","alg":"RS256","kid":"a","n":"AQAB","e":"AQAB","key_ops":["verify"]}"#;
+    assert_eq!(status(token(with(key), CLAIMS)), Status::Done);
+    assert_eq!(status(token(with(&format!("\"{}\"", "ä".repeat(128))), CLAIMS)), Status::Done);
+    assert_eq!(
+        status(token(with(&format!("0.{}", "7".repeat(5000))), CLAIMS)),
+        Status::Done,
+        "many digits are not dear"
+    );
+    assert_eq!(status(token(with(&format!("{}0", " \n".repeat(2000))), CLAIMS)), Status::Done, "nor is white space");
+}
+
+#[test]
+fn names_in_a_header_are_compared_only_when_its_signature_holds() {
+    let header = r#"{"alg":"HS256","x":1,"\u0078":1}"#;
+    let forged = |header: &str| format!("{}.{}.{}", b64(header), b64(CLAIMS), b64([7; 32]));
+    assert_eq!(status(forged(header)), Status::SignatureInvalid);
+    assert_eq!(status(token(header, CLAIMS)), Status::HeaderDuplicate);
+    // Where a name is acted on it matters at once which of the two is meant.
+    assert_eq!(status(forged(r#"{"alg":"HS256","kid":"a","kid":"b"}"#)), Status::HeaderDuplicate);
+    // Long names that differ at their ends alone.
+    let long = |last: &str| {
+        let names: String = ["a", "b", "c", last].map(|end| format!(r#","{}{end}":0"#, "n".repeat(3000))).concat();
+        token(format!(r#"{{"alg":"HS256"{names}}}"#), CLAIMS)
+    };
+    assert_eq!(status_under(Policy::new().token_bytes_max(30_000), long("d")), Status::Done);
+    assert_eq!(status_under(Policy::new().token_bytes_max(30_000), long("a")), Status::HeaderDuplicate);
+}
+
+#[test]
 fn extensions_that_would_have_to_be_understood_are_refused() {
     for header in [
         r#"{"alg":"HS256","crit":["exp"],"exp":1}"#,

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::buffers::{Buffers, Facts};
 use crate::keys::{Algorithm, Key, KeySet, SignatureValid};
 use crate::policy::{Policy, TypeVerdict, type_verdict};
-use crate::token::header::Header;
+use crate::token::header::{Header, refuse_duplicates};
 use crate::token::{UnverifiedToken, base64url};
 use crate::verdict::Reject;
 
@@ -66,8 +66,9 @@ impl Snapshot {
             Some(facts) => self.verify(&token, facts, &signature, ahead)?,
             None => {
                 let bytes = decode(token.header(), header).ok_or_else(|| token.fault())?;
-                let facts = self.facts(&token, bytes, policy)?;
+                let facts = self.facts(&token, bytes, unescaped, policy)?;
                 let verified = self.verify(&token, &facts, &signature, ahead)?;
+                refuse_duplicates(bytes, unescaped)?;
                 remembered.learn(self.id, token.header(), facts, verified.1);
                 verified
             }
@@ -77,8 +78,14 @@ impl Snapshot {
 
     /// Steps 2 and 3: what the header means under this key set.
     #[cold]
-    fn facts(&self, token: &UnverifiedToken<'_>, header: &[u8], policy: &Policy) -> Result<Facts, Reject> {
-        let header = Header::parse(header)?;
+    fn facts(
+        &self,
+        token: &UnverifiedToken<'_>,
+        header: &[u8],
+        unescaped: &mut String,
+        policy: &Policy,
+    ) -> Result<Facts, Reject> {
+        let header = Header::parse(header, unescaped)?;
         // `none` is refused by its name before the signature that it goes without.
         let algorithm = Algorithm::of_header(&header)?;
         if token.signature().is_empty() {

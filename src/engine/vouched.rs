@@ -10,7 +10,7 @@ use crate::index::Probes;
 use crate::policy::Texts;
 use crate::policy::claims::Claims;
 use crate::token::UnverifiedToken;
-use crate::token::header::Header;
+use crate::token::header::{Header, refuse_duplicates};
 use crate::verdict::{Denied, JsonFault, Reject};
 
 /// A token whose signature the caller has verified by other means, over the bytes exactly as they stand here.
@@ -90,7 +90,8 @@ impl Engine {
         let token = UnverifiedToken::parse(token, policy.token_bytes_max)?;
         let buffers = &mut scratch.buffers;
         let header = decode(token.header(), &mut buffers.header).ok_or_else(|| token.fault())?;
-        Header::parse(header)?;
+        Header::parse(header, &mut buffers.unescaped)?;
+        refuse_duplicates(header, &mut buffers.unescaped)?;
         if token.signature().is_empty() {
             return Err(Reject::SignatureMissing);
         }

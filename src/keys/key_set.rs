@@ -1,5 +1,6 @@
 //! A key set, and which of its keys could have signed a token.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use super::key::ShortSecrets;
@@ -19,7 +20,13 @@ use crate::verdict::Reject;
 pub struct KeySet {
     keys: Vec<Key>,
     skipped: usize,
+    /// By algorithm: the keys that bear an id; the first of those that bear none; the first of all.
+    by_id: [HashMap<Box<str>, u16>; ALGORITHMS],
+    without_id: [Candidates; ALGORITHMS],
+    first: [Candidates; ALGORITHMS],
 }
+
+const ALGORITHMS: usize = Algorithm::ALL.len();
 
 impl KeySet {
     /// A set of these keys, in this order.
@@ -60,16 +67,24 @@ impl KeySet {
         if keys.len() > KEYS_MAX {
             return Err(KeyError::TooMany { keys: keys.len(), max: KEYS_MAX });
         }
-        let mut seen = std::collections::HashSet::new();
-        for (algorithm, key_id) in keys.iter().filter_map(|key| Some((key.algorithm(), key.key_id()?))) {
+        let none = std::array::from_fn(|at| Candidates::none(Algorithm::ALL[at]));
+        let mut set = Self { keys: Vec::new(), skipped, by_id: Default::default(), without_id: none, first: none };
+        for (place, key) in (0..).zip(&keys) {
+            let of = key.algorithm() as usize;
+            set.first[of].add(place);
+            let Some(key_id) = key.key_id() else {
+                set.without_id[of].add(place);
+                continue;
+            };
             if key_id.len() > KEY_ID_BYTES_MAX {
                 return Err(KeyError::TooLong { what: "key id", bytes: key_id.len(), max: KEY_ID_BYTES_MAX });
             }
-            if !seen.insert((algorithm, key_id)) {
-                return Err(KeyError::Duplicate { algorithm: algorithm.name(), key_id: key_id.to_owned() });
+            if set.by_id[of].insert(key_id.into(), place).is_some() {
+                return Err(KeyError::Duplicate { algorithm: key.algorithm().name(), key_id: key_id.to_owned() });
             }
         }
-        Ok(Self { keys, skipped })
+        set.keys = keys;
+        Ok(set)
     }
 
     /// The keys, in order.
@@ -86,15 +101,14 @@ impl KeySet {
 
     /// The keys that could have made this token's signature.
     pub(crate) fn candidates(&self, algorithm: Algorithm, header: &Header<'_>) -> Result<Candidates, Reject> {
-        let of_algorithm = || (0..).zip(&self.keys).filter(move |(_, key)| key.algorithm() == algorithm);
-        let mut found = Candidates { algorithm, count: 0, at: [0; CANDIDATE_KEYS_MAX] };
-        match header.kid {
-            None => found.take(of_algorithm().map(|(at, _)| at)),
-            Some(kid) => match of_algorithm().find(|(_, key)| key.key_id().is_some_and(|ours| kid.is(ours))) {
-                Some((at, _)) => found.take([at]),
-                None => found.take(of_algorithm().filter(|(_, key)| key.key_id().is_none()).map(|(at, _)| at)),
+        let of = algorithm as usize;
+        let found = match header.kid {
+            None => self.first[of],
+            Some(kid) => match self.by_id[of].get(kid) {
+                Some(&place) => Candidates { count: 1, at: [place; CANDIDATE_KEYS_MAX], algorithm },
+                None => self.without_id[of],
             },
-        }
+        };
         match found.count {
             0 => Err(Reject::KeyNotFound { algorithm: algorithm.name(), key_id_given: header.kid.is_some() }),
             _ => Ok(found),
@@ -127,8 +141,13 @@ pub(crate) struct Candidates {
 }
 
 impl Candidates {
-    fn take(&mut self, places: impl IntoIterator<Item = u16>) {
-        for (slot, place) in self.at.iter_mut().zip(places) {
+    fn none(algorithm: Algorithm) -> Self {
+        Self { algorithm, count: 0, at: [0; CANDIDATE_KEYS_MAX] }
+    }
+
+    /// Adds a key, unless there are as many as are tried.
+    fn add(&mut self, place: u16) {
+        if let Some(slot) = self.at.get_mut(usize::from(self.count)) {
             *slot = place;
             self.count += 1;
         }

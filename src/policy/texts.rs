@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use crate::token::json::{self, JsonString, Slice, Value};
+use crate::token::json::{self, Slice, Value};
 
 /// Where the text of a claim stands, in the text that [`Texts`] makes of payload and unescaped
 /// strings: from the payload's length on in the latter.
@@ -39,7 +39,9 @@ impl Span {
     #[cold]
     pub(super) fn of_unescaped(value: Value<'_>, payload: &str, unescaped: &mut String) -> Self {
         let start = unescaped.len();
-        unescaped.extend(value.string().into_iter().flat_map(JsonString::chars));
+        if let Some(string) = value.string() {
+            string.unescape_onto(unescaped);
+        }
         Self::new(payload.len() + start, payload.len() + unescaped.len())
     }
 

@@ -40,7 +40,7 @@ pub(crate) fn encode_onto(bytes: &[u8], text: &mut String) {
 
 /// Whether a byte may stand in a part.
 pub(crate) const fn is_character(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'
+    byte.is_ascii_alphanumeric() | (byte == b'-') | (byte == b'_')
 }
 
 #[cfg(test)]

@@ -53,7 +53,7 @@ impl<'a> UnverifiedToken<'a> {
         if dots != 2 {
             return Reject::TokenParts { dots };
         }
-        if let Some(at) = self.bytes.iter().position(|&byte| byte != b'.' && !base64url::is_character(byte)) {
+        if let Some(at) = position_of_stranger(self.bytes) {
             return Reject::TokenCharacter { at };
         }
         let part = match (base64url::is_canonical(self.header()), base64url::is_canonical(self.payload())) {
@@ -104,6 +104,15 @@ impl std::fmt::Debug for UnverifiedToken<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("UnverifiedToken").field("bytes", &self.bytes.len()).finish_non_exhaustive()
     }
+}
+
+/// Where the first byte stands that no token has.
+fn position_of_stranger(bytes: &[u8]) -> Option<usize> {
+    let is_strange = |byte: &u8| *byte != b'.' && !base64url::is_character(*byte);
+    // Without a branch for each byte, which is several times as fast: a long token may have it at its end.
+    let blocks = bytes.chunks(64).map(|block| block.iter().fold(false, |any, byte| any | is_strange(byte)));
+    let first = blocks.enumerate().find(|(_, any)| *any).map(|(block, _)| block * 64)?;
+    bytes[first..].iter().position(is_strange).map(|at| first + at)
 }
 
 /// Parts were found canonical when the token was parsed, so this decodes all of them.

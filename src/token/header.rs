@@ -1,52 +1,51 @@
 //! The JOSE header's parameters, as far as verification acts on them. RFC 7515 section 4.
 //!
 //! `jwk`, `jku`, `x5u` and `x5c` are passed over: a key that comes with the token proves nothing.
-//! Every header that has a name twice is refused, whatever the name.
+//! Every header that has a name twice is refused, whatever the name; of names that nothing is done with that is found out only when
+//! the signature holds, since comparing names is what is dearest about a header.
 
-use super::json::{self, JsonString, Value};
-use crate::limits::{HEADER_MEMBERS_MAX, KEY_ID_BYTES_MAX};
+use std::hash::BuildHasher as _;
+
+use foldhash::fast::RandomState;
+
+use super::json::{self, Bounded, JsonString, Value};
+use crate::limits::{
+    HEADER_BEYOND_ASCII_MAX, HEADER_BYTES_PER_EFFORT, HEADER_EFFORT_MAX, HEADER_MEMBERS_MAX, KEY_ID_BYTES_MAX,
+};
 use crate::verdict::{JsonFault, Reject};
-
-impl<'a> JsonString<'a> {
-    /// The parameter that a name means, if it is one that is acted on.
-    #[inline]
-    fn known(self) -> Option<&'static str> {
-        const KNOWN: [&str; 5] = ["alg", "kid", "typ", "crit", "b64"];
-        KNOWN.into_iter().find(|known| self.is(known))
-    }
-}
 
 /// What a header says, read strictly and trusted in nothing.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Header<'a> {
     pub(crate) alg: JsonString<'a>,
-    pub(crate) kid: Option<JsonString<'a>>,
+    pub(crate) kid: Option<&'a str>,
     pub(crate) typ: Option<JsonString<'a>>,
 }
 
 impl<'a> Header<'a> {
-    /// Reads a decoded header.
-    pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, Reject> {
+    /// Reads a decoded header. `unescaped` is room for texts with escapes in them.
+    ///
+    /// Cost: linear, and little more for the worst header than for a plain one of that length, since anybody can send one.
+    pub(crate) fn parse(bytes: &'a [u8], unescaped: &'a mut String) -> Result<Self, Reject> {
+        if !bytes.is_ascii() && beyond_ascii(bytes) > HEADER_BEYOND_ASCII_MAX {
+            return Err(Reject::HeaderJson { fault: JsonFault::TooElaborate });
+        }
         let text = std::str::from_utf8(bytes)
             .map_err(|error| Reject::HeaderJson { fault: JsonFault::NotUtf8 { at: error.valid_up_to() } })?;
-        let mut names = Names::default();
         let (mut alg, mut kid, mut typ, mut crit, mut b64) = (None, None, None, false, false);
-        json::read_object(text, |name, value| {
-            names.add(text, name);
-            match name.known() {
-                Some("alg") => alg = Some(value),
-                Some("kid") => kid = Some(value),
-                Some("typ") => typ = Some(value),
-                Some("crit") => crit = true,
-                Some("b64") => b64 = true,
-                Some(_) | None => {}
-            }
+        let mut twice = false;
+        let effort = HEADER_EFFORT_MAX + bytes.len() / HEADER_BYTES_PER_EFFORT;
+        let effort = Bounded { effort, members: HEADER_MEMBERS_MAX };
+        json::read_object_within(text, effort, |name, value| match known(name) {
+            Some("alg") => twice |= alg.replace(value).is_some(),
+            Some("kid") => twice |= kid.replace(value).is_some(),
+            Some("typ") => twice |= typ.replace(value).is_some(),
+            Some("crit") => twice |= std::mem::replace(&mut crit, true),
+            Some("b64") => twice |= std::mem::replace(&mut b64, true),
+            Some(_) | None => {}
         })
         .map_err(|fault| Reject::HeaderJson { fault })?;
-        if names.count > HEADER_MEMBERS_MAX {
-            return Err(Reject::HeaderJson { fault: JsonFault::TooManyMembers });
-        }
-        if names.twice {
+        if twice {
             return Err(Reject::HeaderDuplicate);
         }
         if crit || b64 {
@@ -54,40 +53,96 @@ impl<'a> Header<'a> {
         }
         let alg = string("alg", alg)?.ok_or(Reject::HeaderMalformed { name: "alg" })?;
         let kid = string("kid", kid)?;
-        if kid.is_some_and(|kid| kid.utf8_len() > KEY_ID_BYTES_MAX) {
+        let typ = string("typ", typ)?;
+        unescaped.clear();
+        let kid = kid.map(|kid| {
+            kid.plain().unwrap_or_else(|| {
+                kid.unescape_onto(unescaped);
+                unescaped
+            })
+        });
+        if kid.is_some_and(|kid| kid.len() > KEY_ID_BYTES_MAX) {
             return Err(Reject::HeaderMalformed { name: "kid" });
         }
-        let typ = string("typ", typ)?;
         Ok(Self { alg, kid, typ })
     }
 }
 
-/// The names met so far, as places in the text, to find one that comes again.
+/// The parameter that a name means, if it is one that is acted on.
+#[inline]
+fn known(name: JsonString<'_>) -> Option<&'static str> {
+    if name.is_escaped() {
+        return ["alg", "kid", "typ", "crit", "b64"].into_iter().find(|known| name.is(known));
+    }
+    match name.slice.bytes() {
+        b"alg" => Some("alg"),
+        b"kid" => Some("kid"),
+        b"typ" => Some("typ"),
+        b"crit" => Some("crit"),
+        b"b64" => Some("b64"),
+        _ => None,
+    }
+}
+
+/// Refuses a header in which any name comes twice, which [`Header::parse`] had nothing against.
+pub(crate) fn refuse_duplicates(bytes: &[u8], unescaped: &mut String) -> Result<(), Reject> {
+    let text = std::str::from_utf8(bytes).unwrap_or_default();
+    let mut names = Names::default();
+    unescaped.clear();
+    json::read_object(text, |name, _| names.add(text, name, unescaped))
+        .map_err(|fault| Reject::HeaderJson { fault })?;
+    if names.twice { Err(Reject::HeaderDuplicate) } else { Ok(()) }
+}
+
+/// How many bytes are not ASCII, in sums that are as narrow as what is summed up.
+fn beyond_ascii(bytes: &[u8]) -> usize {
+    bytes.chunks(255).map(|chunk| usize::from(chunk.iter().map(|byte| byte >> 7).sum::<u8>())).sum()
+}
+
+/// The names met so far, to find one that comes again.
 #[derive(Default)]
 struct Names {
+    /// Under a secret of this header, so that nobody can make names whose hashes are the same.
+    hasher: RandomState,
+    hashes: [u64; HEADER_MEMBERS_MAX],
+    /// Where each stands in the text or, from the text's length on, among those whose escapes were resolved.
     places: [(u32, u32); HEADER_MEMBERS_MAX],
     count: usize,
     twice: bool,
-    /// Whether any of them has escapes in it, so that spelling does not tell them apart.
-    any_escaped: bool,
 }
 
 impl Names {
+    /// Compares a name with those before it, until one has come twice.
     #[inline]
-    fn add<'a>(&mut self, text: &'a str, name: JsonString<'a>) {
-        self.any_escaped |= name.is_escaped();
-        let earlier = &self.places[..self.count.min(HEADER_MEMBERS_MAX)];
-        self.twice |= match self.any_escaped {
-            true => earlier.iter().any(|&place| name.same_as(JsonString::in_text(text, place))),
-            false => {
-                earlier.iter().any(|&place| *name.slice.bytes() == *JsonString::in_text(text, place).slice.bytes())
+    fn add(&mut self, text: &str, name: JsonString<'_>, unescaped: &mut String) {
+        let at = self.count;
+        if self.twice || at == HEADER_MEMBERS_MAX {
+            return;
+        }
+        let place = match name.is_escaped() {
+            false => name.place(),
+            true => {
+                let start = unescaped.len();
+                name.unescape_onto(unescaped);
+                place(text.len() + start, text.len() + unescaped.len())
             }
         };
-        if let Some(place) = self.places.get_mut(self.count) {
-            *place = name.place();
-        }
+        let read = |(start, end): (u32, u32)| match (start as usize).checked_sub(text.len()) {
+            None => &text.as_bytes()[start as usize..end as usize],
+            Some(start) => &unescaped.as_bytes()[start..end as usize - text.len()],
+        };
+        let hash = self.hasher.hash_one(read(place));
+        let mut earlier = self.hashes[..at].iter().zip(&self.places[..at]);
+        self.twice = earlier.any(|(&other, &at)| other == hash && read(at) == read(place));
+        (self.hashes[at], self.places[at]) = (hash, place);
         self.count += 1;
     }
+}
+
+/// Headers are bounded, far below what a `u32` holds, and so is what their escapes stand for.
+#[allow(clippy::cast_possible_truncation)]
+fn place(start: usize, end: usize) -> (u32, u32) {
+    (start as u32, end as u32)
 }
 
 fn string<'a>(name: &'static str, value: Option<Value<'a>>) -> Result<Option<JsonString<'a>>, Reject> {

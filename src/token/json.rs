@@ -7,6 +7,8 @@
 //!
 //! Invariant: a [`JsonString`] is well formed, so that reading its characters can't fail.
 
+use wide::u8x16;
+
 use super::specials::Specials;
 use crate::limits::{JSON_DEPTH_MAX, NUMBER_MAGNITUDE_MAX};
 use crate::verdict::JsonFault;
@@ -84,11 +86,21 @@ impl<'a> Value<'a> {
 /// # Errors
 /// The first fault of the text. Members before it have been handed over by then.
 #[inline]
-pub(crate) fn read_object<'a>(
+pub(crate) fn read_object<'a>(text: &'a str, member: impl FnMut(JsonString<'a>, Value<'a>)) -> Result<(), JsonFault> {
+    read_object_within(text, Unbounded, member)
+}
+
+/// The same within an [`Effort`].
+///
+/// # Errors
+/// Also [`JsonFault::TooElaborate`].
+#[inline]
+pub(crate) fn read_object_within<'a>(
     text: &'a str,
+    effort: impl Effort,
     mut member: impl FnMut(JsonString<'a>, Value<'a>),
 ) -> Result<(), JsonFault> {
-    let mut reader = Reader::new(text);
+    let mut reader = Reader::new(text, effort);
     match reader.whole_object(&mut member) {
         Some(()) => Ok(()),
         None => Err(reader.fault),
@@ -101,26 +113,79 @@ pub(crate) fn read_object<'a>(
 /// # Errors
 /// None for such an array; the reader has already been over it.
 pub(crate) fn read_array<'a>(raw: &'a str, mut element: impl FnMut(Value<'a>)) -> Result<(), JsonFault> {
-    let mut reader = Reader::new(raw);
+    let mut reader = Reader::new(raw, Unbounded);
     match reader.elements(&mut element) {
         Some(()) => Ok(()),
         None => Err(reader.fault),
     }
 }
 
+/// What a text may cost beyond its length. Each escape counts; and in what is nested, each container, comma and name.
+pub(crate) trait Effort {
+    /// Whether there was some left.
+    fn spend(&mut self) -> bool;
+
+    /// Whether the object may have one more member.
+    fn member(&mut self) -> bool;
+}
+
+/// For texts that somebody has vouched for.
+pub(crate) struct Unbounded;
+
+impl Effort for Unbounded {
+    #[inline(always)]
+    fn spend(&mut self) -> bool {
+        true
+    }
+
+    #[inline(always)]
+    fn member(&mut self) -> bool {
+        true
+    }
+}
+
+/// How much is left, and how many members.
+pub(crate) struct Bounded {
+    pub(crate) effort: usize,
+    pub(crate) members: usize,
+}
+
+impl Effort for Bounded {
+    #[inline]
+    fn spend(&mut self) -> bool {
+        let left = self.effort.checked_sub(1);
+        self.effort = left.unwrap_or(0);
+        left.is_some()
+    }
+
+    #[inline]
+    fn member(&mut self) -> bool {
+        let left = self.members.checked_sub(1);
+        self.members = left.unwrap_or(0);
+        left.is_some()
+    }
+}
+
 /// Methods take the place in the text where they start and return the place behind what they have
 /// read, or `None` when they have left a fault in `fault`: places stay in registers that way, which
 /// is what makes the reader fast.
-struct Reader<'a> {
+struct Reader<'a, E> {
     text: &'a str,
     specials: Specials,
+    effort: E,
     fault: JsonFault,
 }
 
-impl<'a> Reader<'a> {
+impl<'a, E: Effort> Reader<'a, E> {
     #[inline]
-    fn new(text: &'a str) -> Self {
-        Self { text, specials: Specials::new(), fault: JsonFault::NotAnObject }
+    fn new(text: &'a str, effort: E) -> Self {
+        Self { text, specials: Specials::new(), effort, fault: JsonFault::NotAnObject }
+    }
+
+    /// Counts what costs more than its length.
+    #[inline(always)]
+    fn spend(&mut self) -> Option<()> {
+        if self.effort.spend() { Some(()) } else { self.fault(JsonFault::TooElaborate) }
     }
 
     #[inline(always)]
@@ -138,6 +203,9 @@ impl<'a> Reader<'a> {
             let value;
             (name, at) = self.name(at)?;
             (value, at) = self.value(at, 1)?;
+            if !self.effort.member() {
+                return self.fault(JsonFault::TooManyMembers);
+            }
             member(name, value);
             at = self.white_space(at);
             match self.peek(at) {
@@ -199,11 +267,12 @@ impl<'a> Reader<'a> {
     }
 
     #[cold]
-    fn some_white_space(&self, mut at: usize) -> usize {
-        while matches!(self.peek(at), b' ' | b'\t' | b'\n' | b'\r') {
-            at += 1;
-        }
-        at
+    fn some_white_space(&self, at: usize) -> usize {
+        let rest = self.text.as_bytes().get(at..).unwrap_or_default();
+        at + run_of(rest, |bytes| {
+            let is = |byte| bytes.simd_eq(u8x16::splat(byte));
+            is(b' ') | is(b'\t') | is(b'\n') | is(b'\r')
+        })
     }
 
     #[inline(always)]
@@ -298,7 +367,10 @@ impl<'a> Reader<'a> {
             }
             at = self.white_space(at);
             match self.peek(at) {
-                b',' => at = self.white_space(at + 1),
+                b',' => {
+                    self.spend()?;
+                    at = self.white_space(at + 1);
+                }
                 b']' => return Some(at + 1),
                 _ => return self.not_json(at),
             }
@@ -311,7 +383,10 @@ impl<'a> Reader<'a> {
         loop {
             (_, at) = self.string_end(at + 1)?;
             match self.text.as_bytes().get(at..).and_then(|rest| rest.first_chunk()) {
-                Some(b",\"") => at += 1,
+                Some(b",\"") => {
+                    self.spend()?;
+                    at += 1;
+                }
                 Some(_) | None => return Some(at),
             }
         }
@@ -323,11 +398,15 @@ impl<'a> Reader<'a> {
             return Some(at + 1);
         }
         loop {
+            self.spend()?;
             (_, at) = self.name(at)?;
             at = self.skip(at, depth)?;
             at = self.white_space(at);
             match self.peek(at) {
-                b',' => at = self.white_space(at + 1),
+                b',' => {
+                    self.spend()?;
+                    at = self.white_space(at + 1);
+                }
                 b'}' => return Some(at + 1),
                 _ => return self.not_json(at),
             }
@@ -336,6 +415,7 @@ impl<'a> Reader<'a> {
 
     /// Past an opening bracket, which makes the container one level deeper.
     fn open(&mut self, at: usize, depth: u32) -> Option<usize> {
+        self.spend()?;
         match depth > JSON_DEPTH_MAX {
             true => self.fault(JsonFault::TooDeep { at }),
             false => Some(self.white_space(at + 1)),
@@ -365,12 +445,13 @@ impl<'a> Reader<'a> {
     }
 
     fn escape(&mut self, at: usize) -> Option<usize> {
+        self.spend()?;
         let rest = &self.text.as_bytes()[at..];
         match rest.get(1) {
             Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Some(at + 2),
             Some(b'u') => match (rest.get(2..).and_then(hex4), rest.get(6..8), rest.get(8..).and_then(hex4)) {
                 // A surrogate half alone is no character (RFC 8259 section 8.2): readers disagree about it.
-                (Some(0xd800..=0xdbff), Some(b"\\u"), Some(0xdc00..=0xdfff)) => Some(at + 12),
+                (Some(0xd800..=0xdbff), Some(b"\\u"), Some(0xdc00..=0xdfff)) => self.spend().map(|()| at + 12),
                 (Some(0xd800..=0xdfff) | None, _, _) => self.not_json(at),
                 (Some(_), _, _) => Some(at + 6),
             },
@@ -389,6 +470,12 @@ impl<'a> Reader<'a> {
             && matches!(next, b',' | b'}')
         {
             return Some(start + 10);
+        }
+        // One digit and no more.
+        if let Some([b'0'..=b'9', b',' | b'}']) =
+            self.text.as_bytes().get(start..).and_then(|rest| rest.first_chunk::<2>())
+        {
+            return Some(start + 1);
         }
         self.any_number(start)
     }
@@ -423,9 +510,35 @@ impl<'a> Reader<'a> {
         let mut at = start;
         while self.peek(at).is_ascii_digit() {
             at += 1;
+            if at - start == 24 {
+                at += self.many_digits(at);
+                break;
+            }
         }
         if at == start { self.not_json(at) } else { Some(at) }
     }
+
+    /// How many digits follow, where there are more than readers tell apart.
+    #[cold]
+    fn many_digits(&self, at: usize) -> usize {
+        let rest = self.text.as_bytes().get(at..).unwrap_or_default();
+        run_of(rest, |bytes| (bytes - u8x16::splat(b'0')).min(u8x16::splat(9)).simd_eq(bytes - u8x16::splat(b'0')))
+    }
+}
+
+/// How many bytes at the front are of a kind.
+fn run_of(bytes: &[u8], is: impl Fn(u8x16) -> u8x16) -> usize {
+    let (sixteens, rest) = bytes.as_chunks::<16>();
+    for (at, sixteen) in sixteens.iter().enumerate() {
+        let others = !is(u8x16::new(*sixteen)).to_bitmask() & 0xffff;
+        if others != 0 {
+            return at * 16 + others.trailing_zeros() as usize;
+        }
+    }
+    let mut last = [0; 16];
+    last[..rest.len()].copy_from_slice(rest);
+    // Behind the text there are zeros, which are of no kind.
+    sixteens.len() * 16 + (!is(u8x16::new(last)).to_bitmask()).trailing_zeros() as usize
 }
 
 /// Whether all eight are digits: high halves of 3, and low halves that stay below 10.
@@ -449,41 +562,29 @@ impl<'a> JsonString<'a> {
         (self.slice.start as u32, self.slice.end as u32)
     }
 
-    /// The string at such a place. It is taken to have escapes in it, which is right of every string.
-    #[inline]
-    pub(crate) fn in_text(text: &'a str, (start, end): (u32, u32)) -> Self {
-        let slice = Slice { text, start: start as usize, end: end as usize };
-        Self { slice, spelling: Spelling::Escaped }
-    }
-
     /// The string itself where it has no escapes, and so stands for itself.
     #[inline]
     pub(crate) fn plain(self) -> Option<&'a str> {
         (self.spelling == Spelling::Plain).then(|| self.slice.raw())
     }
 
-    /// How many bytes the characters take.
-    pub(crate) fn utf8_len(self) -> usize {
-        self.plain().map_or_else(|| self.chars().map(char::len_utf8).sum(), str::len)
+    /// Appends the characters to a text, escapes resolved.
+    pub(crate) fn unescape_onto(self, text: &mut String) {
+        let mut rest = self.slice.raw();
+        while let Some(at) = memchr::memchr(b'\\', rest.as_bytes()) {
+            let (plain, from_escape) = rest.split_at(at);
+            text.push_str(plain);
+            let mut chars = from_escape.chars();
+            text.extend(unescaped(&mut chars));
+            rest = chars.as_str();
+        }
+        text.push_str(rest);
     }
 
     /// The characters, escapes resolved.
     pub(crate) fn chars(self) -> impl Iterator<Item = char> + 'a {
         let mut rest = self.slice.raw().chars();
-        std::iter::from_fn(move || {
-            Some(match rest.next()? {
-                '\\' => match rest.next()? {
-                    'b' => '\u{8}',
-                    'f' => '\u{c}',
-                    'n' => '\n',
-                    'r' => '\r',
-                    't' => '\t',
-                    'u' => unicode_escape(&mut rest)?,
-                    itself => itself,
-                },
-                plain => plain,
-            })
-        })
+        std::iter::from_fn(move || unescaped(&mut rest))
     }
 
     #[inline]
@@ -496,14 +597,23 @@ impl<'a> JsonString<'a> {
     pub(crate) fn is(self, other: &str) -> bool {
         if self.is_escaped() { self.chars().eq(other.chars()) } else { self.slice.raw() == other }
     }
+}
 
-    /// Whether the characters are those of another string, however either is escaped.
-    pub(crate) fn same_as(self, other: Self) -> bool {
-        match self.is_escaped() || other.is_escaped() {
-            true => self.chars().eq(other.chars()),
-            false => self.slice.raw() == other.slice.raw(),
-        }
-    }
+/// The next character, an escape resolved.
+#[inline]
+fn unescaped(rest: &mut std::str::Chars<'_>) -> Option<char> {
+    Some(match rest.next()? {
+        '\\' => match rest.next()? {
+            'b' => '\u{8}',
+            'f' => '\u{c}',
+            'n' => '\n',
+            'r' => '\r',
+            't' => '\t',
+            'u' => unicode_escape(rest)?,
+            itself => itself,
+        },
+        plain => plain,
+    })
 }
 
 /// Behind `\u`: four digits, and a second escape for the second half of a surrogate pair.

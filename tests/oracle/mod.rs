@@ -100,6 +100,32 @@ fn within_limits(json: &str) -> bool {
     true
 }
 
+/// Escapes anywhere; and arrays, objects, commas and names within the outermost object's values.
+fn effort(json: &str) -> usize {
+    let (mut depth, mut effort) = (0, 0);
+    let mut chars = json.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '"' => {
+                while let Some(c) = chars.next().filter(|c| *c != '"') {
+                    if c == '\\' {
+                        chars.next();
+                        effort += 1;
+                    }
+                }
+            }
+            '[' | '{' => {
+                effort += usize::from(depth >= 1);
+                depth += 1;
+            }
+            ']' | '}' => depth -= 1,
+            ',' | ':' if depth >= 2 => effort += 1,
+            _ => {}
+        }
+    }
+    effort
+}
+
 /// A NumericDate in milliseconds: `Err(true)` past the year 9999, `Err(false)` for what is no time.
 fn millis(raw: &str) -> Result<i64, bool> {
     let secs: f64 = raw.parse().map_err(|_| false)?;
@@ -127,11 +153,14 @@ impl Oracle {
 
     fn judge(&self, token: &[u8], now: i64) -> Result<(), &'static str> {
         let parts = self.shape(token)?;
-        let header = Members::read(&parts[0]).ok_or("header-json")?;
-        if header.0.len() > 32 {
+        if parts[0].iter().filter(|byte| !byte.is_ascii()).count() > 256 {
             return Err("header-json");
         }
-        if header.0.iter().any(|(name, _)| header.count(name) > 1) {
+        let header = Members::read(&parts[0]).ok_or("header-json")?;
+        if header.0.len() > 32 || effort(std::str::from_utf8(&parts[0]).unwrap()) > 32 + parts[0].len() / 64 {
+            return Err("header-json");
+        }
+        if ["alg", "kid", "typ", "crit", "b64"].iter().any(|name| header.count(name) > 1) {
             return Err("header-duplicate");
         }
         if header.count("crit") + header.count("b64") > 0 {
@@ -169,6 +198,9 @@ impl Oracle {
             .any(|key| ring::hmac::verify(&ring::hmac::Key::new(hash, &key.2), signed, &parts[2]).is_ok())
         {
             return Err("signature-invalid");
+        }
+        if header.0.iter().any(|(name, _)| header.count(name) > 1) {
+            return Err("header-duplicate");
         }
         self.claims(&parts[1], header.text("typ"), now)
     }
