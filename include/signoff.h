@@ -1893,9 +1893,9 @@ signoff_status signoff_accepted_copy_token_id(const struct signoff_accepted *acc
 /**
  * Whether a token that was accepted has been logged out since.
  *
- * verdict: SIGNOFF_OK if nothing means it; SIGNOFF_TOKEN_REVOKED; or one of SIGNOFF_REVOCATIONS_…, when that can't be
- * known; SIGNOFF_ERR_NOT_VERIFIED unless the result is SIGNOFF_OK. Does not look at "exp" again. Statuses:
- * SIGNOFF_NO_LOG; the call errors of SIGNOFF_ERR_….
+ * verdict: SIGNOFF_OK if nothing means it; SIGNOFF_CLAIM_EXPIRED once its "exp" has passed by this machine's clock, since what
+ * was recorded of it may have been deleted by then; SIGNOFF_TOKEN_REVOKED; or one of SIGNOFF_REVOCATIONS_…, when that can't be
+ * known; SIGNOFF_ERR_NOT_VERIFIED unless the result is SIGNOFF_OK. Statuses: SIGNOFF_NO_LOG; the call errors of SIGNOFF_ERR_….
  */
 SIGNOFF_MUST_USE
 signoff_status signoff_engine_is_revoked(const struct signoff_engine *engine,
@@ -1950,8 +1950,9 @@ signoff_status signoff_engine_revoke(const struct signoff_engine *engine,
  * times: NULL for this machine's clocks. out: to be asked what became of it, if and only if the result is SIGNOFF_OK, and
  * NULL otherwise. SIGNOFF_OK says that the revocation is on its way, and no more: it binds, in this process and in others,
  * once signoff_revoking_wait() has said what became of it. Statuses: those of signoff_engine_revoke(), where they are known
- * at once, as for an engine without a log; from signoff_revoking_wait() otherwise. With SIGNOFF_LOG_NO_THREADS this call
- * itself waits for the disk.
+ * at once, as for an engine without a log; from signoff_revoking_wait() otherwise. With SIGNOFF_LOG_NO_THREADS it
+ * binds in this process at once, and is written by the next signoff_engine_refresh(), signoff_engine_revoke() or
+ * signoff_revoking_wait() with a time to wait; what is not written when the process ends is lost.
  */
 SIGNOFF_MUST_USE
 signoff_status signoff_engine_start_revoke(const struct signoff_engine *engine,

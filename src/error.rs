@@ -108,6 +108,17 @@ pub enum KeyError {
         /// The key id.
         key_id: String,
     },
+    /// A key that was to be restricted to issuers, and was given none, or an empty name.
+    #[error(
+        "the {algorithm} key {} was given no issuer by for_issuers, or an empty one, and would do for nobody: name each, or leave it out for a key of every issuer",
+        .key_id.as_ref().map_or("without key id".to_owned(), |id| format!("{id:?}"))
+    )]
+    NoIssuer {
+        /// The algorithm.
+        algorithm: &'static str,
+        /// The key id, where it has one.
+        key_id: Option<String>,
+    },
     /// No usable key.
     #[error(
         "the key set holds no key that can be used ({skipped} were passed over as of another type, algorithm or use)"
@@ -134,7 +145,7 @@ impl KeyError {
             Self::TooShort { .. } | Self::Empty => Status::KeyTooShort,
             Self::TooLong { .. } => Status::KeyTooLong,
             Self::NotASecret { .. } => Status::KeyNotSecret,
-            Self::Malformed { .. } => Status::KeyMalformed,
+            Self::Malformed { .. } | Self::NoIssuer { .. } => Status::KeyMalformed,
             Self::Unsupported { .. } => Status::KeyUnsupported,
             Self::Duplicate { .. } => Status::KeyDuplicate,
             Self::NoKeys { .. } => Status::KeySetEmpty,

@@ -426,6 +426,78 @@ fn a_future_is_answered_in_time_too_while_the_log_cant_be_written_and_its_revoca
     while revoke(&engine, "in the queue").is_err() {}
 }
 
+/// Had a call waited for the lock, it would be answered by then.
+#[test]
+fn no_caller_of_revoke_async_waits_for_a_log_that_another_process_holds_whatever_the_token() {
+    for threads in [Threads::Own, Threads::None] {
+        let folder = folder();
+        let path = folder.path().join("signoff.db");
+        let engine =
+            Engine::open(keys(), Policy::new(), Log::sqlite(&path).create_if_missing().threads(threads)).unwrap();
+        let other = Connection::open(&path).unwrap();
+        other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+        let now = Times::now().wall().as_secs();
+        let with_exp = |jti: &str, exp: i64| with_claims(&format!(r#"{{"jti":"{jti}","exp":{exp}}}"#));
+        let all = [
+            Revocation::token_text(with_exp("expired", now - 7200)),
+            Revocation::token_text(with_exp("good", now + 3600)),
+            Revocation::token_id("id"),
+            Revocation::session("s"),
+            Revocation::subject("u"),
+            Revocation::everything(),
+        ];
+        let mut waiting: Vec<_> = all.into_iter().map(|one| engine.revoke_async(one)).collect();
+        let answered = |one: &mut signoff::Revoking| one.wait(Duration::ZERO);
+        assert!(waiting.iter_mut().all(|one| answered(one).is_none()), "{threads:?}");
+        if threads == Threads::None {
+            // Nobody else will let them bind.
+            assert_eq!(status(&engine, &with_exp("id", now + 3600)), Status::TokenRevoked);
+        }
+        other.execute_batch("COMMIT").unwrap();
+        if threads == Threads::None {
+            engine.refresh().unwrap();
+        }
+        let minute = Duration::from_secs(60);
+        let outcomes: Vec<_> = waiting.iter_mut().map(|one| one.wait(minute).expect("an answer").unwrap()).collect();
+        assert_eq!(outcomes[0], Revoked::AlreadyExpired);
+        assert!(outcomes[1..].iter().all(|one| matches!(one, Revoked::Recorded { .. })), "{outcomes:?}");
+        drop(engine);
+        assert_eq!(open(Log::sqlite(&path)).unwrap().revocations().unwrap().count(), 5);
+    }
+}
+
+#[test]
+fn whoever_waits_for_a_revocation_where_no_thread_writes_does_the_writing() {
+    let folder = folder();
+    let engine = create(&folder.path().join("signoff.db"));
+    let mut revoking = engine.revoke_async(Revocation::session("s"));
+    assert!(revoking.wait(Duration::ZERO).is_none(), "a look");
+    let outcome = revoking.wait(Duration::from_secs(1)).unwrap().unwrap();
+    assert!(matches!(outcome, Revoked::Recorded { durability: Durability::File, .. }), "{outcome:?}");
+    // Once more: what it holds already it does not append.
+    let mut again = engine.revoke_async(Revocation::session("s"));
+    assert_eq!(again.wait(Duration::from_secs(1)).unwrap().unwrap(), Revoked::AlreadyCovered);
+}
+
+#[test]
+fn revoking_without_threads_waits_no_longer_than_the_timeout_for_another_process() {
+    let folder = folder();
+    let path = folder.path().join("signoff.db");
+    let engine = open(Log::sqlite(&path).create_if_missing().append_timeout(Duration::from_millis(100))).unwrap();
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let expired = with_claims(&format!(r#"{{"jti":"a","exp":{}}}"#, Times::now().wall().as_secs() - 7200));
+    for revocation in [Revocation::session("s"), Revocation::token_text(expired)] {
+        // Once for the watermark, where the token has expired, and once for the record.
+        match engine.revoke(revocation).unwrap_err() {
+            Error::Revoke(RevokeError::NotDurable(LogError::Busy { waited, .. })) => {
+                assert_eq!(waited, Duration::from_millis(50));
+            }
+            error => panic!("{error:?}"),
+        }
+    }
+}
+
 #[test]
 fn several_engines_on_one_file_follow_each_other_by_their_own_threads() {
     let folder = folder();

@@ -8,7 +8,7 @@ use common::{NOW, keys, token, with_claims};
 use signoff::{
     Cleared, ClockTrust, Denied, Durability, Engine, Error, Issuer, Log, NewToken, OnUnknown, Policy, Reject,
     Revocation, RevocationStatus, RevokeError, Revoked, Scope, Scratch, Status, Threads, Times, TokenId, UnixTime,
-    Unknown, WhyUnknown,
+    Unknown, VouchedToken, WhyUnknown,
 };
 
 fn at(secs: i64) -> Times {
@@ -521,9 +521,56 @@ fn a_clone_and_another_engine_on_the_log_refuse_it_too() {
 fn an_accepted_token_can_be_asked_for_again_later() {
     let engine = engine();
     let accepted = engine.verify_owned_at(token_of("a", ""), at(NOW)).unwrap();
-    assert!(matches!(engine.is_revoked(&accepted).unwrap(), RevocationStatus::NotRevoked(_)));
+    let status = |at| engine.is_revoked_at(&accepted, at).unwrap();
+    assert!(matches!(status(at(NOW)), RevocationStatus::NotRevoked(_)));
     revoke(&engine, Revocation::token(&accepted));
-    assert!(matches!(engine.is_revoked(&accepted).unwrap(), RevocationStatus::Revoked { scope: Scope::Token, .. }));
+    assert!(matches!(status(at(NOW)), RevocationStatus::Revoked { scope: Scope::Token, .. }));
+}
+
+#[test]
+fn a_token_whose_record_was_collected_is_expired_and_never_not_revoked() {
+    let engine =
+        Engine::open(keys(), Policy::new().leeway(Duration::from_secs(5)), Log::memory().threads(Threads::None))
+            .unwrap();
+    engine.refresh_at(at(NOW)).unwrap();
+    let accepted = engine.verify_owned_at(token_of("a", ""), at(NOW)).unwrap();
+    revoke(&engine, Revocation::token(&accepted));
+    // The newest record of a log is never collected.
+    revoke(&engine, Revocation::session("s"));
+    let exp = accepted.expires_at().unwrap().as_secs();
+    assert_eq!(engine.compact_at(ClockTrust::Confirmed, at(exp + 700)).unwrap().deleted, 1);
+    let status = |at| engine.is_revoked_at(&accepted, at).unwrap();
+    assert!(matches!(status(at(exp + 5)), RevocationStatus::Expired { .. }));
+    // Also where the clock has stepped back since.
+    let stepped_back = status(at(NOW));
+    assert!(
+        matches!(stepped_back, RevocationStatus::Expired { now, .. } if now.as_secs() == exp + 700),
+        "{stepped_back:?}"
+    );
+}
+
+#[test]
+fn only_a_token_that_was_issued_lately_by_a_clock_that_is_set_counts_as_young() {
+    let young = Log::memory()
+        .on_unknown(OnUnknown::AcceptYounger(Duration::from_secs(60)))
+        .max_staleness(Duration::from_secs(10));
+    let engine = engine_on(young);
+    let times = |now: i64| at(now).since_boot(Duration::from_secs(5000));
+    engine.refresh_at(at(NOW).since_boot(Duration::from_secs(1000))).unwrap();
+    let screen = |iat: i64, now: i64| {
+        let token = with_claims(&format!(r#"{{"iat":{iat},"exp":4000000000}}"#));
+        engine
+            .screen_at(VouchedToken::insecure_verified_elsewhere(&token), times(now))
+            .map_or_else(|denied| denied.status(), |_| Status::Done)
+    };
+    assert_eq!(screen(NOW - 59, NOW), Status::Done);
+    assert_eq!(screen(NOW - 60, NOW), Status::RevocationsStale);
+    assert_eq!(screen(NOW + 5, NOW), Status::Done, "as far as clocks may differ");
+    for from_the_future in [NOW + 6, 2_082_758_400] {
+        assert_eq!(screen(from_the_future, NOW), Status::ClaimIssuedInFuture);
+    }
+    assert_eq!(screen(NOW, 0), Status::ClockNotSet);
+    assert_eq!(screen(0, 0), Status::ClockNotSet);
 }
 
 /// The feed falls silent: each policy's verdict over time.
@@ -592,6 +639,7 @@ fn a_future_of_a_revocation_needs_no_runtime() {
         let outcome = loop {
             match revoking.as_mut().poll(&mut Context::from_waker(&waker)) {
                 Poll::Ready(outcome) => break outcome,
+                Poll::Pending if threads == Threads::None => engine.refresh().unwrap(),
                 Poll::Pending => std::thread::park(),
             }
         };

@@ -485,6 +485,11 @@ fn an_issuer_is_one_of_ours_byte_for_byte() {
 #[test]
 fn a_key_speaks_only_for_the_issuers_it_names() {
     let key = |id: &str, secret: &[u8]| Key::hmac(Algorithm::Hs256, secret).unwrap().with_key_id(id);
+    for slip in [vec![], vec![""], vec!["https://a.example", ""]] {
+        let error = KeySet::new([key("a", SECRET).for_issuers(slip)]).unwrap_err();
+        assert!(matches!(&error, KeyError::NoIssuer { key_id: Some(id), .. } if id == "a"), "{error:?}");
+        assert!(error.to_string().contains("name each"), "{error}");
+    }
     let ours = key("a", SECRET).for_issuers(["https://a.example"]);
     let theirs = key("b", &SECRET[..32]).for_issuers(["https://b.example"]);
     let engine = Engine::new(KeySet::new([ours, theirs]).unwrap(), Policy::new()).unwrap();

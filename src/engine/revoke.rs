@@ -30,6 +30,14 @@ pub enum RevocationStatus {
     },
     /// None that is known means it, but not all may be known.
     Unknown(Unknown),
+    /// It has expired, so that what was recorded of it may have been deleted since.
+    #[non_exhaustive]
+    Expired {
+        /// Its `exp`.
+        exp: UnixTime,
+        /// The time that it was held against: what the clock reads, or a later one that the log has.
+        now: UnixTime,
+    },
 }
 
 /// The ids of a token that was accepted: its `jti` and its `sid`.
@@ -84,21 +92,21 @@ impl Engine {
     }
 
     /// [`revoke`](Self::revoke) as a future, which the log's writer completes. It needs no runtime, and the
-    /// revocation is under way before it is polled.
+    /// revocation is under way before it is polled. Neither this call nor polling waits for the disk, whatever the token.
     ///
-    /// With [`Threads::None`](crate::Threads::None) this call itself waits for the disk.
+    /// With [`Threads::None`](crate::Threads::None) the revocation binds in this process at once, and the next
+    /// [`refresh`](Self::refresh) writes and completes it, or the next [`revoke`](Self::revoke) or [`Revoking::wait`]. What is
+    /// not written when the process ends is lost.
     pub fn revoke_async(&self, revocation: Revocation) -> Revoking {
         self.revoke_async_at(revocation, Times::now_rounded_up())
     }
 
     /// [`revoke_async`](Self::revoke_async) at the times that the caller gives.
     pub fn revoke_async_at(&self, revocation: Revocation, times: Times) -> Revoking {
-        let request = self
-            .log()
-            .and_then(|revocations| self.request(revocations, revocation, times).map(|request| (revocations, request)));
-        match request {
+        let Some(served) = &self.shared.log else { return Revoking::done(Err(RevokeError::NoLog)) };
+        match self.request(&served.revocations, revocation, times) {
             Err(error) => Revoking::done(Err(error)),
-            Ok((revocations, request)) => revocations.append_async(request),
+            Ok(request) => served.revocations.append_async(request),
         }
     }
 
@@ -107,11 +115,30 @@ impl Engine {
     /// # Errors
     /// [`RevokeError::NoLog`].
     pub fn is_revoked(&self, accepted: &Accepted<'_>) -> Result<RevocationStatus, Error> {
+        self.is_revoked_by(accepted, Clock::System)
+    }
+
+    /// [`is_revoked`](Self::is_revoked) at the times that the caller gives.
+    ///
+    /// # Errors
+    /// Those of [`is_revoked`](Self::is_revoked).
+    pub fn is_revoked_at(&self, accepted: &Accepted<'_>, times: Times) -> Result<RevocationStatus, Error> {
+        self.is_revoked_by(accepted, Clock::Given(times))
+    }
+
+    fn is_revoked_by(&self, accepted: &Accepted<'_>, clock: Clock) -> Result<RevocationStatus, Error> {
         let revocations = self.log()?;
         let hash = || crypto::sha256(accepted.signing_input());
         let look = revocations.look(|| None);
+        let now = clock.now([accepted.expires_at().map(|exp| exp.plus(self.policy().leeway)), None, None, None]);
+        // What has expired may have been collected, so that its record is not asked for.
+        if let Some(exp) = accepted.expires_at()
+            && let Some(now) = revocations.expired(&look, exp, (now, self.policy().leeway))
+        {
+            return Ok(RevocationStatus::Expired { exp, now });
+        }
         let screened = revocations.screen(&look, &accepted.traits(), hash);
-        Ok(match (screened, revocations.unknown(&look, Clock::System)) {
+        Ok(match (screened, revocations.unknown(&look, clock)) {
             (Screened::Revoked(scope) | Screened::CutOff(scope), _) => RevocationStatus::Revoked { scope },
             (Screened::NotRevoked(_), Some(unknown)) => RevocationStatus::Unknown(unknown),
             (Screened::NotRevoked(proof), None) => RevocationStatus::NotRevoked(proof),

@@ -5,13 +5,13 @@
 
 use super::snapshot::decode;
 use super::{Cleared, Engine, Scratch, with_thread_scratch};
-use crate::clock::{Clock, Times};
+use crate::clock::{Clock, Times, UnixTime};
 use crate::index::Probes;
 use crate::policy::Texts;
 use crate::policy::claims::Claims;
 use crate::token::UnverifiedToken;
 use crate::token::header::{Header, refuse_duplicates};
-use crate::verdict::{Denied, JsonFault, Reject};
+use crate::verdict::{Denied, JsonFault, Reject, Unknown};
 
 /// A token whose signature the caller has verified by other means, over the bytes exactly as they stand here.
 ///
@@ -79,7 +79,11 @@ impl Engine {
             let log = &*served.revocations;
             let look = log.look(|| None);
             let limit = read.claims.iat().map(|iat| log.issued_in_future_max().limit(iat));
-            let times = (clock, clock.now([limit, None, None, None]), self.policy().leeway);
+            let now = clock.now([limit, None, None, None]);
+            if now <= UnixTime::default() {
+                return Err(Unknown::ClockNotSet { now }.into());
+            }
+            let times = (clock, now, self.policy().leeway);
             log.clear(&look, &read.claims, read.texts, read.signing_input, times, &mut Probes::default())
         })
     }

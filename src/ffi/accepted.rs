@@ -83,9 +83,9 @@ pub unsafe extern "C" fn signoff_accepted_copy_token_id(
 
 /// Whether a token that was accepted has been logged out since.
 ///
-/// verdict: SIGNOFF_OK if nothing means it; SIGNOFF_TOKEN_REVOKED; or one of SIGNOFF_REVOCATIONS_…, when that can't be
-/// known; SIGNOFF_ERR_NOT_VERIFIED unless the result is SIGNOFF_OK. Does not look at "exp" again. Statuses:
-/// SIGNOFF_NO_LOG; the call errors of SIGNOFF_ERR_….
+/// verdict: SIGNOFF_OK if nothing means it; SIGNOFF_CLAIM_EXPIRED once its "exp" has passed by this machine's clock, since what
+/// was recorded of it may have been deleted by then; SIGNOFF_TOKEN_REVOKED; or one of SIGNOFF_REVOCATIONS_…, when that can't be
+/// known; SIGNOFF_ERR_NOT_VERIFIED unless the result is SIGNOFF_OK. Statuses: SIGNOFF_NO_LOG; the call errors of SIGNOFF_ERR_….
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn signoff_engine_is_revoked(
@@ -105,6 +105,7 @@ pub unsafe extern "C" fn signoff_engine_is_revoked(
             RevocationStatus::NotRevoked(_) => Status::Done,
             RevocationStatus::Revoked { .. } => Status::TokenRevoked,
             RevocationStatus::Unknown(unknown) => unknown.status(),
+            RevocationStatus::Expired { .. } => Status::ClaimExpired,
         };
         out.set(status.number());
         Ok(())

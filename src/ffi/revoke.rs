@@ -245,8 +245,9 @@ pub struct signoff_revoking {
 /// times: NULL for this machine's clocks. out: to be asked what became of it, if and only if the result is SIGNOFF_OK, and
 /// NULL otherwise. SIGNOFF_OK says that the revocation is on its way, and no more: it binds, in this process and in others,
 /// once signoff_revoking_wait() has said what became of it. Statuses: those of signoff_engine_revoke(), where they are known
-/// at once, as for an engine without a log; from signoff_revoking_wait() otherwise. With SIGNOFF_LOG_NO_THREADS this call
-/// itself waits for the disk.
+/// at once, as for an engine without a log; from signoff_revoking_wait() otherwise. With SIGNOFF_LOG_NO_THREADS it
+/// binds in this process at once, and is written by the next signoff_engine_refresh(), signoff_engine_revoke() or
+/// signoff_revoking_wait() with a time to wait; what is not written when the process ends is lost.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn signoff_engine_start_revoke(

@@ -16,7 +16,8 @@ use crate::verdict::Reject;
 pub struct Key {
     algorithm: Algorithm,
     key_id: Option<Box<str>>,
-    issuers: Vec<Box<str>>,
+    /// None: every issuer.
+    issuers: Option<Vec<Box<str>>>,
     mac: MacKey,
 }
 
@@ -84,7 +85,7 @@ impl Key {
             return Err(KeyError::TooShort { bytes, min, algorithm: algorithm.name() });
         }
         let mac = MacKey::new(algorithm, secret).ok_or(KeyError::Empty)?;
-        Ok(Self { algorithm, key_id: None, issuers: Vec::new(), mac })
+        Ok(Self { algorithm, key_id: None, issuers: None, mac })
     }
 
     /// The same key under a key id, compared with a token's `kid`.
@@ -96,10 +97,11 @@ impl Key {
 
     /// The same key, restricted to tokens of these issuers. RFC 8725 section 3.8.
     ///
-    /// With none, the key speaks for every issuer that the policy lets in.
+    /// Without this, the key speaks for every issuer that the policy lets in. With an empty list, or an empty name in it,
+    /// [`KeySet::new`](crate::KeySet::new) refuses the key.
     #[must_use]
     pub fn for_issuers<I: Into<Box<str>>>(mut self, issuers: impl IntoIterator<Item = I>) -> Self {
-        self.issuers = issuers.into_iter().map(Into::into).collect();
+        self.issuers = Some(issuers.into_iter().map(Into::into).collect());
         self
     }
 
@@ -142,7 +144,15 @@ impl Key {
 
     /// Whether the key may speak for this issuer.
     pub(crate) fn speaks_for(&self, issuer: Option<&str>) -> bool {
-        self.issuers.is_empty() || issuer.is_some_and(|issuer| self.issuers.iter().any(|ours| **ours == *issuer))
+        match &self.issuers {
+            None => true,
+            Some(ours) => issuer.is_some_and(|issuer| ours.iter().any(|ours| **ours == *issuer)),
+        }
+    }
+
+    /// Whether its issuers were to be named and were not: a list that a slip has left empty.
+    pub(super) fn lacks_issuer(&self) -> bool {
+        self.issuers.as_ref().is_some_and(|issuers| issuers.is_empty() || issuers.iter().any(|name| name.is_empty()))
     }
 }
 

@@ -33,7 +33,7 @@ impl KeySet {
     ///
     /// # Errors
     /// [`KeyError::NoKeys`], [`KeyError::TooMany`]; [`KeyError::Duplicate`] for two keys of one
-    /// algorithm with one key id; [`KeyError::TooLong`] for a key id over the limit.
+    /// algorithm with one key id; [`KeyError::TooLong`] for a key id over the limit; [`KeyError::NoIssuer`].
     pub fn new(keys: impl IntoIterator<Item = Key>) -> Result<Self, KeyError> {
         Self::with_skipped(keys.into_iter().collect(), 0)
     }
@@ -70,6 +70,10 @@ impl KeySet {
         let none = std::array::from_fn(|at| Candidates::none(Algorithm::ALL[at]));
         let mut set = Self { keys: Vec::new(), skipped, by_id: Default::default(), without_id: none, first: none };
         for (place, key) in (0..).zip(&keys) {
+            if key.lacks_issuer() {
+                let (algorithm, key_id) = (key.algorithm().name(), key.key_id().map(str::to_owned));
+                return Err(KeyError::NoIssuer { algorithm, key_id });
+            }
             let of = key.algorithm() as usize;
             set.first[of].add(place);
             let Some(key_id) = key.key_id() else {

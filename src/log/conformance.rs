@@ -50,7 +50,8 @@ fn all() -> Vec<(&'static str, Bench)> {
         let path = folder.path().join("signoff.db");
         let open = move || -> Box<dyn RevocationLog> {
             let random = || Some(*uuid::Builder::from_u128(7).as_uuid().as_bytes());
-            let (log, origin) = super::SqliteLog::open(&path, super::Create::IfMissing, random).unwrap();
+            let (log, origin) =
+                super::SqliteLog::open(&path, super::FileOptions::new(super::Create::IfMissing), random).unwrap();
             if origin == super::Origin::Created {
                 // By this machine's clock; the suite has its own.
                 log.confirm_time(NOW, None).unwrap();

@@ -83,22 +83,32 @@ impl Revocations {
         arrivals.pending.push(Pending { request, ticket: Arc::clone(&ticket), deadline });
         let is_awaited = arrivals.pending.len() == 1 || arrivals.pending.len() == arrivals.wanted;
         drop(arrivals);
-        match self.options.threads {
-            Threads::Own if is_awaited => self.queue.arrived.notify_one(),
-            Threads::Own => {}
-            Threads::None => self.commit_all(),
+        if self.options.threads == Threads::Own && is_awaited {
+            self.queue.arrived.notify_one();
         }
         (ticket, deadline)
     }
 
-    pub(in crate::engine) fn append_async(&self, request: Request) -> Revoking {
-        Revoking::waiting(self.enqueue(request).0)
+    /// Sets a record on its way, without a look at the disk or at a lock that is held while somebody else waits for it.
+    ///
+    /// Without threads it binds from here on, and waits for whoever calls `refresh`, or waits for what becomes of it.
+    pub(in crate::engine) fn append_async(self: &Arc<Self>, request: Request) -> Revoking {
+        if self.options.threads == Threads::Own {
+            return Revoking::waiting(self.enqueue(request).0, None);
+        }
+        if self.holds(&request.record) == Held::No {
+            self.bind_undurable(&request.record);
+        }
+        Revoking::waiting(self.enqueue(request).0, Some(Arc::downgrade(self)))
     }
 
     /// Appends a record, and waits until it is durable and binds.
     pub(in crate::engine) fn append(&self, request: Request) -> Result<Revoked, RevokeError> {
         let record = request.record.clone();
         let (ticket, deadline) = self.enqueue(request);
+        if self.options.threads == Threads::None {
+            self.commit_all();
+        }
         if let Some(outcome) = ticket.wait(deadline) {
             return outcome;
         }
@@ -237,7 +247,8 @@ impl Revocations {
         let new: Vec<&Record> =
             fates().filter(|(_, fate)| **fate == Fate::Appended).map(|(one, _)| &one.record).collect();
         self.bind(&new);
-        self.forget_undurable(&new);
+        // Also of what bound here before it was committed, and turned out to be superfluous.
+        self.forget_undurable(&fates().map(|(one, _)| &one.record).collect::<Vec<_>>());
         let times = new.iter().map(|record| record.recorded_at);
         if let Some(newest) = times.fold(self.newest(), |newest, time| Some(advance(newest, time))) {
             self.newest.store(newest.as_millis(), Ordering::Relaxed);

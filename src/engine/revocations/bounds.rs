@@ -78,6 +78,25 @@ impl Bounds {
         self.issued_in_future_max.store(UnixTime::default().plus(allowance.max).as_millis(), Ordering::Release);
     }
 
+    /// The time by which a token that ends then has ended, if it has: what the clock reads, or the watermark. To be asked behind
+    /// the view that is screened.
+    pub(super) fn expired(
+        &self,
+        behind: &Look<'_, AsOf>,
+        exp: UnixTime,
+        (now, leeway): (UnixTime, Duration),
+    ) -> Option<UnixTime> {
+        let watermark = self.watermark_behind(behind);
+        [(now, leeway), (watermark, KEEP_AFTER_EXPIRY)]
+            .into_iter()
+            .find(|(by, more)| exp.plus(*more) <= *by)
+            .map(|(by, _)| by)
+    }
+
+    fn watermark_behind(&self, behind: &Look<'_, AsOf>) -> UnixTime {
+        UnixTime::from_millis(self.watermark.load(Ordering::Acquire)).max(behind.as_of().watermark())
+    }
+
     /// Holds a token against them. To be asked behind the view that is screened.
     #[inline]
     pub(super) fn judge(
@@ -86,7 +105,7 @@ impl Bounds {
         claims: &Claims,
         (now, leeway): (UnixTime, Duration),
     ) -> Result<(), Reject> {
-        let watermark = UnixTime::from_millis(self.watermark.load(Ordering::Acquire)).max(behind.as_of().watermark());
+        let watermark = self.watermark_behind(behind);
         if let Some(exp) = claims.exp()
             && exp.plus(KEEP_AFTER_EXPIRY) <= watermark
         {

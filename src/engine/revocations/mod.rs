@@ -164,6 +164,11 @@ impl Revocations {
         self.bounds.judge(look, claims, at)
     }
 
+    /// The time by which a token that ends then has ended, if it has: what the clock reads, or the watermark.
+    pub(super) fn expired(&self, look: &Seen<'_>, exp: UnixTime, at: (UnixTime, Duration)) -> Option<UnixTime> {
+        self.bounds.expired(look, exp, at)
+    }
+
     /// How far ahead of the clock an `iat` may lie.
     #[inline]
     pub(super) fn issued_in_future_max(&self) -> policy::Ahead {
@@ -255,6 +260,7 @@ impl Revocations {
         let is_allowed = match self.options.on_unknown {
             OnUnknown::Reject => false,
             OnUnknown::Accept => true,
+            // No token from the future comes here: the log's bounds were asked before.
             OnUnknown::AcceptYounger(age) => claims.iat().is_some_and(|iat| now < iat.plus(age)),
         };
         match (is_allowed, &unknown) {

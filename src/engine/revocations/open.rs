@@ -45,7 +45,7 @@ pub enum Threads {
     #[default]
     Own,
     /// None: the host calls [`Engine::refresh`](crate::Engine::refresh) often enough, and `revoke` does its
-    /// own writing.
+    /// own writing; what `revoke_async` was asked for, `refresh` writes.
     None,
 }
 
@@ -337,7 +337,12 @@ impl Source {
             }
             #[cfg(any(feature = "sqlite", feature = "sqlite-system"))]
             Self::Sqlite { path, create } => {
-                let (log, origin) = crate::log::SqliteLog::open(&path, create, crypto::random_16)?;
+                use crate::log::{FileOptions, SqliteLog};
+                // Where a thread of its own writes, that may go on for longer than its callers wait.
+                let append_timeout =
+                    if options.threads == Threads::None { options.append_timeout } else { APPEND_TIMEOUT };
+                let file = FileOptions { append_timeout, ..FileOptions::new(create) };
+                let (log, origin) = SqliteLog::open(&path, file, crypto::random_16)?;
                 Ok((Box::new(log), origin))
             }
             #[cfg(feature = "redis")]

@@ -3,10 +3,11 @@
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use super::Revocations;
 use crate::error::{Error, RevokeError};
 use crate::revocation::Revoked;
 use crate::sync::{Condvar, Mutex};
@@ -65,20 +66,36 @@ pub struct Revoking(Inner);
 
 enum Inner {
     Done(Result<Revoked, RevokeError>),
-    Waiting(Arc<Ticket>),
+    Waiting {
+        ticket: Arc<Ticket>,
+        /// Where no thread writes, whoever waits does.
+        unserved: Option<Weak<Revocations>>,
+    },
 }
 
 impl Revoking {
-    pub(super) fn waiting(ticket: Arc<Ticket>) -> Self {
-        Self(Inner::Waiting(ticket))
+    pub(super) fn waiting(ticket: Arc<Ticket>, unserved: Option<Weak<Revocations>>) -> Self {
+        Self(Inner::Waiting { ticket, unserved })
     }
 
     /// Waits on this thread, for so long at most. None if it is not complete by then; ask again. Once complete, a wait
-    /// gives the same answer as often as it is asked.
+    /// gives the same answer as often as it is asked. A wait for no time only looks.
+    ///
+    /// With [`Threads::None`](crate::Threads::None) a wait does the writing, which may take as long as
+    /// [`Log::append_timeout`](crate::Log::append_timeout).
     pub fn wait(&mut self, timeout: Duration) -> Option<Result<Revoked, RevokeError>> {
         match &mut self.0 {
             Inner::Done(outcome) => Some(outcome.clone()),
-            Inner::Waiting(ticket) => ticket.wait(Instant::now().checked_add(timeout)),
+            Inner::Waiting { ticket, unserved } => {
+                let until = Instant::now().checked_add(timeout);
+                if let Some(revocations) = unserved.as_ref().and_then(Weak::upgrade)
+                    && !timeout.is_zero()
+                    && !ticket.is_complete()
+                {
+                    revocations.commit_all();
+                }
+                ticket.wait(until)
+            }
         }
     }
 
@@ -93,7 +110,7 @@ impl Future for Revoking {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut self.0 {
             Inner::Done(outcome) => Poll::Ready(outcome.clone().map_err(Error::from)),
-            Inner::Waiting(ticket) => {
+            Inner::Waiting { ticket, .. } => {
                 let mut state = ticket.state.lock();
                 match state.outcome.clone() {
                     Some(outcome) => Poll::Ready(outcome.map_err(Error::from)),

@@ -9,7 +9,7 @@ use rusqlite::{Connection, Transaction, params};
 
 use super::row::{self, Row};
 use super::schema::{self, fact, set_fact};
-use super::{SqliteLog, connect, fault};
+use super::{FileOptions, SqliteLog, connect, fault};
 use crate::clock::UnixTime;
 use crate::log::copy::{Compared, Copied, LogCopy, Met};
 use crate::log::{Appended, Create, Cursor, Facts, LogError, Read, RevocationLog as _, Visit};
@@ -40,7 +40,7 @@ impl CopyFile {
     /// Opens the copy of the log of this name, and makes an empty one where there is none. A file that was a log of its own
     /// becomes the copy, and the other log is owed all that it holds.
     pub(in crate::log) fn open(path: &Path, of: &str, random: fn() -> Option<[u8; 16]>) -> Result<Self, LogError> {
-        let (file, _) = SqliteLog::open(path, Create::IfMissing, random)?;
+        let (file, _) = SqliteLog::open(path, FileOptions::new(Create::IfMissing), random)?;
         let path = file.path.clone();
         let connection = connect(&path)?;
         let set_up = || {

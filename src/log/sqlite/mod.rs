@@ -25,14 +25,33 @@ use super::{
     Origin, Page, Proposal, Read, RevocationLog, There, Unread, Visit, advance,
 };
 use crate::clock::UnixTime;
+use crate::limits::APPEND_TIMEOUT;
 use crate::revocation::{Durability, Record};
 #[cfg(feature = "redis")]
 pub(super) use copy::CopyFile;
 use file::FileId;
 use row::Row;
 
-/// How long a writer waits for another process.
+/// How long a writer waits for another process at most.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What opening a file goes by.
+#[derive(Clone, Copy)]
+pub(crate) struct FileOptions {
+    pub(crate) create: Create,
+    /// How long a revocation waits for the disk: for its commit, and for the watermark that may come before it.
+    pub(crate) append_timeout: Duration,
+}
+
+impl FileOptions {
+    pub(crate) fn new(create: Create) -> Self {
+        Self { create, append_timeout: APPEND_TIMEOUT }
+    }
+
+    fn busy_timeout(self) -> Duration {
+        (self.append_timeout / 2).min(BUSY_TIMEOUT)
+    }
+}
 
 /// How much of the file the reader keeps in memory, in KiB.
 const READER_CACHE_KIB: i64 = 256;
@@ -41,6 +60,8 @@ pub(crate) struct SqliteLog {
     path: PathBuf,
     file: FileId,
     salt: [u8; 16],
+    /// How long a writer waits for another thread or process.
+    busy_timeout: Duration,
     writer: Mutex<Connection>,
     reader: Mutex<Reader>,
     /// Behind the connections, so that it goes after them.
@@ -81,7 +102,7 @@ impl SqliteLog {
     /// Opens a log. `random` makes the secrets of a new one.
     pub(crate) fn open(
         path: &Path,
-        create: Create,
+        options: FileOptions,
         random: fn() -> Option<[u8; 16]>,
     ) -> Result<(Self, Origin), LogError> {
         let counted = Counted::new();
@@ -89,7 +110,7 @@ impl SqliteLog {
         let path = &std::path::absolute(path).map_err(|error| file::io(path, &error))?;
         file::refuse_network(path)?;
         let mut origin = Origin::Found;
-        if create == Create::IfMissing && !path.exists() {
+        if options.create == Create::IfMissing && !path.exists() {
             origin = schema::create(path, random)?;
         }
         let file = FileId::of(path)?;
@@ -103,17 +124,24 @@ impl SqliteLog {
             return Err(LogError::Moved { path: path.display().to_string() });
         }
         let salt = schema::salt(&writer, path)?;
+        let busy_timeout = options.busy_timeout();
+        writer.busy_timeout(busy_timeout).map_err(|error| fault(path, &error))?;
         let reader = Mutex::new(Reader { connection: reader, seen: None });
-        let log = Self { path: path.to_owned(), file, salt, writer: Mutex::new(writer), reader, _counted: counted };
+        let (path, writer) = (path.to_owned(), Mutex::new(writer));
+        let log = Self { path, file, salt, busy_timeout, writer, reader, _counted: counted };
         Ok((log, origin))
     }
 
     fn fault(&self, error: &rusqlite::Error) -> LogError {
-        fault(&self.path, error)
+        let mut told = fault(&self.path, error);
+        if let LogError::Busy { waited, .. } = &mut told {
+            *waited = self.busy_timeout;
+        }
+        told
     }
 
     fn busy(&self) -> LogError {
-        LogError::Busy { path: self.path.display().to_string(), waited: BUSY_TIMEOUT }
+        LogError::Busy { path: self.path.display().to_string(), waited: self.busy_timeout }
     }
 
     /// Makes sure that the path still names the file that is open.
@@ -138,7 +166,7 @@ impl SqliteLog {
         connection: &Mutex<Connection>,
         work: impl FnOnce(&rusqlite::Transaction<'_>) -> Result<T, rusqlite::Error>,
     ) -> Result<T, LogError> {
-        let mut connection = connection.try_lock_for(BUSY_TIMEOUT).ok_or_else(|| self.busy())?;
+        let mut connection = connection.try_lock_for(self.busy_timeout).ok_or_else(|| self.busy())?;
         self.still_there()?;
         let commit = || {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
