@@ -99,6 +99,10 @@ pub const REMEMBERED_HEADERS: usize = 4;
 /// The header with `alg`, `typ` and a 43-byte thumbprint as `kid` takes 120.
 pub const REMEMBERED_HEADER_BYTES: usize = 192;
 
+/// How long a part of a token may be, in bytes, for whose sake a [`Scratch`](crate::Scratch) stays as long as it has become,
+/// whoever sent it: 64 KiB, four times the longest token that is looked at unless the policy says otherwise.
+pub const SCRATCH_BYTES_KEPT: usize = 64 * 1024;
+
 /// The longest signature that any supported algorithm makes, in bytes (HS512).
 pub const SIGNATURE_BYTES_MAX: usize = 64;
 

@@ -132,3 +132,56 @@ fn what_a_cold_verification_allocates_is_bounded_by_the_limit_and_not_by_what_a_
         assert!(bytes.bytes_max <= 64 * 1024, "{} bytes", bytes.bytes_max);
     }
 }
+
+#[test]
+fn a_scratch_that_goes_from_engine_to_engine_allocates_nothing_and_each_counts_its_own() {
+    let engines: Vec<_> = (0..4).map(|_| engine(Policy::new())).collect();
+    // Many others that count there too.
+    let mut others: Vec<_> = (0..1000).map(|_| Scratch::new()).collect();
+    let good = with_claims(CLAIMS);
+    for scratch in &mut others {
+        engines.iter().for_each(|engine| drop(engine.verify_at(scratch, &good, times()).unwrap()));
+    }
+    let mut scratch = Scratch::new();
+    let mut turn = || engines.iter().for_each(|engine| drop(engine.verify_at(&mut scratch, &good, times()).unwrap()));
+    turn();
+    assert_eq!(measure(|| (0..10).for_each(|_| turn())).count_total, 0);
+    for engine in &engines {
+        assert_eq!(engine.stats().verifications, [(Status::Done, 1011)]);
+    }
+    // What was counted outlives whoever counted.
+    drop((others, scratch));
+    assert_eq!(engines[0].stats().verifications, [(Status::Done, 1011)]);
+}
+
+#[test]
+fn what_only_unsigned_tokens_were_long_enough_for_is_given_back() {
+    let engine = engine(Policy::new().token_bytes_max(1 << 20));
+    let long = |filler: &str| with_claims(&format!(r#"{{"exp":1700003600,"p":"{}"}}"#, filler.repeat(100_000)));
+    let (long, escaped) = (long("xxxxxx"), long(r"\n"));
+    let forged = |token: &str| format!("{}.{}", token.rsplit_once('.').unwrap().0, b64([1; 32]));
+    let long_header = token(format!(r#"{{"alg":"HS256","p":"{}"}}"#, "x".repeat(500_000)), CLAIMS);
+    let kept = |tokens: &[&str]| {
+        let bytes = measure(|| {
+            let mut scratch = Scratch::new();
+            for token in tokens {
+                let _verdict = engine.verify_at(&mut scratch, *token, times()).is_ok();
+            }
+            let _ended = engine.verify_at(&mut scratch, &with_claims(CLAIMS), times()).is_ok();
+            std::mem::forget(scratch);
+        });
+        usize::try_from(bytes.bytes_current).unwrap()
+    };
+    let few = kept(&[]);
+    for unsigned in [forged(&long), forged(&escaped), forged(&long_header)] {
+        assert!(kept(&[&unsigned]) <= few + 3 * signoff::limits::SCRATCH_BYTES_KEPT, "{}", kept(&[&unsigned]));
+    }
+    for signed in [&long, &long_header] {
+        assert!(kept(&[signed, &forged(&long)]) > 400_000, "of a signed token it stays");
+    }
+    // And is then there for the next of them.
+    let mut scratch = Scratch::new();
+    let mut verify = || drop(engine.verify_at(&mut scratch, &long, times()).unwrap());
+    verify();
+    assert_eq!(measure(verify).count_total, 0);
+}

@@ -4,10 +4,10 @@
 //! fill it nor put anything into it.
 
 use crate::keys::{Candidates, SignatureValid};
-use crate::limits::{REMEMBERED_HEADER_BYTES, REMEMBERED_HEADERS, SIGNATURE_BYTES_MAX};
+use crate::limits::{REMEMBERED_HEADER_BYTES, REMEMBERED_HEADERS, SCRATCH_BYTES_KEPT, SIGNATURE_BYTES_MAX};
 use crate::policy::TypeVerdict;
 
-/// Each grows to the longest token it has met.
+/// Each grows to the longest token it has met, and stays so long if that was signed.
 #[derive(Default)]
 pub(super) struct Buffers {
     pub(super) payload: Vec<u8>,
@@ -15,6 +15,46 @@ pub(super) struct Buffers {
     pub(super) signature: SignatureBuffer,
     pub(super) unescaped: String,
     pub(super) remembered: Remembered,
+    /// How long the longest part was of a token whose signature held.
+    pub(super) signed: SignedBytes,
+}
+
+/// How long buffers may stay.
+pub(super) struct SignedBytes(usize);
+
+impl Default for SignedBytes {
+    fn default() -> Self {
+        Self(SCRATCH_BYTES_KEPT)
+    }
+}
+
+impl SignedBytes {
+    /// Notes a part of a token. The proof is asked for so that nobody else has a say in it.
+    #[inline]
+    pub(super) fn note(&mut self, part: usize, _proof: SignatureValid) {
+        self.0 = self.0.max(part);
+    }
+}
+
+impl Buffers {
+    /// Gives back what only tokens without a good signature were long enough for.
+    #[inline]
+    pub(super) fn let_go(&mut self) {
+        let Self { payload, header, unescaped, signed: SignedBytes(kept), .. } = self;
+        // A string takes up to twice the room that it needs.
+        if payload.len().max(header.len()).max(unescaped.capacity() / 2) > *kept {
+            shrink(payload, *kept);
+            shrink(header, *kept);
+            unescaped.clear();
+            unescaped.shrink_to(*kept);
+        }
+    }
+}
+
+#[cold]
+fn shrink(buffer: &mut Vec<u8>, kept: usize) {
+    buffer.truncate(kept);
+    buffer.shrink_to(kept);
 }
 
 /// Room for the longest signature.

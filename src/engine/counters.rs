@@ -14,14 +14,14 @@ const STATUSES: usize = Status::ALL.len();
 /// Everything that an engine's scratches have counted.
 #[derive(Default)]
 pub(super) struct Counters {
-    scratches: Mutex<Scratches>,
+    blocks: Mutex<Blocks>,
 }
 
+/// As many as scratches have counted at once. One that is handed back is handed to the next, with what it has counted.
 #[derive(Default)]
-struct Scratches {
-    live: Vec<Arc<Block>>,
-    /// Of scratches that are gone.
-    past: Totals,
+struct Blocks {
+    all: Vec<Arc<Block>>,
+    free: Vec<Arc<Block>>,
 }
 
 /// The counts of one scratch. Only its owner writes them.
@@ -30,6 +30,18 @@ struct Block {
     probes: AtomicU64,
     positives: AtomicU64,
     false_positives: AtomicU64,
+}
+
+impl Default for Block {
+    fn default() -> Self {
+        let zero = || AtomicU64::new(0);
+        Self {
+            statuses: [const { AtomicU64::new(0) }; STATUSES],
+            probes: zero(),
+            positives: zero(),
+            false_positives: zero(),
+        }
+    }
 }
 
 /// Counts, added up.
@@ -59,47 +71,36 @@ impl Totals {
 }
 
 impl Counters {
-    /// A place to count for one more scratch.
+    /// A place to count for one more scratch. Cost: a lock that is held for a few instructions.
     pub(super) fn join(self: &Arc<Self>) -> Counts {
-        let zero = || AtomicU64::new(0);
-        let block = Arc::new(Block {
-            statuses: [const { AtomicU64::new(0) }; STATUSES],
-            probes: zero(),
-            positives: zero(),
-            false_positives: zero(),
+        let mut blocks = self.blocks.lock();
+        let block = blocks.free.pop().unwrap_or_else(|| {
+            let block = Arc::<Block>::default();
+            blocks.all.push(Arc::clone(&block));
+            block
         });
-        let mut scratches = self.scratches.lock();
-        scratches.retire();
-        scratches.live.push(Arc::clone(&block));
-        Counts { block, probes: Probes::default(), jti_place: Place::default() }
+        drop(blocks);
+        Counts { block, counters: Arc::clone(self), probes: Probes::default(), jti_place: Place::default() }
     }
 
     pub(super) fn totals(&self) -> Totals {
-        let mut scratches = self.scratches.lock();
-        scratches.retire();
-        let mut totals = scratches.past.clone();
-        scratches.live.iter().for_each(|block| totals.add(block));
+        let mut totals = Totals::default();
+        self.blocks.lock().all.iter().for_each(|block| totals.add(block));
         totals
     }
 }
 
-impl Scratches {
-    /// Keeps the counts of scratches that are gone, and forgets the scratches.
-    fn retire(&mut self) {
-        let Self { live, past } = self;
-        live.retain(|block| {
-            let is_live = Arc::strong_count(block) > 1;
-            if !is_live {
-                past.add(block);
-            }
-            is_live
-        });
+/// For whoever counts next.
+impl Drop for Counts {
+    fn drop(&mut self) {
+        self.counters.blocks.lock().free.push(Arc::clone(&self.block));
     }
 }
 
 /// Where one scratch counts.
 pub(super) struct Counts {
     block: Arc<Block>,
+    counters: Arc<Counters>,
     /// Of the verification that is being made.
     pub(super) probes: Probes,
     pub(super) jti_place: Place,

@@ -11,8 +11,9 @@ use super::snapshot::Snapshot;
 
 /// Reusable buffers for [`Engine::verify`](crate::Engine::verify): one a thread, or one a connection.
 ///
-/// It grows to the longest token it has met, at most to the engine's limit, and may be used with
-/// several engines in turn. It holds the decoded payload of the last token.
+/// It grows to the longest token it has met, at most to the engine's limit. What a token without a good signature has made it
+/// grow to beyond 64 KiB it gives back at its next use. It may be used with several engines in turn: of the last four it
+/// remembers where it was. It holds the decoded payload of the last token.
 #[derive(Default)]
 pub struct Scratch {
     pub(super) recent: Recent,
@@ -33,12 +34,15 @@ impl std::fmt::Debug for Scratch {
     }
 }
 
-/// The snapshot that was used last, so that it is loaded afresh only when it has been replaced, and where
-/// this scratch counts.
+/// The snapshots that were used last, the latest in front, so that one is loaded afresh only when it has been replaced, and
+/// where this scratch counts.
 ///
-/// Until its next use a scratch keeps the last snapshot alive, and nothing else of the engine.
+/// Until it has been used with four others a scratch keeps the last snapshot of an engine alive, and nothing else of it.
 #[derive(Default)]
-pub(super) struct Recent(Option<Attached>);
+pub(super) struct Recent([Option<Attached>; ENGINES]);
+
+/// How many engines a scratch remembers.
+const ENGINES: usize = 4;
 
 struct Attached {
     origin: Published,
@@ -53,14 +57,30 @@ impl Recent {
     /// The snapshot that is current now, and where to count what is done with it.
     #[inline]
     pub(super) fn current(&mut self, published: &Published, counters: &Arc<Counters>) -> (&Snapshot, &mut Counts) {
-        // Another engine's.
-        self.0.take_if(|attached| !Arc::ptr_eq(&attached.origin, published));
-        let fresh = || Attached {
-            origin: Arc::clone(published),
-            snapshot: Cache::new(Arc::clone(published)),
-            counts: counters.join(),
-        };
-        let Attached { snapshot, counts, .. } = self.0.get_or_insert_with(fresh);
+        let is_of = |attached: &Attached| Arc::ptr_eq(&attached.origin, published);
+        if !self.0[0].as_ref().is_some_and(is_of) {
+            self.turn_to(published, counters);
+        }
+        let fresh = || Attached::new(published, counters);
+        let Attached { snapshot, counts, .. } = self.0[0].get_or_insert_with(fresh);
         (snapshot.load(), counts)
+    }
+
+    /// Puts an engine to the front, in the place of the one that was used longest ago where it was not there.
+    #[cold]
+    fn turn_to(&mut self, published: &Published, counters: &Arc<Counters>) {
+        let is_of = |slot: &Option<Attached>| slot.as_ref().is_some_and(|one| Arc::ptr_eq(&one.origin, published));
+        let at = self.0.iter().position(is_of).unwrap_or_else(|| {
+            self.0[ENGINES - 1] = Some(Attached::new(published, counters));
+            ENGINES - 1
+        });
+        self.0[..=at].rotate_right(1);
+    }
+}
+
+impl Attached {
+    fn new(published: &Published, counters: &Arc<Counters>) -> Self {
+        let snapshot = Cache::new(Arc::clone(published));
+        Self { origin: Arc::clone(published), snapshot, counts: counters.join() }
     }
 }

@@ -55,7 +55,8 @@ impl Snapshot {
         ahead: &mut impl Ahead<'a>,
     ) -> Result<Found<'_, 'a>, Reject> {
         let token = UnverifiedToken::split(token, policy.token_bytes_max)?;
-        let Buffers { payload, header, signature, unescaped, remembered } = buffers;
+        buffers.let_go();
+        let Buffers { payload, header, signature, unescaped, remembered, signed } = buffers;
 
         // The shape of all three parts comes before anything that any of them says.
         let payload: &'a [u8] = decode(token.payload(), payload).ok_or_else(|| token.fault())?;
@@ -68,11 +69,13 @@ impl Snapshot {
                 let bytes = decode(token.header(), header).ok_or_else(|| token.fault())?;
                 let facts = self.facts(&token, bytes, unescaped, policy)?;
                 let verified = self.verify(&token, &facts, &signature, ahead)?;
+                signed.note(bytes.len(), verified.1);
                 refuse_duplicates(bytes, unescaped)?;
                 remembered.learn(self.id, token.header(), facts, verified.1);
                 verified
             }
         };
+        signed.note(payload.len(), valid);
         Ok(Found { signing_input: token.signing_input(), payload, signature: valid, key, typ, unescaped })
     }
 

@@ -93,6 +93,7 @@ impl Engine {
         let policy = self.policy();
         let token = UnverifiedToken::parse(token, policy.token_bytes_max)?;
         let buffers = &mut scratch.buffers;
+        buffers.let_go();
         let header = decode(token.header(), &mut buffers.header).ok_or_else(|| token.fault())?;
         Header::parse(header, &mut buffers.unescaped)?;
         refuse_duplicates(header, &mut buffers.unescaped)?;

@@ -17,7 +17,7 @@ use signoff::{ClockTrust, Engine, NewToken, Status, Times, UnixTime, VouchedToke
 use crate::fault::Fault;
 use crate::options::{Options, Parts};
 use crate::revoke::Asked;
-use crate::verifier::{Held, Open};
+use crate::verifier::{Held, Open, lend};
 use crate::{names, promise, revoke, share, text, verifier};
 
 /// One JavaScript thread's hold on an engine, until it is closed.
@@ -178,18 +178,20 @@ impl NativeEngine {
         length: u32,
         now: Option<f64>,
     ) -> Result<Unknown<'env>> {
-        self.with(env, |Open { engine, token: buffer, .. }| {
+        self.with(env, |Open { engine, .. }| {
             let max = engine.policy().longest_token_bytes();
-            let cleared = match text::read_token(env.raw(), token.raw(), length as usize, buffer, max)? {
-                Err(reject) => Err(reject.into()),
-                Ok(bytes) => {
-                    let token = VouchedToken::insecure_verified_elsewhere(bytes);
-                    match at(now) {
-                        Some(times) => engine.screen_at(token, times),
-                        None => engine.screen(token),
+            let cleared = lend(|lent| -> Result<_> {
+                Ok(match text::read_token(env.raw(), token.raw(), length as usize, &mut lent.token, max)? {
+                    Err(reject) => Err(reject.into()),
+                    Ok(bytes) => {
+                        let token = VouchedToken::insecure_verified_elsewhere(bytes);
+                        match at(now) {
+                            Some(times) => engine.screen_at(token, times),
+                            None => engine.screen(token),
+                        }
                     }
-                }
-            };
+                })
+            })?;
             match cleared {
                 Ok(cleared) => text::string(env, names::cleared(cleared)).map(Ok),
                 Err(denied) => Ok(Err(Fault::from(denied))),

@@ -21,9 +21,33 @@ use crate::text;
 /// An engine as one JavaScript thread uses it.
 pub(crate) struct Open {
     pub(crate) engine: Arc<Engine>,
+    memo: Memo,
+}
+
+/// What all engines of a JavaScript thread verify with: an application may have hundreds, one for each secret.
+#[derive(Default)]
+pub(crate) struct Lent {
     scratch: Scratch,
     pub(crate) token: Vec<u8>,
-    memo: Memo,
+}
+
+/// How long the buffer of tokens stays, in bytes: a longer one ends with its call.
+const TOKEN_BYTES_KEPT: usize = 64 * 1024;
+
+thread_local! {
+    static LENT: RefCell<Lent> = RefCell::default();
+}
+
+/// Lends them to a call, and takes back what a long token needed.
+#[inline]
+pub(crate) fn lend<T>(work: impl FnOnce(&mut Lent) -> T) -> T {
+    LENT.with_borrow_mut(|lent| {
+        let done = work(lent);
+        if lent.token.len() > TOKEN_BYTES_KEPT {
+            lent.token = Vec::new();
+        }
+        done
+    })
 }
 
 /// What the object and its function share. None once it is closed.
@@ -31,7 +55,7 @@ pub(crate) type Held = Rc<RefCell<Option<Open>>>;
 
 impl Open {
     pub(crate) fn new(engine: Arc<Engine>) -> Self {
-        Self { engine, scratch: Scratch::new(), token: Vec::new(), memo: Memo::default() }
+        Self { engine, memo: Memo::default() }
     }
 
     /// Verifies a token: at a time of the caller's, if there is one.
@@ -42,20 +66,22 @@ impl Open {
         times: Option<Times>,
         hand_over: impl FnOnce(&mut Memo, &[u8], &signoff::Accepted<'_>) -> Result<T>,
     ) -> Result<std::result::Result<T, Fault>> {
-        let Self { engine, scratch, token: buffer, memo } = self;
-        let max = engine.policy().longest_token_bytes();
-        let bytes = match text::read_token(env, token, length, buffer, max)? {
-            Ok(bytes) => bytes,
-            Err(reject) => return Ok(Err(Denied::from(reject).into())),
-        };
-        let verdict = match times {
-            Some(times) => engine.verify_at(scratch, bytes, times),
-            None => engine.verify(scratch, bytes),
-        };
-        match verdict {
-            Ok(accepted) => hand_over(memo, bytes, &accepted).map(Ok),
-            Err(denied) => Ok(Err(denied.into())),
-        }
+        let Self { engine, memo } = self;
+        lend(|Lent { scratch, token: buffer }| {
+            let max = engine.policy().longest_token_bytes();
+            let bytes = match text::read_token(env, token, length, buffer, max)? {
+                Ok(bytes) => bytes,
+                Err(reject) => return Ok(Err(Denied::from(reject).into())),
+            };
+            let verdict = match times {
+                Some(times) => engine.verify_at(scratch, bytes, times),
+                None => engine.verify(scratch, bytes),
+            };
+            match verdict {
+                Ok(accepted) => hand_over(memo, bytes, &accepted).map(Ok),
+                Err(denied) => Ok(Err(denied.into())),
+            }
+        })
     }
 }
 
