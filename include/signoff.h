@@ -571,6 +571,21 @@
 #define SIGNOFF_LOG_ALLOWANCE 5021
 
 /**
+ * The log's file is a mount point itself; mount the folder that it lies in.
+ */
+#define SIGNOFF_LOG_MOUNTED 5022
+
+/**
+ * The log's file has several names, so that not everybody would see what is recorded.
+ */
+#define SIGNOFF_LOG_LINKED 5023
+
+/**
+ * Another copy of signoff in this process has the log open.
+ */
+#define SIGNOFF_LOG_OTHER_COPY 5024
+
+/**
  * A time that a token or record does not have.
  */
 #define SIGNOFF_TIME_ABSENT INT64_MIN
@@ -642,6 +657,12 @@
  * Leaves out the filters, for comparison: the verdicts are the same.
  */
 #define SIGNOFF_LOG_UNFILTERED 8
+
+/**
+ * Opens a file that has several names (hard links), as after a snapshot by `cp -al`. Nobody may open it by another of its names:
+ * neither would see what the other records. For a file alone.
+ */
+#define SIGNOFF_LOG_INSECURE_SEVERAL_NAMES 16
 
 /**
  * While the log was last read longer ago than max_staleness_ms: a token that is not visibly revoked is answered with
@@ -881,6 +902,31 @@
  * They are not, since the clock was set within the last hour.
  */
 #define SIGNOFF_PAUSE_CLOCK_SET 2
+
+/**
+ * The log is in no danger that is known of.
+ */
+#define SIGNOFF_NOTE_NONE 0
+
+/**
+ * The file has several names (hard links): who opens another of them does not see what is recorded here.
+ */
+#define SIGNOFF_NOTE_SEVERAL_NAMES 1
+
+/**
+ * The file is a mount point itself: who opens it elsewhere does not see what is recorded here.
+ */
+#define SIGNOFF_NOTE_MOUNT_POINT 2
+
+/**
+ * The file lies in a container's own layer, and ends with the container.
+ */
+#define SIGNOFF_NOTE_OVERLAY 3
+
+/**
+ * The file lies on a file system in user space (FUSE), which may lack locks or shared memory.
+ */
+#define SIGNOFF_NOTE_USER_SPACE 4
 
 /**
  * A token that was accepted, with memory of its own.
@@ -1488,6 +1534,14 @@ typedef struct signoff_health {
      * Tokens that expired ten minutes before this are expired whatever a clock says; or SIGNOFF_TIME_ABSENT.
      */
     int64_t watermark_ms;
+    /**
+     * SIGNOFF_NOTE_…: why the log is in danger though it works, and every token is answered all the same.
+     */
+    uint32_t note;
+    /**
+     * 0.
+     */
+    uint32_t reserved;
 } signoff_health;
 
 /**

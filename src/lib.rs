@@ -62,7 +62,7 @@ pub use engine::{
 pub use error::{Error, KeyError, PolicyError, RevokeError, SignError};
 pub use index::{Filtering, NotRevoked};
 pub use keys::{Algorithm, AuthenticToken, Key, KeySet, SignatureValid};
-pub use log::{LogError, OnOutage, Origin};
+pub use log::{LogError, Note, OnOutage, Origin};
 pub use policy::{ClaimsAccepted, NumericIds, Policy};
 pub use revocation::{Durability, Issuer, Kept, Record, Revocation, Revoked, Scope, Target};
 pub use status::Status;

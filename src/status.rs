@@ -281,6 +281,12 @@ statuses! {
         "Fewer replicas or disks have confirmed the log than were asked for.";
     LogAllowance = 5021, "log-allowance", 500,
         "The log lets tokens be issued less far ahead of the clock than is asked for.";
+    LogMounted = 5022, "log-mounted", 500,
+        "The log's file is a mount point itself; mount the folder that it lies in.";
+    LogLinked = 5023, "log-linked", 500,
+        "The log's file has several names, so that not everybody would see what is recorded.";
+    LogOtherCopy = 5024, "log-other-copy", 500,
+        "Another copy of signoff in this process has the log open.";
 }
 
 #[cfg(test)]

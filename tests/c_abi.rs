@@ -397,6 +397,26 @@ fn python_binds_the_library_with_nothing_but_ctypes() {
 }
 
 #[test]
+fn of_two_copies_in_a_process_the_second_is_refused_and_another_sqlite_takes_nothing_away() {
+    if !has("python3") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (library, copy) = (prefix().join("lib/libsignoff.so"), folder.path().join("libsignoff-copy.so"));
+    fs::copy(&library, &copy).unwrap();
+    let path = folder.path().join("signoff.db");
+    let mut python = Command::new("python3");
+    python.arg(root().join("tests/c/one_file.py")).arg(root().join("bindings/ctypes"));
+    let ended = python.arg(library).arg(copy).arg(&path).output().unwrap();
+    let text = String::from_utf8_lossy(&ended.stdout);
+    assert_eq!(text, "recorded: 12\n", "{}", String::from_utf8_lossy(&ended.stderr));
+    // It was killed, and everything that was acknowledged is there.
+    let rows = rusqlite::Connection::open(&path).unwrap();
+    let rows = rows.query_row("SELECT count(DISTINCT value) FROM revocation", [], |row| row.get::<_, i64>(0));
+    assert_eq!(rows.unwrap(), 12);
+}
+
+#[test]
 fn node_binds_the_library_with_nothing_but_koffi() {
     if !has("node") || !has("npm") {
         return;

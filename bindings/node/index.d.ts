@@ -105,6 +105,11 @@ export interface LogOptions {
    * binds this machine, and given to Redis when that is back.
    */
   onOutage?: 'refuse' | 'keep'
+  /**
+   * Opens a file that has several names (hard links), as after a snapshot by `cp -al`. Nobody may open it by another of its names:
+   * neither would see what the other records.
+   */
+  insecureSeveralNames?: boolean
   /** Fails where the file is missing, since an empty list would log everybody in again. */
   logMustExist?: boolean
   /** The longest that any token on this log lives, refresh tokens included. Stored with the log. */
@@ -199,6 +204,8 @@ export interface Health {
   faultMessage: string | null
   /** Why expired log-outs are not deleted, if they are not. */
   collectionPause: string | null
+  /** Why the log is in danger though it works, and every token is answered all the same. */
+  note: string | null
   /** Tokens that expired ten minutes before this are expired whatever a clock says. */
   watermark: Date | null
   /** Whether the log was there when it was opened. */

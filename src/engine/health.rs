@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Engine;
 use super::revocations::CollectionPause;
 use crate::clock::{Times, UnixTime};
-use crate::log::{LogError, Origin};
+use crate::log::{LogError, Note, Origin};
 use crate::revocation::Scope;
 use crate::status::Status;
 use crate::verdict::Unknown;
@@ -28,6 +28,8 @@ pub struct Health {
     pub watermark: Option<UnixTime>,
     /// Whether the log was there when it was opened. None without a log.
     pub origin: Option<Origin>,
+    /// Why the log is in danger though it works, if it is. No token is answered otherwise for it.
+    pub note: Option<Note>,
 }
 
 impl Health {
@@ -83,7 +85,7 @@ impl Engine {
     pub fn health(&self) -> Health {
         let Some(log) = self.shared.log.as_ref().map(|log| &log.revocations) else {
             let (unknown, freshness, fault, collection_pause) = (None, None, None, None);
-            return Health { unknown, freshness, fault, collection_pause, watermark: None, origin: None };
+            return Health { unknown, freshness, fault, collection_pause, watermark: None, origin: None, note: None };
         };
         Health {
             unknown: log.readiness(),
@@ -92,6 +94,7 @@ impl Engine {
             collection_pause: log.pause(),
             watermark: log.watermark(),
             origin: Some(log.origin),
+            note: log.log.note(),
         }
     }
 

@@ -184,3 +184,9 @@ pub const SIGNOFF_LOG_EVICTION: i32 = 5019;
 pub const SIGNOFF_LOG_UNCONFIRMED: i32 = 5020;
 /// The log lets tokens be issued less far ahead of the clock than is asked for.
 pub const SIGNOFF_LOG_ALLOWANCE: i32 = 5021;
+/// The log's file is a mount point itself; mount the folder that it lies in.
+pub const SIGNOFF_LOG_MOUNTED: i32 = 5022;
+/// The log's file has several names, so that not everybody would see what is recorded.
+pub const SIGNOFF_LOG_LINKED: i32 = 5023;
+/// Another copy of signoff in this process has the log open.
+pub const SIGNOFF_LOG_OTHER_COPY: i32 = 5024;

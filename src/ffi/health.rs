@@ -6,7 +6,7 @@ use super::call::{Call, CallError, sized};
 use super::text::{duration_millis, millis};
 use super::{signoff_engine, signoff_error, signoff_status};
 use crate::engine::CollectionPause;
-use crate::log::Origin;
+use crate::log::{Note, Origin};
 use crate::revocation::Scope;
 use crate::status::Status;
 
@@ -49,7 +49,22 @@ pub struct signoff_health {
     pub freshness_ms: u64,
     /// Tokens that expired ten minutes before this are expired whatever a clock says; or SIGNOFF_TIME_ABSENT.
     pub watermark_ms: i64,
+    /// SIGNOFF_NOTE_…: why the log is in danger though it works, and every token is answered all the same.
+    pub note: u32,
+    /// 0.
+    pub reserved: u32,
 }
+
+/// The log is in no danger that is known of.
+pub const SIGNOFF_NOTE_NONE: u32 = 0;
+/// The file has several names (hard links): who opens another of them does not see what is recorded here.
+pub const SIGNOFF_NOTE_SEVERAL_NAMES: u32 = 1;
+/// The file is a mount point itself: who opens it elsewhere does not see what is recorded here.
+pub const SIGNOFF_NOTE_MOUNT_POINT: u32 = 2;
+/// The file lies in a container's own layer, and ends with the container.
+pub const SIGNOFF_NOTE_OVERLAY: u32 = 3;
+/// The file lies on a file system in user space (FUSE), which may lack locks or shared memory.
+pub const SIGNOFF_NOTE_USER_SPACE: u32 = 4;
 
 sized!(signoff_health);
 
@@ -83,6 +98,14 @@ pub unsafe extern "C" fn signoff_engine_health(
             },
             freshness_ms: health.freshness.map_or(SIGNOFF_DURATION_UNKNOWN, duration_millis),
             watermark_ms: millis(health.watermark),
+            note: match health.note {
+                None => SIGNOFF_NOTE_NONE,
+                Some(Note::SeveralNames) => SIGNOFF_NOTE_SEVERAL_NAMES,
+                Some(Note::MountPoint) => SIGNOFF_NOTE_MOUNT_POINT,
+                Some(Note::Overlay) => SIGNOFF_NOTE_OVERLAY,
+                Some(Note::UserSpace) => SIGNOFF_NOTE_USER_SPACE,
+            },
+            reserved: 0,
         });
         Ok(())
     })

@@ -25,6 +25,9 @@ pub const SIGNOFF_LOG_START_UNKNOWN: u32 = 2;
 pub const SIGNOFF_LOG_NO_THREADS: u32 = 4;
 /// Leaves out the filters, for comparison: the verdicts are the same.
 pub const SIGNOFF_LOG_UNFILTERED: u32 = 8;
+/// Opens a file that has several names (hard links), as after a snapshot by `cp -al`. Nobody may open it by another of its names:
+/// neither would see what the other records. For a file alone.
+pub const SIGNOFF_LOG_INSECURE_SEVERAL_NAMES: u32 = 16;
 
 /// While the log was last read longer ago than max_staleness_ms: a token that is not visibly revoked is answered with
 /// SIGNOFF_REVOCATIONS_STALE (HTTP 503).
@@ -118,8 +121,11 @@ pub unsafe extern "C" fn signoff_log_free(log: *mut signoff_log) {
 
 impl signoff_log_options {
     fn read(&self, call: &Call) -> Result<Log, Fault> {
-        let known =
-            SIGNOFF_LOG_CREATE_IF_MISSING | SIGNOFF_LOG_START_UNKNOWN | SIGNOFF_LOG_NO_THREADS | SIGNOFF_LOG_UNFILTERED;
+        let known = SIGNOFF_LOG_CREATE_IF_MISSING
+            | SIGNOFF_LOG_START_UNKNOWN
+            | SIGNOFF_LOG_NO_THREADS
+            | SIGNOFF_LOG_UNFILTERED
+            | SIGNOFF_LOG_INSECURE_SEVERAL_NAMES;
         let flags = flag(self.flags, known, "options->flags")?;
         let path = call.optional_text(self.path, "options->path")?;
         let mut log = match (self.kind, path) {
@@ -163,6 +169,9 @@ impl signoff_log_options {
         }
         if flags & SIGNOFF_LOG_UNFILTERED != 0 {
             log = log.filtering(Filtering::Off);
+        }
+        if flags & SIGNOFF_LOG_INSECURE_SEVERAL_NAMES != 0 {
+            log = log.insecure_several_names();
         }
         if let Some(lifetime) = given(self.longest_lifetime_ms) {
             log = log.longest_lifetime(lifetime);

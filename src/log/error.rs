@@ -87,6 +87,32 @@ pub enum LogError {
         /// Which.
         kind: &'static str,
     },
+    /// Something is mounted on the file itself.
+    #[error(
+        "{path}: is a mount point itself, so that others who open the file meet another log beside it; mount the folder that it lies in instead"
+    )]
+    Mounted {
+        /// The file.
+        path: String,
+    },
+    /// The file has several names.
+    #[error(
+        "{path}: has {links} names (hard links), and who opens another of them would not see what is recorded here; remove the other names, which `find -samefile` lists, or make copies with `signoff backup`"
+    )]
+    Linked {
+        /// The file.
+        path: String,
+        /// How many.
+        links: u64,
+    },
+    /// Another copy of signoff in this process has the file open.
+    #[error(
+        "{path}: another copy of signoff in this process has the log open, and when one closes it the other loses what it records; let both use one copy"
+    )]
+    OtherCopy {
+        /// The file.
+        path: String,
+    },
     /// The path names another file than the one that is open.
     #[error("{path}: the log was moved, deleted or replaced while it was open; put it back, or start anew")]
     Moved {
@@ -229,6 +255,9 @@ impl LogError {
             Self::Full { .. } => Status::LogFull,
             Self::Busy { .. } => Status::LogBusy,
             Self::Network { .. } => Status::LogNetwork,
+            Self::Mounted { .. } => Status::LogMounted,
+            Self::Linked { .. } => Status::LogLinked,
+            Self::OtherCopy { .. } => Status::LogOtherCopy,
             Self::Moved { .. } => Status::LogMoved,
             Self::LifetimeRaised { .. } => Status::LogLifetime,
             Self::AllowanceRaised { .. } => Status::LogAllowance,

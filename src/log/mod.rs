@@ -13,6 +13,7 @@ mod conformance;
 mod copy;
 mod error;
 mod memory;
+mod note;
 mod proposal;
 #[cfg(feature = "redis")]
 mod redis;
@@ -25,6 +26,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 pub use error::LogError;
+pub use note::Note;
 
 pub(crate) use memory::MemoryLog;
 pub(crate) use proposal::{Allowance, Backing, Fate, Held, Moment, Proposal, behind};
@@ -101,6 +103,11 @@ pub(crate) trait RevocationLog: Send + Sync {
         Standing::Proven
     }
 
+    /// What whoever runs the log should know of it, though it works.
+    fn note(&self) -> Option<Note> {
+        None
+    }
+
     /// Whether there is a copy of the log on this machine, which can be read while the log itself can't.
     fn has_copy(&self) -> bool {
         false
@@ -161,6 +168,14 @@ pub(crate) struct Page {
     pub(crate) records: Vec<Record>,
     /// The last position that was looked at. None at the end.
     pub(crate) end: Option<i64>,
+}
+
+/// Whether a file may have names by which a process could open it without meeting those who opened it by this one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SeveralNames {
+    Refuse,
+    #[cfg_attr(not(any(feature = "sqlite", feature = "sqlite-system")), allow(dead_code))]
+    Allow,
 }
 
 /// Whether a log that is missing is made.

@@ -11,7 +11,7 @@ const POLICY_OPTIONS = [
   'insecureAllowMissingExp', 'insecureAnyIssuedAt', 'numericIds', 'maxTokenBytes',
 ]
 const LOG_OPTIONS = [
-  'log', 'localFile', 'logMustExist', 'longestLifetime', 'maxStaleness', 'onOutage', 'onUnknown', 'openTimeout', 'revokeTimeout',
+  'log', 'insecureSeveralNames', 'localFile', 'logMustExist', 'longestLifetime', 'maxStaleness', 'onOutage', 'onUnknown', 'openTimeout', 'revokeTimeout',
   'startUnknown',
 ]
 const ONE_KEY = ['secret', 'jwk', 'algorithm', 'keyId', 'issuers']
@@ -19,7 +19,7 @@ const ONE_KEY = ['secret', 'jwk', 'algorithm', 'keyId', 'issuers']
 /** Left out, these make an engine stricter or change nothing. Left undefined, the others would loosen it by a slip. */
 const MAY_BE_UNDEFINED = new Set([
   'insecureAllowShortSecret', 'insecureAllowMissingExp', 'insecureAnyIssuedAt', 'numericIds', 'leeway', 'issuedInFuture',
-  'maxTokenBytes',
+  'maxTokenBytes', 'insecureSeveralNames',
   'logMustExist', 'localFile', 'onOutage', 'onUnknown', 'openTimeout', 'revokeTimeout', 'startUnknown', 'maxStaleness', 'algorithm',
   'algorithms',
 ])
@@ -168,6 +168,7 @@ function logOf(options) {
     appendTimeoutMs: optional('revokeTimeout', duration),
     startUnknown: optional('startUnknown', flag, false),
     localFile: optional('localFile', file),
+    insecureSeveralNames: optional('insecureSeveralNames', flag, false),
     keepsInOutage: optional('onOutage', keeps),
   }
 }

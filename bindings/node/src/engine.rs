@@ -316,6 +316,7 @@ impl NativeEngine {
                 "fault": fault.map(|fault| fault.status().name()),
                 "faultMessage": fault.map(ToString::to_string),
                 "collectionPause": health.collection_pause.as_ref().map(ToString::to_string),
+                "note": health.note.map(|note| note.to_string()),
                 "watermark": millis(health.watermark),
                 "origin": health.origin.map(names::origin),
             });

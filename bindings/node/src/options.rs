@@ -66,6 +66,7 @@ struct LogOptions {
     append_timeout_ms: Option<u64>,
     start_unknown: bool,
     local_file: Option<String>,
+    insecure_several_names: bool,
     keeps_in_outage: Option<bool>,
 }
 
@@ -198,6 +199,9 @@ impl LogOptions {
         }
         if self.start_unknown {
             log = log.start_unknown();
+        }
+        if self.insecure_several_names {
+            log = log.insecure_several_names();
         }
         if let Some(path) = self.local_file {
             log = log.local_file(path);

@@ -18,7 +18,7 @@ use crate::error::{Error, PolicyError};
 use crate::index::{Filtering, Index};
 use crate::keys::crypto;
 use crate::limits::{APPEND_TIMEOUT, ISSUED_IN_FUTURE_CEILING, MAX_STALENESS, MAX_STALENESS_REMOTE, OPEN_TIMEOUT};
-use crate::log::{Create, Cursor, LogError, MemoryLog, OnOutage, Origin, RevocationLog};
+use crate::log::{Create, Cursor, LogError, MemoryLog, OnOutage, Origin, RevocationLog, SeveralNames};
 use crate::policy::ISSUED_IN_FUTURE_FAULT;
 use crate::revocation::Salt;
 use crate::sync::Mutex;
@@ -71,7 +71,7 @@ pub struct Log {
 #[derive(Clone)]
 enum Source {
     Memory(Result<MemoryLog, NoRandom>),
-    Sqlite { path: PathBuf, create: Create },
+    Sqlite { path: PathBuf, create: Create, several_names: SeveralNames },
     Redis { url: String, create: Create, local_file: Option<PathBuf>, on_outage: Option<OnOutage> },
 }
 
@@ -125,7 +125,7 @@ impl Log {
     /// is wrong by a slip would else be an empty list.
     #[must_use]
     pub fn sqlite(path: impl Into<PathBuf>) -> Self {
-        Self::of(Source::Sqlite { path: path.into(), create: Create::Never })
+        Self::of(Source::Sqlite { path: path.into(), create: Create::Never, several_names: SeveralNames::Refuse })
     }
 
     /// A log on a Redis server (6.2 or later) or Valkey, for many machines: by the URL of the server, as docs/operations.md has it.
@@ -187,6 +187,19 @@ impl Log {
     pub fn create_if_missing(mut self) -> Self {
         if let Source::Sqlite { create, .. } | Source::Redis { create, .. } = &mut self.source {
             *create = Create::IfMissing;
+        }
+        self
+    }
+
+    /// Opens a file that has several names (hard links), as after a snapshot by `cp -al`.
+    ///
+    /// Trust: nobody opens it by another of its names. Who does has a log of their own beside it: neither sees what the other
+    /// records, and one of the two loses it.
+    #[must_use]
+    pub fn insecure_several_names(mut self) -> Self {
+        match &mut self.source {
+            Source::Sqlite { several_names, .. } => *several_names = SeveralNames::Allow,
+            Source::Memory(_) | Source::Redis { .. } => self.misplaced = Some("a file with several names"),
         }
         self
     }
@@ -273,9 +286,7 @@ impl Log {
         let mut options = self.options;
         options.max_staleness = self.max_staleness.unwrap_or_else(|| self.source.max_staleness());
         if let Some(what) = self.misplaced {
-            return Err(
-                LogError::Url { fault: format!("{what} goes with a log on Redis alone, and this is none") }.into()
-            );
+            return Err(LogError::Url { fault: format!("{what} does not go with a log of this kind") }.into());
         }
         if self.issued_in_future_max.is_some_and(|allowed| allowed > ISSUED_IN_FUTURE_CEILING) {
             return Err(PolicyError { option: "issued_in_future_max", fault: ISSUED_IN_FUTURE_FAULT }.into());
@@ -336,12 +347,12 @@ impl Source {
                 Ok((Box::new(log.map_err(fault)?), Origin::Created))
             }
             #[cfg(any(feature = "sqlite", feature = "sqlite-system"))]
-            Self::Sqlite { path, create } => {
+            Self::Sqlite { path, create, several_names } => {
                 use crate::log::{FileOptions, SqliteLog};
                 // Where a thread of its own writes, that may go on for longer than its callers wait.
                 let append_timeout =
                     if options.threads == Threads::None { options.append_timeout } else { APPEND_TIMEOUT };
-                let file = FileOptions { append_timeout, ..FileOptions::new(create) };
+                let file = FileOptions { append_timeout, several_names, ..FileOptions::new(create) };
                 let (log, origin) = SqliteLog::open(&path, file, crypto::random_16)?;
                 Ok((Box::new(log), origin))
             }
@@ -364,7 +375,7 @@ impl Source {
                 fault: "this signoff was built without Redis: build it with the feature `redis`".to_owned(),
             }),
             #[cfg(not(any(feature = "sqlite", feature = "sqlite-system")))]
-            Self::Sqlite { path, create: Create::Never | Create::IfMissing } => Err(LogError::Io {
+            Self::Sqlite { path, create: Create::Never | Create::IfMissing, .. } => Err(LogError::Io {
                 path: path.display().to_string(),
                 fault: "this signoff was built without SQLite: build it with the feature `sqlite`".to_owned(),
             }),

@@ -2,14 +2,14 @@
 //! positions of what the other log has not been given yet beside it.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use rusqlite::{Connection, Transaction, params};
 
 use super::row::{self, Row};
 use super::schema::{self, fact, set_fact};
-use super::{FileOptions, SqliteLog, connect, fault};
+use super::{FileOptions, Held, Slot, SqliteLog};
 use crate::clock::UnixTime;
 use crate::log::copy::{Compared, Copied, LogCopy, Met};
 use crate::log::{Appended, Create, Cursor, Facts, LogError, Read, RevocationLog as _, Visit};
@@ -30,9 +30,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_millis(50);
 pub(in crate::log) struct CopyFile {
     file: SqliteLog,
     /// Commits without waiting for the disk: what a crash of the machine takes from the copy is read again.
-    connection: Mutex<Connection>,
-    /// What `PRAGMA data_version` said when it was last looked for what other processes keep.
-    seen: Mutex<Option<i64>>,
+    connection: Arc<Slot>,
     path: PathBuf,
 }
 
@@ -42,13 +40,11 @@ impl CopyFile {
     pub(in crate::log) fn open(path: &Path, of: &str, random: fn() -> Option<[u8; 16]>) -> Result<Self, LogError> {
         let (file, _) = SqliteLog::open(path, FileOptions::new(Create::IfMissing), random)?;
         let path = file.path.clone();
-        let connection = connect(&path)?;
-        let set_up = || {
+        let connection = file.file.slot(|connection| {
             connection.busy_timeout(BUSY_TIMEOUT)?;
             connection.pragma_update(None, "synchronous", "NORMAL")
-        };
-        set_up().map_err(|error| fault(&path, &error))?;
-        let copy = Self { file, connection: Mutex::new(connection), seen: Mutex::default(), path };
+        });
+        let copy = Self { file, connection, path };
         let before = copy.file.write(|transaction| {
             let before = fact(transaction, schema::COPY_OF)?;
             if before.is_none() {
@@ -66,15 +62,19 @@ impl CopyFile {
         }
     }
 
-    fn write<T>(&self, work: impl FnOnce(&Transaction<'_>) -> Result<T, rusqlite::Error>) -> Result<T, LogError> {
-        self.file.write_by(&self.connection, work)
+    fn write<T>(&self, work: impl FnMut(&Transaction<'_>) -> Result<T, rusqlite::Error>) -> Result<T, LogError> {
+        self.file.write_by(&self.connection, super::BUSY_TIMEOUT, work)
+    }
+
+    fn look<T>(&self, work: impl FnOnce(&mut Held) -> Result<T, rusqlite::Error>) -> Result<T, LogError> {
+        self.file.mend()?;
+        self.connection.with(None, work)
     }
 }
 
 impl LogCopy for CopyFile {
     fn copied(&self) -> Result<Copied, LogError> {
-        let connection = self.connection.lock();
-        copied(&connection).map_err(|error| fault(&self.path, &error))
+        self.look(|held| copied(&held.connection))
     }
 
     fn load(&self, visit: Visit<'_>) -> Result<(Copied, Read), LogError> {
@@ -87,8 +87,7 @@ impl LogCopy for CopyFile {
     }
 
     fn facts(&self) -> Result<Facts, LogError> {
-        let connection = self.connection.lock();
-        schema::facts(&connection).map_err(|error| fault(&self.path, &error))
+        self.look(|held| schema::facts(&held.connection))
     }
 
     fn collect(&self, now: UnixTime, max: usize) -> Result<bool, LogError> {
@@ -146,8 +145,7 @@ impl LogCopy for CopyFile {
     }
 
     fn unsent(&self, after: i64, max: usize) -> Result<Vec<(i64, Record)>, LogError> {
-        let connection = self.connection.lock();
-        let work = || {
+        self.look(|Held { connection, .. }| {
             let mut select = connection.prepare_cached(row::SELECT_UNSENT)?;
             let mut rows = select.query(params![after, i64::try_from(max).unwrap_or(i64::MAX)])?;
             let mut records = Vec::new();
@@ -157,15 +155,14 @@ impl LogCopy for CopyFile {
                 }
             }
             Ok(records)
-        };
-        work().map_err(|error| fault(&self.path, &error))
+        })
     }
 
     fn has_changed(&self) -> Result<bool, LogError> {
-        let connection = self.connection.lock();
-        let version = || connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get::<_, i64>(0));
-        let version = version().map_err(|error| fault(&self.path, &error))?;
-        Ok(self.seen.lock().replace(version) != Some(version))
+        self.look(|Held { connection, seen }| {
+            let version: i64 = connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
+            Ok(seen.replace((version, Cursor::default())).is_none_or(|(before, _)| before != version))
+        })
     }
 
     fn sent(&self, positions: &[i64], are_copied: bool) -> Result<(), LogError> {
@@ -187,8 +184,7 @@ impl LogCopy for CopyFile {
 
     fn for_each(&self, visit: &mut dyn FnMut(i64, Record)) -> Result<(), LogError> {
         // A connection of its own, since this takes long.
-        let connection = connect(&self.path)?;
-        let mut work = || {
+        self.file.file.slot(|_| Ok(())).with(None, |Held { connection, .. }| {
             let mut select = connection.prepare(row::SELECT_AFTER)?;
             let mut rows = select.query([0])?;
             while let Some(raw) = rows.next()? {
@@ -197,8 +193,7 @@ impl LogCopy for CopyFile {
                 }
             }
             Ok(())
-        };
-        work().map_err(|error| fault(&self.path, &error))
+        })
     }
 }
 

@@ -10,26 +10,27 @@
 #[cfg(feature = "redis")]
 mod copy;
 mod file;
+mod open_file;
 mod row;
 mod schema;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior, params};
 
 use super::{
     Allowance, Appended, Backing, Collected, Committed, Create, Cursor, Facts, Fate, Follows, Ground, LogError, Moment,
-    Origin, Page, Proposal, Read, RevocationLog, There, Unread, Visit, advance,
+    Note, Origin, Page, Proposal, Read, RevocationLog, SeveralNames, There, Unread, Visit, advance,
 };
 use crate::clock::UnixTime;
 use crate::limits::APPEND_TIMEOUT;
 use crate::revocation::{Durability, Record};
 #[cfg(feature = "redis")]
 pub(super) use copy::CopyFile;
-use file::FileId;
+use open_file::{Held, OpenFile, Slot};
 use row::Row;
 
 /// How long a writer waits for another process at most.
@@ -39,13 +40,14 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Clone, Copy)]
 pub(crate) struct FileOptions {
     pub(crate) create: Create,
+    pub(crate) several_names: SeveralNames,
     /// How long a revocation waits for the disk: for its commit, and for the watermark that may come before it.
     pub(crate) append_timeout: Duration,
 }
 
 impl FileOptions {
     pub(crate) fn new(create: Create) -> Self {
-        Self { create, append_timeout: APPEND_TIMEOUT }
+        Self { create, several_names: SeveralNames::Refuse, append_timeout: APPEND_TIMEOUT }
     }
 
     fn busy_timeout(self) -> Duration {
@@ -58,12 +60,16 @@ const READER_CACHE_KIB: i64 = 256;
 
 pub(crate) struct SqliteLog {
     path: PathBuf,
-    file: FileId,
     salt: [u8; 16],
     /// How long a writer waits for another thread or process.
     busy_timeout: Duration,
-    writer: Mutex<Connection>,
-    reader: Mutex<Reader>,
+    writer: Arc<Slot>,
+    reader: Arc<Slot>,
+    /// Which of [`Note::ALL`] was found out last, one above its place; 0 for none.
+    note: AtomicUsize,
+    /// What is to be said of where the file lies.
+    place_note: Option<Note>,
+    file: Arc<OpenFile>,
     /// Behind the connections, so that it goes after them.
     _counted: Counted,
 }
@@ -92,12 +98,6 @@ impl Drop for Counted {
     }
 }
 
-struct Reader {
-    connection: Connection,
-    /// What `PRAGMA data_version` said before the last read to the head, and where that ended.
-    seen: Option<(i64, Cursor)>,
-}
-
 impl SqliteLog {
     /// Opens a log. `random` makes the secrets of a new one.
     pub(crate) fn open(
@@ -108,75 +108,131 @@ impl SqliteLog {
         let counted = Counted::new();
         // So that a process which changes its directory (as daemons do) still finds it.
         let path = &std::path::absolute(path).map_err(|error| file::io(path, &error))?;
-        file::refuse_network(path)?;
+        let place_note = file::refuse_network(path)?;
         let mut origin = Origin::Found;
         if options.create == Create::IfMissing && !path.exists() {
             origin = schema::create(path, random)?;
         }
-        let file = FileId::of(path)?;
-        let mut writer = connect(path)?;
-        schema::verify(&mut writer, path)?;
-        let reader = connect(path)?;
-        // It reads forward, and hardly a page twice.
-        reader.pragma_update(None, "cache_size", -READER_CACHE_KIB).map_err(|error| fault(path, &error))?;
-        // The same file all along?
-        if FileId::of(path)? != file {
-            return Err(LogError::Moved { path: path.display().to_string() });
+        schema::remove_own_draft(path);
+        file::copy_up(path);
+        let seen = file::Seen::of(path)?;
+        file::refuse_several_names(path, seen, options.several_names)?;
+        let file = OpenFile::enter(path, seen.id)?;
+        if !file.is_sound() {
+            file.let_go();
         }
-        let salt = schema::salt(&writer, path)?;
         let busy_timeout = options.busy_timeout();
-        writer.busy_timeout(busy_timeout).map_err(|error| fault(path, &error))?;
-        let reader = Mutex::new(Reader { connection: reader, seen: None });
-        let (path, writer) = (path.to_owned(), Mutex::new(writer));
-        let log = Self { path, file, salt, busy_timeout, writer, reader, _counted: counted };
+        // Opening may wait for longer than a revocation: another process may be bringing the file to its version.
+        schema::verify(&mut connect(path)?, path)?;
+        let writer = file.slot(move |connection| connection.busy_timeout(busy_timeout));
+        // It reads forward, and hardly a page twice.
+        let reader = file.slot(|connection| connection.pragma_update(None, "cache_size", -READER_CACHE_KIB));
+        let salt = writer.with(None, |held| schema::salt(&held.connection))?;
+        let salt = salt.ok_or_else(|| LogError::Corrupt {
+            path: path.display().to_string(),
+            fault: "it has no salt".to_owned(),
+        })?;
+        reader.with(None, |_| Ok(()))?;
+        let (path, note) = (path.to_owned(), AtomicUsize::new(0));
+        let log = Self { path, salt, busy_timeout, writer, reader, note, place_note, file, _counted: counted };
+        // The same file all along?
+        log.still_there()?;
         Ok((log, origin))
-    }
-
-    fn fault(&self, error: &rusqlite::Error) -> LogError {
-        let mut told = fault(&self.path, error);
-        if let LogError::Busy { waited, .. } = &mut told {
-            *waited = self.busy_timeout;
-        }
-        told
-    }
-
-    fn busy(&self) -> LogError {
-        LogError::Busy { path: self.path.display().to_string(), waited: self.busy_timeout }
     }
 
     /// Makes sure that the path still names the file that is open.
     fn still_there(&self) -> Result<(), LogError> {
-        match FileId::of(&self.path) {
-            Ok(file) if file == self.file => Ok(()),
+        match file::Seen::of(&self.path) {
+            Ok(seen) if seen.id == self.file.id() => {
+                let at = seen.note().and_then(|note| Note::ALL.into_iter().position(|other| other == note));
+                self.note.store(at.map_or(0, |at| at + 1), Ordering::Relaxed);
+                Ok(())
+            }
             Ok(_) | Err(_) => Err(LogError::Moved { path: self.path.display().to_string() }),
         }
+    }
+
+    /// Makes sure that what is written is what others read; and where it was not, appends again what was acknowledged.
+    fn mend(&self) -> Result<(), LogError> {
+        if !self.file.is_sound() {
+            self.file.let_go();
+        }
+        let mut kept = self.file.kept.lock();
+        let losses = self.file.losses();
+        if kept.losses == losses {
+            return Ok(());
+        }
+        let again = self.writer.with(Some(self.busy_timeout), |held| {
+            let transaction = held.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let mut count = 0;
+            for (_, appended, records) in &mut kept.batches {
+                if !has(&transaction, appended.last)?
+                    && let Some(anew) = append(&transaction, records.iter())?
+                {
+                    *appended = anew;
+                    count += records.len();
+                }
+            }
+            if let Some(watermark) = kept.watermark.max(schema::time(&transaction, schema::WATERMARK)?) {
+                schema::set_time(&transaction, schema::WATERMARK, watermark)?;
+            }
+            transaction.commit()?;
+            Ok(count)
+        })?;
+        if !self.file.is_sound() {
+            return Err(LogError::Moved { path: self.path.display().to_string() });
+        }
+        tracing::warn!(path = %self.path.display(), count = again, "revocations that were lost were recorded again");
+        kept.losses = losses;
+        Ok(())
     }
 
     /// Changes the log in one transaction, which is on the disk when this returns.
     fn write<T>(
         &self,
-        work: impl FnOnce(&rusqlite::Transaction<'_>) -> Result<T, rusqlite::Error>,
+        work: impl FnMut(&rusqlite::Transaction<'_>) -> Result<T, rusqlite::Error>,
     ) -> Result<T, LogError> {
-        self.write_by(&self.writer, work)
+        self.write_by(&self.writer, self.busy_timeout, work)
     }
 
     /// The same by a connection that may have another idea of when a change is on the disk.
     fn write_by<T>(
         &self,
-        connection: &Mutex<Connection>,
-        work: impl FnOnce(&rusqlite::Transaction<'_>) -> Result<T, rusqlite::Error>,
+        slot: &Slot,
+        wait: Duration,
+        mut work: impl FnMut(&rusqlite::Transaction<'_>) -> Result<T, rusqlite::Error>,
     ) -> Result<T, LogError> {
-        let mut connection = connection.try_lock_for(self.busy_timeout).ok_or_else(|| self.busy())?;
-        self.still_there()?;
-        let commit = || {
-            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let done = work(&transaction)?;
-            transaction.commit()?;
-            Ok(done)
-        };
-        let done = commit().map_err(|error| self.fault(&error))?;
-        self.still_there().map(|()| done)
+        // What was written to what is lost is written again.
+        for _ in 0..2 {
+            self.still_there()?;
+            self.mend()?;
+            let done = slot.with(Some(wait), |held| {
+                let transaction = held.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+                let done = work(&transaction)?;
+                transaction.commit()?;
+                Ok(done)
+            })?;
+            if self.file.is_sound() {
+                return self.still_there().map(|()| done);
+            }
+        }
+        Err(LogError::Moved { path: self.path.display().to_string() })
     }
+}
+
+impl Drop for SqliteLog {
+    fn drop(&mut self) {
+        // Closing would write what is lost over what others have written since.
+        if let Err(error) = self.mend() {
+            tracing::warn!(path = %self.path.display(), %error, "could not record again what was lost");
+        }
+    }
+}
+
+/// Whether a batch is in the log, or was and has been deleted.
+fn has(connection: &Connection, last: Cursor) -> Result<bool, rusqlite::Error> {
+    let facts = schema::facts(connection)?;
+    knows(connection, &facts, last)
 }
 
 /// A connection to a file that exists, for reading and writing.
@@ -207,6 +263,7 @@ fn fault(path: &Path, error: &rusqlite::Error) -> LogError {
         Some(ErrorCode::NotADatabase) => LogError::Foreign { path, fault: "this is not a database file" },
         Some(ErrorCode::DatabaseCorrupt) => LogError::Corrupt { path, fault: text },
         Some(ErrorCode::CannotOpen) if !Path::new(&path).exists() => LogError::Missing { path },
+        Some(ErrorCode::CannotOpen) if file::is_read_only(Path::new(&path)) => LogError::ReadOnly { path },
         Some(ErrorCode::CannotOpen) => LogError::Denied { path },
         _ => LogError::Io { path, fault: text },
     }
@@ -218,40 +275,46 @@ impl RevocationLog for SqliteLog {
     }
 
     fn commit(&self, proposals: &mut [Proposal], backing: Backing) -> Result<Committed, LogError> {
-        self.write(|transaction| commit(transaction, proposals, backing))
+        let committed = self.write(|transaction| commit(transaction, proposals, backing))?;
+        if let Some(appended) = committed.appended {
+            let new = proposals.iter().zip(&committed.fates).filter(|(_, fate)| **fate == Fate::Appended);
+            self.file.kept.lock().add(appended, new.map(|(proposal, _)| proposal.record.clone()).collect());
+        }
+        Ok(committed)
+    }
+
+    fn note(&self) -> Option<Note> {
+        let found = self.note.load(Ordering::Relaxed).checked_sub(1).and_then(|at| Note::ALL.get(at).copied());
+        found.or(self.place_note)
     }
 
     fn read(&self, after: Cursor, visit: Visit<'_>) -> Result<Read, LogError> {
         self.still_there()?;
-        let mut reader = self.reader.lock();
-        let mut work = || -> Result<Read, rusqlite::Error> {
-            let version: i64 =
-                reader.connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
+        self.mend()?;
+        self.reader.with(None, |Held { connection, seen }| {
+            let version: i64 = connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
             // Whoever starts anew is told of the head, also where there is nothing.
             let is_behind = |end: Cursor| after.position > 0 && end.position <= after.position;
-            if reader.seen.is_some_and(|(seen, end)| seen == version && is_behind(end)) {
+            if seen.is_some_and(|(seen, end)| seen == version && is_behind(end)) {
                 return Ok(Read::Unchanged);
             }
-            let read = read_to_head(&reader.connection, after, visit)?;
+            let read = read_to_head(connection, after, visit)?;
             // Only what was read to its end counts as seen.
-            reader.seen = if let Read::ToHead { cursor, .. } = read { Some((version, cursor)) } else { None };
+            *seen = if let Read::ToHead { cursor, .. } = read { Some((version, cursor)) } else { None };
             Ok(read)
-        };
-        work().map_err(|error| self.fault(&error))
+        })
     }
 
     fn count_after(&self, after: Cursor) -> Result<u64, LogError> {
-        let reader = self.reader.lock();
-        let head: Result<Option<i64>, _> =
-            reader.connection.query_row("SELECT max(position) FROM revocation", [], |row| row.get(0));
-        let head = head.map_err(|error| self.fault(&error))?.unwrap_or(0);
-        Ok(u64::try_from(head - after.position).unwrap_or(0))
+        let head: Option<i64> = self.reader.with(None, |held| {
+            held.connection.query_row("SELECT max(position) FROM revocation", [], |row| row.get(0))
+        })?;
+        Ok(u64::try_from(head.unwrap_or(0) - after.position).unwrap_or(0))
     }
 
     fn list(&self, after: i64, max: usize) -> Result<Page, LogError> {
         // A connection of its own: whoever lists must not hold up whoever follows.
-        let connection = connect(&self.path)?;
-        let work = || -> Result<Page, rusqlite::Error> {
+        self.file.slot(|_| Ok(())).with(None, |Held { connection, .. }| {
             let mut select = connection.prepare(&format!("{} LIMIT ?2", row::SELECT_AFTER))?;
             let mut rows = select.query(params![after, i64::try_from(max).unwrap_or(i64::MAX)])?;
             let mut page = Page::default();
@@ -262,12 +325,11 @@ impl RevocationLog for SqliteLog {
                 }
             }
             Ok(page)
-        };
-        work().map_err(|error| self.fault(&error))
+        })
     }
 
     fn collect(&self, now: UnixTime, max: usize) -> Result<Collected, LogError> {
-        self.write(|transaction| {
+        let collected = self.write(|transaction| {
             let held = schema::time(transaction, schema::WATERMARK)?;
             let newest = advance(schema::time(transaction, schema::NEWEST)?, now);
             let watermark = held.map_or(now, |held| held.max(now));
@@ -279,10 +341,15 @@ impl RevocationLog for SqliteLog {
             )?;
             let deleted = delete.execute(params![now.as_millis(), i64::try_from(max).unwrap_or(i64::MAX)])?;
             Ok(Collected { deleted, watermark, more: deleted == max })
-        })
+        })?;
+        self.file.kept.lock().watermark = Some(collected.watermark);
+        Ok(collected)
     }
 
     fn confirm_time(&self, now: UnixTime, watermark: Option<UnixTime>) -> Result<(), LogError> {
+        if watermark.is_some() {
+            self.file.kept.lock().watermark = watermark;
+        }
         self.write(|transaction| {
             schema::set_time(transaction, schema::NEWEST, now)?;
             match watermark {
@@ -322,13 +389,12 @@ impl RevocationLog for SqliteLog {
     }
 
     fn compact(&self) -> Result<(), LogError> {
-        let connection = self.writer.lock();
         self.still_there()?;
-        let work = || {
-            connection.execute_batch("VACUUM")?;
-            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
-        };
-        work().map_err(|error| self.fault(&error))
+        self.mend()?;
+        self.writer.with(None, |held| {
+            held.connection.execute_batch("VACUUM")?;
+            held.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+        })
     }
 }
 

@@ -48,15 +48,11 @@ pub(super) fn create(path: &Path, random: fn() -> Option<[u8; 16]>) -> Result<Or
         Ok::<_, LogError>(bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
     };
     let (salt, identity, suffix) = (random()?, random()?, random()?);
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let draft = folder(path).join(format!(".{name}.{suffix}"));
-    let made = fill(&draft, &salt, &identity).and_then(|()| {
-        // Fails if there is a file by now, which a rename would replace.
-        match std::fs::hard_link(&draft, path) {
-            Ok(()) => Ok(Origin::Created),
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(Origin::Found),
-            Err(error) => Err(io(path, &error)),
-        }
+    let draft = folder(path).join(format!("{}{suffix}", draft_prefix(path)));
+    let made = fill(&draft, &salt, &identity).and_then(|()| match publish(&draft, path) {
+        Ok(()) => Ok(Origin::Created),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(Origin::Found),
+        Err(error) => Err(io(path, &error)),
     });
     for suffix in ["", "-wal", "-shm"] {
         let mut name = draft.clone().into_os_string();
@@ -69,6 +65,54 @@ pub(super) fn create(path: &Path, random: fn() -> Option<[u8; 16]>) -> Result<Or
     }
     made
 }
+
+/// How the names of drafts begin. 32 hexadecimal digits follow.
+fn draft_prefix(path: &Path) -> String {
+    format!(".{}.", path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default())
+}
+
+/// Gives a draft the name of the log, if there is none by that name yet: at no time does it have two.
+#[cfg(target_os = "linux")]
+fn publish(draft: &Path, path: &Path) -> std::io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    use rustix::io::Errno;
+    match renameat_with(CWD, draft, CWD, path, RenameFlags::NOREPLACE) {
+        // Some file systems have no such renaming, and old systems none at all.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => std::fs::hard_link(draft, path),
+        done => Ok(done?),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn publish(draft: &Path, path: &Path) -> std::io::Result<()> {
+    std::fs::hard_link(draft, path)
+}
+
+/// Removes the name of a draft that a crash has left beside the name of the log.
+#[cfg(unix)]
+pub(super) fn remove_own_draft(path: &Path) {
+    use std::os::unix::fs::MetadataExt as _;
+    let Ok(log) = std::fs::metadata(path) else { return };
+    if log.nlink() < 2 {
+        return;
+    }
+    // Where a symbolic link leads, its drafts lie there.
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let prefix = draft_prefix(&path);
+    let is_draft = |name: &str| {
+        let random = name.strip_prefix(&prefix);
+        random.is_some_and(|random| random.len() == 32 && random.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    };
+    for entry in std::fs::read_dir(folder(&path)).into_iter().flatten().flatten() {
+        let is_same = entry.metadata().is_ok_and(|found| (found.dev(), found.ino()) == (log.dev(), log.ino()));
+        if is_same && entry.file_name().to_str().is_some_and(is_draft) {
+            let _gone = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+#[cfg(not(unix))]
+pub(super) fn remove_own_draft(_path: &Path) {}
 
 /// A file that only its owner may read: it holds who is logged in, and the log's secret.
 fn fill(draft: &Path, salt: &str, identity: &str) -> Result<(), LogError> {
@@ -149,12 +193,11 @@ fn set_wal(connection: &Connection, path: &Path) -> Result<(), LogError> {
     }
 }
 
-/// The log's secret.
-pub(super) fn salt(connection: &Connection, path: &Path) -> Result<[u8; 16], LogError> {
-    let text: Option<String> = fact(connection, SALT).map_err(|error| fault(path, &error))?;
-    let corrupt = || LogError::Corrupt { path: path.display().to_string(), fault: "it has no salt".to_owned() };
+/// The log's secret, where it has one.
+pub(super) fn salt(connection: &Connection) -> Result<Option<[u8; 16]>, rusqlite::Error> {
+    let text = fact(connection, SALT)?;
     let number = text.filter(|text| text.len() == 32).and_then(|text| u128::from_str_radix(&text, 16).ok());
-    number.map(u128::to_be_bytes).ok_or_else(corrupt)
+    Ok(number.map(u128::to_be_bytes))
 }
 
 pub(super) fn fact(connection: &Connection, name: &str) -> Result<Option<String>, rusqlite::Error> {
