@@ -586,6 +586,16 @@
 #define SIGNOFF_LOG_OTHER_COPY 5024
 
 /**
+ * There is a file already where a backup was to be made.
+ */
+#define SIGNOFF_LOG_EXISTS 5025
+
+/**
+ * The log has revocations that the backup lacks; restoring it would make their tokens good again.
+ */
+#define SIGNOFF_LOG_RESTORE_LOSES 5026
+
+/**
  * A time that a token or record does not have.
  */
 #define SIGNOFF_TIME_ABSENT INT64_MIN

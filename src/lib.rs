@@ -62,6 +62,8 @@ pub use engine::{
 pub use error::{Error, KeyError, PolicyError, RevokeError, SignError};
 pub use index::{Filtering, NotRevoked};
 pub use keys::{Algorithm, AuthenticToken, Key, KeySet, SignatureValid};
+#[cfg(any(feature = "sqlite", feature = "sqlite-system"))]
+pub use log::Restored;
 pub use log::{LogError, Note, OnOutage, Origin};
 pub use policy::{ClaimsAccepted, NumericIds, Policy};
 pub use revocation::{Durability, Issuer, Kept, Record, Revocation, Revoked, Scope, Target};

@@ -287,6 +287,10 @@ statuses! {
         "The log's file has several names, so that not everybody would see what is recorded.";
     LogOtherCopy = 5024, "log-other-copy", 500,
         "Another copy of signoff in this process has the log open.";
+    LogExists = 5025, "log-exists", 500,
+        "There is a file already where a backup was to be made.";
+    LogRestoreLoses = 5026, "log-restore-loses", 500,
+        "The log has revocations that the backup lacks; restoring it would make their tokens good again.";
 }
 
 #[cfg(test)]

@@ -294,3 +294,22 @@ fn is_root() -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     status.lines().any(|line| line.starts_with("Uid:") && line.split_whitespace().nth(2) == Some("0"))
 }
+
+#[test]
+fn a_backup_is_made_and_put_back_by_commands_and_a_loss_has_to_be_said_yes_to() {
+    let shell = Shell::new();
+    shell.revoke(&["--session", "a"], "");
+    let (exit, out, _) = shell.run(&["backup", "--log", "l.db", "b.db"], "");
+    assert_eq!((exit, out.as_str()), (0, "b.db: 1 revocations\n"));
+    let (exit, _, told) = shell.run(&["backup", "--log", "l.db", "b.db"], "");
+    assert!(exit == 3 && told.contains("there is a file here already"), "{told}");
+    shell.revoke(&["--session", "b"], "");
+    let (exit, _, told) = shell.run(&["restore", "--log", "l.db", "b.db"], "");
+    assert!(exit == 2 && told.contains("l.db has 1 revocations that b.db lacks") && told.contains("--yes"), "{told}");
+    let (_, out, _) = shell.run(&["list", "--log", "l.db"], "");
+    assert_eq!(out.lines().count(), 2);
+    let (exit, out, _) = shell.run(&["restore", "--yes", "--log", "l.db", "b.db"], "");
+    assert_eq!((exit, out.as_str()), (0, "l.db: 1 revocations, 1 lost\n"));
+    let (_, out, _) = shell.run(&["list", "--log", "l.db"], "");
+    assert_eq!(out.lines().count(), 1);
+}

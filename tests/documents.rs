@@ -61,6 +61,7 @@ fn every_threat_has_a_test_that_exists() {
         "tests/corpus.rs",
         "tests/revocation.rs",
         "tests/log_file.rs",
+        "tests/file_names.rs",
         "tests/fresh_views.rs",
         "tests/interleavings.rs",
         "tests/log_out_everywhere.rs",

@@ -498,6 +498,116 @@ fn revoking_without_threads_waits_no_longer_than_the_timeout_for_another_process
     }
 }
 
+/// What a process leaves that ends without an end: `process.exit`, a signal, a crash.
+#[test]
+fn a_backup_has_what_lies_beside_the_file_and_only_its_owner_may_read_it() {
+    let folder = folder();
+    let (path, copy, backup) =
+        (folder.path().join("signoff.db"), folder.path().join("copied.db"), folder.path().join("backup.db"));
+    drop(create(&path));
+    let mut child = child_that_revokes(&path, 0);
+    let output = std::io::BufReader::new(child.stdout.take().unwrap());
+    let mut acknowledged = 0;
+    for _ in std::io::BufRead::lines(output).map_while(Result::ok).filter(|line| line.starts_with("ack ")) {
+        acknowledged += 1;
+        if acknowledged == 100 {
+            child.kill().unwrap();
+        }
+    }
+    child.wait().unwrap();
+    fs::copy(&path, &copy).unwrap();
+    let rows = |path: &Path| -> i64 {
+        Connection::open(path).unwrap().query_row("SELECT count(*) FROM revocation", [], |row| row.get(0)).unwrap()
+    };
+    assert!(rows(&copy) < acknowledged, "the file alone is no backup");
+    let count = Log::sqlite(&path).back_up(&backup).unwrap();
+    assert!(i64::try_from(count).unwrap() >= acknowledged, "{count} of {acknowledged}");
+    assert!(rows(&backup) >= acknowledged);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        assert_eq!(fs::metadata(&backup).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    let exists = Log::sqlite(&path).back_up(&backup).unwrap_err();
+    assert_eq!(exists.status(), Status::LogExists);
+    assert_eq!(
+        Log::sqlite(folder.path().join("none.db")).back_up(copy.with_extension("2")).unwrap_err().status(),
+        Status::LogMissing
+    );
+    assert_eq!(Log::memory().back_up(copy.with_extension("2")).unwrap_err().status(), Status::LogUrl);
+    // Nothing of the work is left.
+    let mut left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    left.retain(|name| !name.to_string_lossy().starts_with("signoff.db"));
+    assert_eq!(left.len(), 2, "{left:?}");
+}
+
+#[test]
+fn a_backup_is_made_while_others_write_and_holds_nobody_up() {
+    let folder = folder();
+    let (path, backup) = (folder.path().join("signoff.db"), folder.path().join("backup.db"));
+    let engine = Engine::open(keys(), Policy::new(), Log::sqlite(&path).create_if_missing()).unwrap();
+    for n in 0..200 {
+        revoke(&engine, &format!("before-{n}")).unwrap();
+    }
+    let during = std::thread::scope(|scope| {
+        let made = scope.spawn(|| Log::sqlite(&path).back_up(&backup).unwrap());
+        let mut during = 0;
+        while !made.is_finished() {
+            revoke(&engine, &format!("during-{during}")).unwrap();
+            during += 1;
+        }
+        assert!(made.join().unwrap() >= 200);
+        during
+    });
+    assert!(during > 0);
+    // It is a log of its own kind at once.
+    let restored = open(Log::sqlite(&backup)).unwrap();
+    assert_eq!(status(&restored, &token("before-199")), Status::TokenRevoked);
+}
+
+#[test]
+fn a_restore_is_noticed_by_who_has_the_log_open_and_loses_nothing_unless_it_is_told_to() {
+    let folder = folder();
+    let (path, backup) = (folder.path().join("signoff.db"), folder.path().join("backup.db"));
+    let engine = create(&path);
+    revoke(&engine, "a").unwrap();
+    Log::sqlite(&path).back_up(&backup).unwrap();
+    let restored = Log::sqlite(&path).restore(&backup).unwrap();
+    assert_eq!((restored.revocations, restored.lost), (1, 0), "it lacks nothing");
+    revoke(&engine, "b").unwrap();
+    let error = Log::sqlite(&path).restore(&backup).unwrap_err();
+    assert!(matches!(error, Error::Log(LogError::RestoreLoses { lost: 1, .. })), "{error:?}");
+    engine.refresh().unwrap();
+    assert_eq!(status(&engine, &token("b")), Status::TokenRevoked);
+
+    let restored = Log::sqlite(&path).insecure_restore(&backup).unwrap();
+    assert_eq!((restored.revocations, restored.lost), (1, 1));
+    // Before it is read, what the index still has is not taken for recorded.
+    assert!(matches!(revoke(&engine, "b").unwrap(), Revoked::Recorded { .. }));
+    engine.refresh().unwrap();
+    assert_eq!(
+        (status(&engine, &token("a")), status(&engine, &token("b"))),
+        (Status::TokenRevoked, Status::TokenRevoked)
+    );
+    let restored = Log::sqlite(&path).insecure_restore(&backup).unwrap();
+    assert_eq!(restored.lost, 1);
+    engine.refresh().unwrap();
+    let opened_later = open(Log::sqlite(&path)).unwrap();
+    assert_eq!(status(&engine, &token("b")), Status::TokenRevoked, "who knows of it drops nothing");
+    assert_eq!(status(&opened_later, &token("b")), Status::Done);
+    assert_eq!(status(&opened_later, &token("a")), Status::TokenRevoked);
+
+    // Where there is no log, the backup becomes it; and what is none is refused, and changes nothing.
+    let anew = folder.path().join("anew.db");
+    assert_eq!(Log::sqlite(&anew).restore(&backup).unwrap().revocations, 1);
+    assert_eq!(status(&open(Log::sqlite(&anew)).unwrap(), &token("a")), Status::TokenRevoked);
+    let none = folder.path().join("none.db");
+    fs::write(&none, "no database at all, and long enough that it could be one").unwrap();
+    let foreign = Log::sqlite(&anew).insecure_restore(&none).unwrap_err();
+    assert!(foreign.to_string().contains("none.db") && foreign.status() == Status::LogForeign, "{foreign}");
+    assert_eq!(status(&open(Log::sqlite(&anew)).unwrap(), &token("a")), Status::TokenRevoked);
+}
+
 #[test]
 fn several_engines_on_one_file_follow_each_other_by_their_own_threads() {
     let folder = folder();
@@ -592,6 +702,17 @@ fn child_that_revokes_until_it_is_killed() {
     }
 }
 
+fn child_that_revokes(path: &Path, start: u64) -> std::process::Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "child_that_revokes_until_it_is_killed", "--nocapture"])
+        .env("SIGNOFF_TEST_CHILD_LOG", path)
+        .env("SIGNOFF_TEST_CHILD_START", start.to_string())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
 #[test]
 fn every_acknowledged_revocation_outlives_200_kills() {
     let folder = folder();
@@ -599,14 +720,7 @@ fn every_acknowledged_revocation_outlives_200_kills() {
     drop(create(&path));
     let (mut next, mut acknowledged) = (0, Vec::new());
     for round in 0..200_u64 {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "child_that_revokes_until_it_is_killed", "--nocapture"])
-            .env("SIGNOFF_TEST_CHILD_LOG", &path)
-            .env("SIGNOFF_TEST_CHILD_START", next.to_string())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut child = child_that_revokes(&path, next);
         // The points are spread over the work: after so many acknowledgements, and so many microseconds on.
         let output = std::io::BufReader::new(child.stdout.take().unwrap());
         let mut seen = 0;

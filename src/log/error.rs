@@ -113,6 +113,22 @@ pub enum LogError {
         /// The file.
         path: String,
     },
+    /// There is a file where a new one was to be made.
+    #[error("{path}: there is a file here already, and nothing was changed in it; name another, or remove it")]
+    Exists {
+        /// The file.
+        path: String,
+    },
+    /// A backup lacks what the log has.
+    #[error(
+        "{path}: the log has {lost} revocations that the backup lacks, and putting it back would make their tokens good again; say so if that is meant, nothing was changed"
+    )]
+    RestoreLoses {
+        /// The log.
+        path: String,
+        /// How many.
+        lost: u64,
+    },
     /// The path names another file than the one that is open.
     #[error("{path}: the log was moved, deleted or replaced while it was open; put it back, or start anew")]
     Moved {
@@ -258,6 +274,8 @@ impl LogError {
             Self::Mounted { .. } => Status::LogMounted,
             Self::Linked { .. } => Status::LogLinked,
             Self::OtherCopy { .. } => Status::LogOtherCopy,
+            Self::Exists { .. } => Status::LogExists,
+            Self::RestoreLoses { .. } => Status::LogRestoreLoses,
             Self::Moved { .. } => Status::LogMoved,
             Self::LifetimeRaised { .. } => Status::LogLifetime,
             Self::AllowanceRaised { .. } => Status::LogAllowance,

@@ -33,10 +33,12 @@ pub(crate) use proposal::{Allowance, Backing, Fate, Held, Moment, Proposal, behi
 use proposal::{Ground, Unread};
 #[cfg(feature = "redis")]
 pub(crate) use redis::{Opening, RedisLog};
+#[cfg(any(feature = "sqlite", feature = "sqlite-system"))]
+pub use sqlite::Restored;
 #[cfg(all(feature = "capi", any(feature = "sqlite", feature = "sqlite-system")))]
 pub(crate) use sqlite::open_files;
 #[cfg(any(feature = "sqlite", feature = "sqlite-system"))]
-pub(crate) use sqlite::{FileOptions, SqliteLog};
+pub(crate) use sqlite::{FileOptions, SqliteLog, back_up, restore};
 
 /// Opens the copy of a log in a file.
 #[cfg(all(feature = "redis", any(feature = "sqlite", feature = "sqlite-system")))]

@@ -5,6 +5,7 @@
 #![warn(unreachable_pub)]
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod backup;
 mod demo;
 mod demo_log_out;
 mod generate;
@@ -45,6 +46,10 @@ enum Command {
     Stats(upkeep::StatsArguments),
     /// Delete what has expired, and give its room back.
     Compact(upkeep::CompactArguments),
+    /// Copy a log as a whole, while others use it.
+    Backup(backup::BackupArguments),
+    /// Put a backup back, also under running processes, which notice.
+    Restore(backup::RestoreArguments),
     /// Show what a token says. Verifies nothing.
     Inspect(inspect::Arguments),
     /// Sign 200,000 tokens, verify them among bad ones, log users out, and show what it costs.
@@ -99,6 +104,8 @@ fn main() -> ExitCode {
         Command::List(arguments) => upkeep::list(&arguments),
         Command::Stats(arguments) => upkeep::stats(&arguments),
         Command::Compact(arguments) => upkeep::compact(&arguments),
+        Command::Backup(arguments) => backup::back_up(&arguments),
+        Command::Restore(arguments) => backup::restore(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Demo => demo::run(),
         Command::Generate(arguments) => generate::run(&arguments),

@@ -18,6 +18,8 @@ use crate::error::{Error, PolicyError};
 use crate::index::{Filtering, Index};
 use crate::keys::crypto;
 use crate::limits::{APPEND_TIMEOUT, ISSUED_IN_FUTURE_CEILING, MAX_STALENESS, MAX_STALENESS_REMOTE, OPEN_TIMEOUT};
+#[cfg(any(feature = "sqlite", feature = "sqlite-system"))]
+use crate::log::Restored;
 use crate::log::{Create, Cursor, LogError, MemoryLog, OnOutage, Origin, RevocationLog, SeveralNames};
 use crate::policy::ISSUED_IN_FUTURE_FAULT;
 use crate::revocation::Salt;
@@ -274,6 +276,50 @@ impl Log {
     pub fn filtering(mut self, filtering: Filtering) -> Self {
         self.options.filtering = filtering;
         self
+    }
+
+    /// Copies a log in a file as a whole, whatever others do with it meanwhile, and says how many revocations it has. The copy is
+    /// a new file that only its owner may read: it holds the log's secret.
+    ///
+    /// Cost: reads and writes the whole file; nobody is held up.
+    ///
+    /// # Errors
+    /// [`LogError::Exists`]; those of opening the log, and of writing the copy.
+    #[cfg(any(feature = "sqlite", feature = "sqlite-system"))]
+    pub fn back_up(&self, to: impl AsRef<std::path::Path>) -> Result<u64, Error> {
+        Ok(crate::log::back_up(self.file()?, to.as_ref(), crypto::random_16)?)
+    }
+
+    /// Puts a backup back, which is any copy of a log that is whole. Where there is a file, its content is replaced in one
+    /// transaction, and engines that have it open read it anew; where there is none, one is made.
+    ///
+    /// # Errors
+    /// [`LogError::RestoreLoses`] where the log has revocations that the backup lacks; those of opening the log. Nothing was
+    /// changed then.
+    #[cfg(any(feature = "sqlite", feature = "sqlite-system"))]
+    pub fn restore(&self, from: impl AsRef<std::path::Path>) -> Result<Restored, Error> {
+        Ok(crate::log::restore(self.file()?, from.as_ref(), false, crypto::random_16)?)
+    }
+
+    /// The same, also where revocations are lost: their tokens are good again, until their `exp`.
+    ///
+    /// # Errors
+    /// Those of opening the log.
+    #[cfg(any(feature = "sqlite", feature = "sqlite-system"))]
+    pub fn insecure_restore(&self, from: impl AsRef<std::path::Path>) -> Result<Restored, Error> {
+        Ok(crate::log::restore(self.file()?, from.as_ref(), true, crypto::random_16)?)
+    }
+
+    /// The file that is the log, or is beside it.
+    #[cfg(any(feature = "sqlite", feature = "sqlite-system"))]
+    fn file(&self) -> Result<&std::path::Path, LogError> {
+        match &self.source {
+            Source::Sqlite { path, .. } => Ok(path),
+            Source::Redis { .. } | Source::Memory(_) => {
+                let fault = "only a log in a file is backed up and restored by itself".to_owned();
+                Err(LogError::Url { fault })
+            }
+        }
     }
 
     /// Whether it is a file of this machine, or may have one beside it.

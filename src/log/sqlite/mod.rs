@@ -7,6 +7,7 @@
 //! The two locks here may be of a crate with a table for the whole process, unlike those of `sync.rs`: a forked child
 //! has no use for them, since SQLite itself can't be used across a fork.
 
+mod backup;
 #[cfg(feature = "redis")]
 mod copy;
 mod file;
@@ -28,6 +29,8 @@ use super::{
 use crate::clock::UnixTime;
 use crate::limits::APPEND_TIMEOUT;
 use crate::revocation::{Durability, Record};
+pub use backup::Restored;
+pub(crate) use backup::{back_up, restore};
 #[cfg(feature = "redis")]
 pub(super) use copy::CopyFile;
 use open_file::{Held, OpenFile, Slot};

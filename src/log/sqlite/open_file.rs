@@ -137,6 +137,12 @@ impl OpenFile {
         self.losses.load(Ordering::Acquire)
     }
 
+    /// The file was made another one on purpose.
+    pub(super) fn forget_kept(&self) {
+        let mut kept = self.kept.lock();
+        *kept = Kept { losses: kept.losses, ..Kept::default() };
+    }
+
     /// Closes all connections where they write to what is lost, so that the next uses open them anew.
     pub(super) fn let_go(&self) {
         let mut in_use = self.in_use.lock();

@@ -4,7 +4,7 @@
 //! a log. Version numbers are major·100 + minor: of the same major number every version reads every
 //! other's files, and leaves alone what it does not know.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
@@ -40,30 +40,41 @@ const IDENTITY: &str = "identity";
 
 /// Makes a new log, unless another process is quicker.
 pub(super) fn create(path: &Path, random: fn() -> Option<[u8; 16]>) -> Result<Origin, LogError> {
-    let random = || {
-        let bytes = random().ok_or_else(|| LogError::Io {
-            path: path.display().to_string(),
-            fault: "the operating system gave no random bytes for the log's secret".to_owned(),
-        })?;
-        Ok::<_, LogError>(bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
-    };
-    let (salt, identity, suffix) = (random()?, random()?, random()?);
-    let draft = folder(path).join(format!("{}{suffix}", draft_prefix(path)));
+    let (salt, identity) = (hexadecimal(path, random)?, hexadecimal(path, random)?);
+    let draft = draft(path, random)?;
     let made = fill(&draft, &salt, &identity).and_then(|()| match publish(&draft, path) {
         Ok(()) => Ok(Origin::Created),
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(Origin::Found),
         Err(error) => Err(io(path, &error)),
     });
-    for suffix in ["", "-wal", "-shm"] {
-        let mut name = draft.clone().into_os_string();
-        name.push(suffix);
-        // Mostly they are not there any more.
-        let _gone = std::fs::remove_file(name);
-    }
+    remove_draft(&draft);
     if let Ok(folder) = std::fs::File::open(folder(path)) {
         folder.sync_all().map_err(|error| io(path, &error))?;
     }
     made
+}
+
+fn hexadecimal(path: &Path, random: fn() -> Option<[u8; 16]>) -> Result<String, LogError> {
+    let bytes = random().ok_or_else(|| LogError::Io {
+        path: path.display().to_string(),
+        fault: "the operating system gave no random bytes for the log's secret".to_owned(),
+    })?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// The name under which a file is made that is to have this one.
+pub(super) fn draft(path: &Path, random: fn() -> Option<[u8; 16]>) -> Result<PathBuf, LogError> {
+    Ok(folder(path).join(format!("{}{}", draft_prefix(path), hexadecimal(path, random)?)))
+}
+
+/// Removes a draft, where it was not given its name, and what lies beside it.
+pub(super) fn remove_draft(draft: &Path) {
+    for suffix in ["", "-wal", "-shm"] {
+        let mut name = draft.to_owned().into_os_string();
+        name.push(suffix);
+        // Mostly they are not there any more.
+        let _gone = std::fs::remove_file(name);
+    }
 }
 
 /// How the names of drafts begin. 32 hexadecimal digits follow.
@@ -73,7 +84,7 @@ fn draft_prefix(path: &Path) -> String {
 
 /// Gives a draft the name of the log, if there is none by that name yet: at no time does it have two.
 #[cfg(target_os = "linux")]
-fn publish(draft: &Path, path: &Path) -> std::io::Result<()> {
+pub(super) fn publish(draft: &Path, path: &Path) -> std::io::Result<()> {
     use rustix::fs::{CWD, RenameFlags, renameat_with};
     use rustix::io::Errno;
     match renameat_with(CWD, draft, CWD, path, RenameFlags::NOREPLACE) {
@@ -84,7 +95,7 @@ fn publish(draft: &Path, path: &Path) -> std::io::Result<()> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn publish(draft: &Path, path: &Path) -> std::io::Result<()> {
+pub(super) fn publish(draft: &Path, path: &Path) -> std::io::Result<()> {
     std::fs::hard_link(draft, path)
 }
 
@@ -114,14 +125,22 @@ pub(super) fn remove_own_draft(path: &Path) {
 #[cfg(not(unix))]
 pub(super) fn remove_own_draft(_path: &Path) {}
 
-/// A file that only its owner may read: it holds who is logged in, and the log's secret.
-fn fill(draft: &Path, salt: &str, identity: &str) -> Result<(), LogError> {
+/// For files that only their owner may read: they hold who is logged in, and the log's secret.
+pub(super) fn private() -> std::fs::OpenOptions {
     let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
+    options.write(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.open(draft).map_err(|error| io(draft, &error))?;
-    drop(file);
+    options
+}
+
+/// Makes an empty one.
+pub(super) fn make_private(path: &Path) -> Result<(), LogError> {
+    private().create_new(true).open(path).map(drop).map_err(|error| io(path, &error))
+}
+
+fn fill(draft: &Path, salt: &str, identity: &str) -> Result<(), LogError> {
+    make_private(draft)?;
     let mut connection = connect(draft)?;
     set_wal(&connection, draft)?;
     let mut work = || -> Result<(), rusqlite::Error> {
@@ -191,6 +210,11 @@ fn set_wal(connection: &Connection, path: &Path) -> Result<(), LogError> {
             fault: format!("can't be put into WAL mode, which several processes need (it is in mode {mode})"),
         }),
     }
+}
+
+/// Says that records may have been taken away.
+pub(super) fn renew_generation(connection: &Connection) -> Result<(), rusqlite::Error> {
+    connection.execute("UPDATE fact SET value = CAST(random() AS TEXT) WHERE name = ?1", [GENERATION]).map(drop)
 }
 
 /// The log's secret, where it has one.

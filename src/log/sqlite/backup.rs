@@ -1,0 +1,177 @@
+//! Backups: a whole copy of a log that others go on using, and putting one back so that they notice.
+//!
+//! A file that is copied by hand lacks what lies beside it (`-wal`), which is everything since the last process was ended otherwise
+//! than in order. A file that is put in the place of another is not noticed by who has the other open.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, backup};
+
+use super::file::{beside, folder, io};
+use super::{FileOptions, LogError, SeveralNames, SqliteLog, connect, fault, schema};
+use crate::log::Create;
+
+/// What a backup is put back over, and what becomes of it.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Restored {
+    /// How many revocations the log has now.
+    pub revocations: u64,
+    /// How many it had that the backup lacks: those are good again.
+    pub lost: u64,
+}
+
+/// How many pages are put back at once.
+const PAGES: i32 = 4096;
+
+/// A file that is removed unless it was given its name.
+struct Draft(PathBuf);
+
+impl Draft {
+    fn of(path: &Path, random: fn() -> Option<[u8; 16]>) -> Result<Self, LogError> {
+        Ok(Self(schema::draft(path, random)?))
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        schema::remove_draft(&self.0);
+    }
+}
+
+/// Copies a log as a whole into a new file that only its owner may read, whatever others do with it meanwhile. Says how many
+/// revocations there are.
+pub(crate) fn back_up(path: &Path, to: &Path, random: fn() -> Option<[u8; 16]>) -> Result<u64, LogError> {
+    let (path, to) = (absolute(path)?, absolute(to)?);
+    let exists = || LogError::Exists { path: to.display().to_string() };
+    if to.exists() {
+        return Err(exists());
+    }
+    // As any user of the log, so that what is no log is refused, and one that others have open is told from one that nobody has.
+    let options = FileOptions { several_names: SeveralNames::Allow, ..FileOptions::new(Create::Never) };
+    let (log, _) = SqliteLog::open(&path, options, random)?;
+    let draft = Draft::of(&to, random)?;
+    schema::make_private(&draft.0)?;
+    let text = draft.0.to_str().ok_or_else(|| LogError::Io {
+        path: to.display().to_string(),
+        fault: "the path is not UTF-8, which SQLite wants".to_owned(),
+    })?;
+    log.reader.with(None, |held| held.connection.execute("VACUUM INTO ?1", [text]))?;
+    drop(log);
+    let count = whole(&draft.0)?;
+    std::fs::File::open(&draft.0).and_then(|file| file.sync_all()).map_err(|error| io(&to, &error))?;
+    let is_there = |error: &std::io::Error| error.kind() == std::io::ErrorKind::AlreadyExists;
+    schema::publish(&draft.0, &to).map_err(|error| if is_there(&error) { exists() } else { io(&to, &error) })?;
+    sync_folder(&to)?;
+    Ok(count)
+}
+
+/// Puts a backup back: into the file that others may have open, where there is one, so that they read it anew. `may_lose` says
+/// whether revocations may be lost that the backup lacks.
+pub(crate) fn restore(
+    path: &Path,
+    from: &Path,
+    may_lose: bool,
+    random: fn() -> Option<[u8; 16]>,
+) -> Result<Restored, LogError> {
+    let (path, from) = (absolute(path)?, absolute(from)?);
+    // Worked on is a copy, with what lies beside it: the backup stays as it is, and is brought to this version first.
+    let draft = Draft::of(&path, random)?;
+    schema::make_private(&draft.0)?;
+    copy(&from, &draft.0)?;
+    if beside(&from, "-wal").exists() {
+        copy(&beside(&from, "-wal"), &suffixed(&draft.0, "-wal"))?;
+    }
+    let mut held = connect(&draft.0).map_err(|error| named(error, &from))?;
+    schema::verify(&mut held, &draft.0).map_err(|error| named(error, &from))?;
+    let count = count(&held).map_err(|error| fault(&from, &error))?;
+    // Whoever knows the log is to know that records may have been taken from it.
+    schema::renew_generation(&held).map_err(|error| fault(&draft.0, &error))?;
+    if !path.exists() {
+        let whole = held.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
+        whole.map_err(|error| fault(&draft.0, &error))?;
+        held.close().map_err(|(_, error)| fault(&draft.0, &error))?;
+        schema::publish(&draft.0, &path).map_err(|error| io(&path, &error))?;
+        sync_folder(&path)?;
+        return Ok(Restored { revocations: count, lost: 0 });
+    }
+    let options = FileOptions { several_names: SeveralNames::Allow, ..FileOptions::new(Create::Never) };
+    let (log, _) = SqliteLog::open(&path, options, random)?;
+    let lost = log.writer.with(None, |live| {
+        live.connection.execute("ATTACH ?1 AS backup", [draft.0.to_str().unwrap_or_default()])?;
+        let lost = live.connection.query_row(
+            "SELECT count(*) FROM main.revocation AS live LEFT JOIN backup.revocation AS held
+                 ON live.position = held.position AND live.batch = held.batch WHERE held.position IS NULL",
+            [],
+            |row| row.get::<_, i64>(0),
+        );
+        live.connection.execute("DETACH backup", [])?;
+        lost
+    })?;
+    let lost = u64::try_from(lost).unwrap_or(0);
+    if lost > 0 && !may_lose {
+        return Err(LogError::RestoreLoses { path: path.display().to_string(), lost });
+    }
+    log.writer.with(None, |live| {
+        let restore = backup::Backup::new(&held, &mut live.connection)?;
+        restore.run_to_completion(PAGES, Duration::ZERO, None)
+    })?;
+    log.file.forget_kept();
+    Ok(Restored { revocations: count, lost })
+}
+
+/// How many revocations there are in a file in which every page is as it should be.
+fn whole(path: &Path) -> Result<u64, LogError> {
+    let connection = connect(path)?;
+    let work = || {
+        let checked: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+        Ok((checked, count(&connection)?))
+    };
+    let (checked, count) = work().map_err(|error| fault(path, &error))?;
+    match checked.as_str() {
+        "ok" => Ok(count),
+        fault => Err(LogError::Corrupt { path: path.display().to_string(), fault: fault.to_owned() }),
+    }
+}
+
+fn count(connection: &Connection) -> Result<u64, rusqlite::Error> {
+    let count = connection.query_row("SELECT count(*) FROM revocation", [], |row| row.get::<_, i64>(0))?;
+    Ok(u64::try_from(count).unwrap_or(0))
+}
+
+/// The error of a copy is one of the file that it was made of.
+fn named(error: LogError, path: &Path) -> LogError {
+    let path = path.display().to_string();
+    #[allow(clippy::wildcard_enum_match_arm)] // What does not name a file stays as it is.
+    match error {
+        LogError::Foreign { fault, .. } => LogError::Foreign { path, fault },
+        LogError::Newer { found, known, .. } => LogError::Newer { path, found, known },
+        LogError::Corrupt { fault, .. } => LogError::Corrupt { path, fault },
+        other => other,
+    }
+}
+
+fn copy(from: &Path, to: &Path) -> Result<(), LogError> {
+    let mut source = std::fs::File::open(from).map_err(|error| io(from, &error))?;
+    let mut target = schema::private().create(true).truncate(true).open(to).map_err(|error| io(to, &error))?;
+    std::io::copy(&mut source, &mut target).map(drop).map_err(|error| io(to, &error))
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, LogError> {
+    std::path::absolute(path).map_err(|error| io(path, &error))
+}
+
+fn suffixed(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.to_owned().into_os_string();
+    name.push(suffix);
+    name.into()
+}
+
+fn sync_folder(path: &Path) -> Result<(), LogError> {
+    match std::fs::File::open(folder(path)) {
+        Ok(folder) => folder.sync_all().map_err(|error| io(path, &error)),
+        // A folder that can't be read can be written to.
+        Err(_) => Ok(()),
+    }
+}
