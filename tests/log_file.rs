@@ -143,7 +143,8 @@ fn files_that_are_not_right_are_refused_by_name_and_left_as_they_are() {
     assert!(error.to_string().contains("make it"), "{error}");
 
     let mut damaged = whole.clone();
-    damaged[4096..8192].fill(0xa5);
+    // Behind the page that says which page is whose, which is read only when room is given back.
+    damaged[8192..12_288].fill(0xa5);
     let mut torn_head = whole.clone();
     torn_head[..16].copy_from_slice(b"SQLite format 2\0");
     let cases: [(&str, &[u8], Status); 6] = [
@@ -606,6 +607,70 @@ fn a_restore_is_noticed_by_who_has_the_log_open_and_loses_nothing_unless_it_is_t
     let foreign = Log::sqlite(&anew).insecure_restore(&none).unwrap_err();
     assert!(foreign.to_string().contains("none.db") && foreign.status() == Status::LogForeign, "{foreign}");
     assert_eq!(status(&open(Log::sqlite(&anew)).unwrap(), &token("a")), Status::TokenRevoked);
+}
+
+/// Fills a log with rows that have expired, and one that has not.
+fn with_expired_rows(path: &Path, count: u32) {
+    let now = Times::now().wall().as_secs() * 1000;
+    let insert = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
+        INSERT INTO revocation (batch, scope, value, issuer, keep_until, recorded_at)
+        SELECT 1, 'token', 'jti:an id of some length, so that the rows take room ' || i, '*', ?2, ?2 FROM n";
+    Connection::open(path).unwrap().execute(insert, [i64::from(count), now - 1000]).unwrap();
+    revoke(&open(Log::sqlite(path)).unwrap(), "kept").unwrap();
+}
+
+#[test]
+fn a_compaction_gives_room_back_in_steps_and_a_file_of_an_earlier_version_is_written_anew_once_if_asked() {
+    let folder = folder();
+    let (new, earlier) = (folder.path().join("new.db"), folder.path().join("earlier.db"));
+    let size = |path: &Path| fs::metadata(path).unwrap().len();
+    drop(create(&new));
+    drop(create(&earlier));
+    // As it was made before.
+    Connection::open(&earlier).unwrap().execute_batch("PRAGMA auto_vacuum = NONE; VACUUM").unwrap();
+    for path in [&new, &earlier] {
+        with_expired_rows(path, 30_000);
+        assert!(size(path) > 2_000_000);
+        let engine = open(Log::sqlite(path)).unwrap();
+        let done = engine.compact(ClockTrust::Doubt).unwrap();
+        assert_eq!(done.deleted, 30_000);
+        assert_eq!(done.rewrite_needed, path == &earlier);
+        assert_eq!(size(path) < 200_000, path == &new, "{}", size(path));
+        assert_eq!(status(&engine, &token("kept")), Status::TokenRevoked);
+    }
+    let engine = open(Log::sqlite(&earlier)).unwrap();
+    engine.rewrite_log().unwrap();
+    assert!(size(&earlier) < 200_000);
+    drop(engine);
+    with_expired_rows(&earlier, 30_000);
+    let engine = open(Log::sqlite(&earlier)).unwrap();
+    assert!(!engine.compact(ClockTrust::Doubt).unwrap().rewrite_needed, "from then on it shrinks in steps too");
+    assert!(size(&earlier) < 200_000);
+    assert_eq!(status(&engine, &token("kept")), Status::TokenRevoked);
+}
+
+/// A process that waits for another sleeps between two looks. So the one that collects has to leave pauses.
+#[test]
+fn log_outs_of_another_process_go_on_while_a_log_is_compacted() {
+    let folder = folder();
+    let path = folder.path().join("signoff.db");
+    drop(create(&path));
+    with_expired_rows(&path, 60_000);
+    let log = Log::sqlite(&path).append_timeout(Duration::from_secs(8)).start_unknown();
+    let engine = Engine::open(keys(), Policy::new(), log).unwrap();
+    let log_outs = std::thread::scope(|scope| {
+        let compaction = scope.spawn(|| open(Log::sqlite(&path)).unwrap().compact(ClockTrust::Doubt).unwrap());
+        let mut log_outs = 0;
+        while !compaction.is_finished() {
+            revoke(&engine, &format!("during-{log_outs}")).unwrap();
+            log_outs += 1;
+        }
+        // The threads of the engine here may have come to some of them first.
+        assert!(compaction.join().unwrap().deleted <= 60_000);
+        log_outs
+    });
+    assert!(log_outs > 0);
+    assert_eq!(open(Log::sqlite(&path)).unwrap().revocations().unwrap().count(), log_outs + 1);
 }
 
 #[test]

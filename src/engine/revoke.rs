@@ -175,7 +175,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Collects now, and gives the room back to the system.
+    /// Collects now, and gives the room back to the system, in steps between which revocations have their turn.
     ///
     /// # Errors
     /// [`RevokeError::NoLog`]; [`Error::Log`] when the log can't be written.
@@ -190,9 +190,21 @@ impl Engine {
     pub fn compact_at(&self, trust: ClockTrust, times: Times) -> Result<Compaction, Error> {
         let revocations = self.log()?;
         let deleted = revocations.collect(times, trust)?;
-        revocations.log.compact()?;
+        let rewrite_needed = !revocations.give_back()?;
         revocations.merge_all();
-        Ok(Compaction { deleted, watermark: revocations.watermark() })
+        Ok(Compaction { deleted, rewrite_needed, watermark: revocations.watermark() })
+    }
+
+    /// Writes the log anew, so that it takes no more room than it needs: once, for a file of an earlier version, which can't give
+    /// it back in steps. See [`Compaction::rewrite_needed`].
+    ///
+    /// Cost: as long as copying the file. **Nobody can log out meanwhile**: who waits for longer than
+    /// [`Log::append_timeout`](crate::Log::append_timeout) is told that it was not recorded.
+    ///
+    /// # Errors
+    /// [`RevokeError::NoLog`]; [`Error::Log`] when the log can't be written.
+    pub fn rewrite_log(&self) -> Result<(), Error> {
+        Ok(self.log()?.log.rewrite()?)
     }
 
     /// Sets the watermark back to now, after a clock that stood too far ahead has made it one of the future.

@@ -3,7 +3,7 @@
 //! Several processes may keep one copy. Each change is made only where the copy still stands where whoever makes it
 //! believes it to stand, so that what two of them have read is copied once.
 
-use super::{Appended, Cursor, Facts, LogError, Read, Visit};
+use super::{Appended, Cursor, Facts, LogError, Read, Room, Visit};
 use crate::clock::UnixTime;
 use crate::revocation::Record;
 
@@ -82,8 +82,11 @@ pub(super) trait LogCopy: Send + Sync {
     /// The log has these now. They are deleted where they are also copied from there.
     fn sent(&self, positions: &[i64], are_copied: bool) -> Result<(), LogError>;
 
-    /// Gives room that deleted records took back to the system.
-    fn compact(&self) -> Result<(), LogError>;
+    /// Gives some of the room that deleted records took back to the system.
+    fn give_back(&self) -> Result<Room, LogError>;
+
+    /// Writes the whole copy anew.
+    fn rewrite(&self) -> Result<(), LogError>;
 
     /// Hands out each record of the copy with its position in it.
     fn for_each(&self, visit: &mut dyn FnMut(i64, Record)) -> Result<(), LogError>;

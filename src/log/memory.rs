@@ -183,9 +183,4 @@ impl RevocationLog for MemoryLog {
             }
         }
     }
-
-    fn compact(&self) -> Result<(), LogError> {
-        self.state.lock().records.shrink_to_fit();
-        Ok(())
-    }
 }

@@ -159,8 +159,28 @@ pub(crate) trait RevocationLog: Send + Sync {
     /// States how far ahead of the clock an `iat` may lie. It may be set and lowered.
     fn set_allowance(&self, max: Duration, now: UnixTime) -> Result<(), LogError>;
 
-    /// Gives room that deleted records took back to the system.
-    fn compact(&self) -> Result<(), LogError>;
+    /// Gives some of the room that deleted records took back to the system, within some milliseconds.
+    fn give_back(&self) -> Result<Room, LogError> {
+        Ok(Room::GivenBack)
+    }
+
+    /// Writes the whole log anew, so that it takes no more room than it needs, and can give it back in steps from then on. Nobody
+    /// can append meanwhile.
+    fn rewrite(&self) -> Result<(), LogError> {
+        Ok(())
+    }
+}
+
+/// What became of the room that deleted records took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Room {
+    GivenBack,
+    /// There is more.
+    #[cfg_attr(not(any(feature = "sqlite", feature = "sqlite-system")), allow(dead_code))]
+    Some,
+    /// It is used again, and can be given back only by writing the log anew.
+    #[cfg_attr(not(any(feature = "sqlite", feature = "sqlite-system")), allow(dead_code))]
+    Kept,
 }
 
 /// Some records of a log, to be shown.

@@ -35,6 +35,9 @@ pub(crate) struct CompactArguments {
     /// Take back a watermark that a wrong clock has set, to now. Says what that may revive.
     #[arg(long)]
     reset_watermark: bool,
+    /// Write a file of an earlier version anew, so that it can shrink. Nobody can log out meanwhile.
+    #[arg(long)]
+    rewrite: bool,
 }
 
 fn existing(path: &str) -> Log {
@@ -96,5 +99,15 @@ pub(crate) fn compact(arguments: &CompactArguments) -> Result<Outcome, Failure> 
         return Err(Failure::Environment(format!("nothing was deleted: {pause}")));
     }
     say(format_args!("{} expired revocations deleted", done.deleted))?;
+    if done.rewrite_needed && !arguments.rewrite {
+        say(format_args!(
+            "{} was made by an earlier signoff: its free room is used again, but it shrinks only by being written anew, once, \
+             and nobody can log out for as long as that takes; `--rewrite` does it",
+            arguments.log
+        ))?;
+    }
+    if arguments.rewrite {
+        engine.rewrite_log().map_err(log::failure)?;
+    }
     Ok(Outcome::Good)
 }

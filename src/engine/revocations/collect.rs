@@ -5,13 +5,13 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::Revocations;
 use super::append::Request;
+use super::{Revocations, Threads};
 use crate::clock::{Times, UnixTime};
 use crate::limits::{CLOCK_DRIFT_MAX, COLLECT_INTERVAL, CUT_OFF_IN_FUTURE_MAX};
-use crate::log::{LogError, PLAUSIBLE_STEP, advance};
+use crate::log::{LogError, PLAUSIBLE_STEP, Room, advance};
 
 /// Whether a collection may doubt the clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,12 +51,37 @@ pub enum CollectionPause {
 pub struct Compaction {
     /// How many records were deleted.
     pub deleted: u64,
+    /// Whether the room that they took can be given back only by [`Engine::rewrite_log`](crate::Engine::rewrite_log): the file
+    /// was made by an earlier version. New records use it all the same.
+    pub rewrite_needed: bool,
     /// Tokens that expired more than ten minutes before this are expired whatever a clock says.
     pub watermark: Option<UnixTime>,
 }
 
-/// How many records one transaction deletes, so that revocations never wait for long.
-const COLLECT_MAX: usize = 5000;
+/// How many records the first transaction deletes, and any at least: fewer take hardly less time, since each waits for the disk.
+const COLLECT_MIN: usize = 1000;
+
+/// How many one deletes at most.
+const COLLECT_MAX: usize = 16_000;
+
+/// How long one holds the log, about, if it deletes more than the least. Between two, revocations have as long again.
+const STEP: Duration = Duration::from_millis(100);
+
+/// How long whoever waits for another process sleeps at most before it looks again; each tenth pause lasts so long.
+const BUSY_SLEEP: Duration = Duration::from_millis(100);
+
+/// How often a step is tried that others leave no room for.
+const TRIES: u32 = 10;
+
+/// For how long a host's own thread collects in one call.
+const COLLECT_AT_ONCE: Duration = Duration::from_millis(50);
+
+/// Whether there is more to be deleted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rest {
+    None,
+    Some,
+}
 
 /// What was seen of the clocks in the last hour.
 #[derive(Default)]
@@ -93,18 +118,82 @@ impl Revocations {
     /// Collects when the time has come.
     pub(super) fn collect_if_due(&self, times: Times, trust: ClockTrust) {
         let due = self.observed.lock().last.is_none_or(|last| times.boot().saturating_sub(last) >= COLLECT_INTERVAL);
-        if due && let Err(error) = self.collect(times, trust) {
-            tracing::warn!(%error, "collection failed");
+        if !due {
+            return;
+        }
+        // A thread of the log's own goes on until it is done; the host's is back before long, and goes on at the next call.
+        let budget = (self.options.threads == Threads::None).then_some(COLLECT_AT_ONCE);
+        match self.collect_within(times, trust, budget) {
+            Ok((_, Rest::Some)) => self.observed.lock().last = None,
+            Ok((_, Rest::None)) => {}
+            Err(error) => tracing::warn!(%error, "collection failed"),
         }
     }
 
     /// Deletes what has expired, and commits the watermark. None deleted while it pauses.
     pub(in crate::engine) fn collect(&self, times: Times, trust: ClockTrust) -> Result<u64, LogError> {
+        self.collect_within(times, trust, None).map(|(deleted, _)| deleted)
+    }
+
+    /// The same within a time, in steps between which revocations have their turn.
+    fn collect_within(
+        &self,
+        times: Times,
+        trust: ClockTrust,
+        budget: Option<Duration>,
+    ) -> Result<(u64, Rest), LogError> {
         let mut deleted = 0;
-        if self.may_collect(times, trust)? {
-            while self.collect_some(times, COLLECT_MAX, &mut deleted)? {}
+        if !self.may_collect(times, trust)? {
+            return Ok((0, Rest::None));
         }
-        Ok(deleted)
+        let (begun, mut max) = (Instant::now(), COLLECT_MIN);
+        for step in 1_u32.. {
+            let started = Instant::now();
+            if !self.patiently(|| self.collect_some(times, max, &mut deleted))? {
+                return Ok((deleted, Rest::None));
+            }
+            let took = started.elapsed();
+            max = match took {
+                long if long > STEP => (max / 2).max(COLLECT_MIN),
+                short if short < STEP / 2 => (max * 2).min(COLLECT_MAX),
+                _ => max,
+            };
+            if budget.is_some_and(|budget| begun.elapsed() >= budget) || self.give_way(step, took) {
+                break;
+            }
+        }
+        Ok((deleted, Rest::Some))
+    }
+
+    /// Works again where others left no room for so long: they come first, and are done some day.
+    fn patiently<T>(&self, mut work: impl FnMut() -> Result<T, LogError>) -> Result<T, LogError> {
+        for _ in 1..TRIES {
+            match work() {
+                Err(LogError::Busy { .. }) if !self.signal.pause(BUSY_SLEEP) => {}
+                done => return done,
+            }
+        }
+        work()
+    }
+
+    /// Lets others write after a step that took so long. True when it is time to stop.
+    fn give_way(&self, step: u32, took: Duration) -> bool {
+        let pause = if step.is_multiple_of(10) { took.max(BUSY_SLEEP) } else { took.max(Duration::from_millis(1)) };
+        self.signal.pause(pause)
+    }
+
+    /// Gives back the room that deleted records took, in such steps too. False where that takes a rewriting.
+    pub(in crate::engine) fn give_back(&self) -> Result<bool, LogError> {
+        for step in 1_u32.. {
+            let started = Instant::now();
+            match self.patiently(|| self.log.give_back())? {
+                Room::GivenBack => return Ok(true),
+                Room::Kept => return Ok(false),
+                Room::Some if self.give_way(step, started.elapsed()) => return Ok(true),
+                Room::Some => {}
+            }
+        }
+        Ok(true)
     }
 
     /// Whether the clock is good enough.

@@ -55,7 +55,7 @@ impl Signal {
     }
 
     /// Waits for the time to pass. True when it is time to stop.
-    fn pause(&self, time: Duration) -> bool {
+    pub(super) fn pause(&self, time: Duration) -> bool {
         let mut state = self.state.lock();
         if !state.stop {
             state = self.follow.wait_for(state, time);

@@ -28,7 +28,7 @@ use redis::{Cmd, Connection, Value};
 use super::copy::LogCopy;
 use super::{
     Allowance, Backing, Collected, Committed, Create, Cursor, Facts, LogError, OnOutage, Origin, Page, Proposal, Read,
-    RevocationLog, Standing, Visit,
+    RevocationLog, Room, Standing, Visit,
 };
 use crate::clock::UnixTime;
 use crate::sync::Mutex;
@@ -431,8 +431,12 @@ impl RevocationLog for RedisLog {
         Ok(())
     }
 
-    fn compact(&self) -> Result<(), LogError> {
-        // The server gives back what is deleted by itself.
-        self.copy.as_ref().map_or(Ok(()), |copy| copy.compact())
+    // The server gives back what is deleted by itself.
+    fn give_back(&self) -> Result<Room, LogError> {
+        self.copy.as_ref().map_or(Ok(Room::GivenBack), |copy| copy.give_back())
+    }
+
+    fn rewrite(&self) -> Result<(), LogError> {
+        self.copy.as_ref().map_or(Ok(()), |copy| copy.rewrite())
     }
 }

@@ -12,7 +12,7 @@ use super::schema::{self, fact, set_fact};
 use super::{FileOptions, Held, Slot, SqliteLog};
 use crate::clock::UnixTime;
 use crate::log::copy::{Compared, Copied, LogCopy, Met};
-use crate::log::{Appended, Create, Cursor, Facts, LogError, Read, RevocationLog as _, Visit};
+use crate::log::{Appended, Create, Cursor, Facts, LogError, Read, RevocationLog as _, Room, Visit};
 use crate::revocation::Record;
 
 /// Names of facts.
@@ -178,8 +178,12 @@ impl LogCopy for CopyFile {
         })
     }
 
-    fn compact(&self) -> Result<(), LogError> {
-        self.file.compact()
+    fn give_back(&self) -> Result<Room, LogError> {
+        self.file.give_back()
+    }
+
+    fn rewrite(&self) -> Result<(), LogError> {
+        self.file.rewrite()
     }
 
     fn for_each(&self, visit: &mut dyn FnMut(i64, Record)) -> Result<(), LogError> {

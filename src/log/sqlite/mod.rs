@@ -24,7 +24,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavio
 
 use super::{
     Allowance, Appended, Backing, Collected, Committed, Create, Cursor, Facts, Fate, Follows, Ground, LogError, Moment,
-    Note, Origin, Page, Proposal, Read, RevocationLog, SeveralNames, There, Unread, Visit, advance,
+    Note, Origin, Page, Proposal, Read, RevocationLog, Room, SeveralNames, There, Unread, Visit, advance,
 };
 use crate::clock::UnixTime;
 use crate::limits::APPEND_TIMEOUT;
@@ -391,15 +391,46 @@ impl RevocationLog for SqliteLog {
         stated.map(|_| ()).map_err(|stored| LogError::AllowanceRaised { stored, asked: max })
     }
 
-    fn compact(&self) -> Result<(), LogError> {
+    fn give_back(&self) -> Result<Room, LogError> {
+        let number =
+            |connection: &Connection, name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+        let left = self.write(|transaction| {
+            let is_in_steps = number(transaction, "auto_vacuum")? == schema::IN_STEPS;
+            if is_in_steps {
+                // Each step gives back a page.
+                let mut vacuum = transaction.prepare(&format!("PRAGMA incremental_vacuum({GIVEN_BACK_PAGES})"))?;
+                let mut pages = vacuum.query([])?;
+                while pages.next()?.is_some() {}
+            }
+            Ok((number(transaction, "freelist_count")?, is_in_steps))
+        })?;
+        match left {
+            (0, _) => self.checkpoint().map(|()| Room::GivenBack),
+            (_, true) => Ok(Room::Some),
+            (_, false) => Ok(Room::Kept),
+        }
+    }
+
+    fn rewrite(&self) -> Result<(), LogError> {
         self.still_there()?;
         self.mend()?;
         self.writer.with(None, |held| {
-            held.connection.execute_batch("VACUUM")?;
-            held.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
-        })
+            held.connection.pragma_update(None, "auto_vacuum", schema::IN_STEPS)?;
+            held.connection.execute_batch("VACUUM")
+        })?;
+        self.checkpoint()
     }
 }
+
+impl SqliteLog {
+    /// Writes into the file what lies beside it, as far as nobody still reads that.
+    fn checkpoint(&self) -> Result<(), LogError> {
+        self.writer.with(None, |held| held.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())))
+    }
+}
+
+/// How much is given back in one transaction: two megabytes.
+const GIVEN_BACK_PAGES: u32 = 500;
 
 fn commit(
     transaction: &rusqlite::Transaction<'_>,

@@ -20,6 +20,9 @@ const VERSION: i64 = 102;
 /// Tells a log from any other SQLite file: "sgnf".
 const APPLICATION_ID: i64 = 0x7367_6e66;
 
+/// The setting by which deleted room can be given back in steps ("incremental").
+pub(super) const IN_STEPS: i64 = 2;
+
 /// What leads from one version to the next; a new file goes through all of them. Each is one transaction.
 const MIGRATIONS: [(i64, i64, &str); 3] = [
     (0, 100, include_str!("schema_100.sql")),
@@ -142,6 +145,8 @@ pub(super) fn make_private(path: &Path) -> Result<(), LogError> {
 fn fill(draft: &Path, salt: &str, identity: &str) -> Result<(), LogError> {
     make_private(draft)?;
     let mut connection = connect(draft)?;
+    // Only before there is anything in it, or by writing it all anew.
+    connection.pragma_update(None, "auto_vacuum", IN_STEPS).map_err(|error| fault(draft, &error))?;
     set_wal(&connection, draft)?;
     let mut work = || -> Result<(), rusqlite::Error> {
         migrate(&mut connection, 0)?;
