@@ -105,7 +105,7 @@
 #define SIGNOFF_REVOKED_INIT { SIGNOFF_SIZE_(signoff_revoked), 0, 0, 0 }
 #define SIGNOFF_RECORD_INIT \
     { SIGNOFF_SIZE_(signoff_record), 0, SIGNOFF_STR_INIT, 0, 0, SIGNOFF_STR_INIT, 0, 0, 0, NULL, 0, SIGNOFF_STR_INIT }
-#define SIGNOFF_HEALTH_INIT { SIGNOFF_SIZE_(signoff_health), 0, 0, 0, 0, 0, 0, 0 }
+#define SIGNOFF_HEALTH_INIT { SIGNOFF_SIZE_(signoff_health), 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 #define SIGNOFF_STATS_INIT \
     { SIGNOFF_SIZE_(signoff_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
@@ -964,7 +964,8 @@ typedef struct signoff_engine signoff_engine;
  * The keys that tokens are verified with, each of one algorithm.
  *
  * Owner: the caller, until signoff_key_set_free(); engines keep a copy, so that it may be freed once they are open.
- * Threads: immutable, any may use it. Secrets are overwritten when the last copy is freed.
+ * Threads: immutable, any may use it. What is kept of secrets is overwritten when the last copy is freed, as far
+ * as a compiler can be held to it: SECURITY.md says how far.
  */
 typedef struct signoff_key_set signoff_key_set;
 
@@ -1417,7 +1418,9 @@ typedef struct signoff_revocation {
     size_t keep_len;
     /**
      * When the last token that is meant will have expired, in milliseconds since 1970, where the log can't know. 0: as the
-     * token says, or by the log's longest lifetime.
+     * token says, or by the log's longest lifetime. It lengthens what that says; where the log has none, and of a token id,
+     * it is the caller's word, and the record ends then. One in the past is an error; of a token id it is
+     * SIGNOFF_REVOKED_ALREADY_EXPIRED, and nothing is recorded.
      */
     int64_t keep_until_ms;
     /**

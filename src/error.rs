@@ -276,7 +276,7 @@ pub enum RevokeError {
     },
     /// The end of what has to be kept has passed already.
     #[error(
-        "keep_until {until} lies before now ({now}): tokens of a session or subject live on; leave it out, or give it in seconds"
+        "keep_until {until} lies before now ({now}), so that nothing would be kept and tokens that are meant live on: leave it out, or see that it is not in seconds where milliseconds are meant"
     )]
     KeepUntilPast {
         /// What was given.

@@ -487,6 +487,8 @@ fn slips_are_refused_with_their_names() {
         (Revocation::subject("x".repeat(2 << 20)), "over the limit"),
         (Revocation::subject("u").keep_until(UnixTime::from_secs(NOW)), "lies before now"),
         (Revocation::session("s").keep_until(UnixTime::from_millis(NOW)), "lies before now"),
+        // Seconds for milliseconds: a success would have done nothing.
+        (Revocation::token_id("a").keep_until(UnixTime::from_millis(NOW)), "nothing would be kept"),
     ] {
         let error = engine.revoke_at(revocation, at(NOW)).unwrap_err();
         assert_eq!(error.status(), Status::RevocationInvalid);

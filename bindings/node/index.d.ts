@@ -149,7 +149,11 @@ export interface RevokeTokenOptions {
 export interface RevokeOptions extends RevokeTokenOptions {
   /** Only tokens of this issuer; `null`: only those without one. Left out: of any. */
   issuer?: string | null
-  /** When the last token that is meant will have expired, where the log can't know. */
+  /**
+   * When the last token that is meant will have expired, where the log can't know. It lengthens what the log's
+   * `longestLifetime` says. Where the log has none, and of a single `jti`, it is your word: the record ends then. One in the past is
+   * refused; of a single `jti` it is answered with 'already-expired', and nothing is recorded.
+   */
   keepUntil?: Date
 }
 

@@ -268,8 +268,8 @@ impl Engine {
         let end = match (expires_at, keep_until) {
             (Some(exp), Some(until)) => Some(exp.max(until)),
             (Some(exp), None) => Some(exp),
-            // The caller knows when one token ends; of tokens that it does not name, the log knows better.
-            (None, Some(until)) if scope == Scope::Token => Some(until),
+            // The caller knows when one token ends, also that it has; of tokens that it does not name, the log knows better.
+            (None, Some(until)) if scope == Scope::Token && until >= FIRST_EXP => Some(until),
             (None, Some(until)) if until <= now => return Err(RevokeError::KeepUntilPast { until, now }),
             (None, Some(until)) => Some(by_log().map_or(until, |end| end.max(until))),
             (None, None) => by_log(),
@@ -325,6 +325,9 @@ impl Named {
         Self { target, issuer, expires_at: claims.exp() }
     }
 }
+
+/// No token has ended before the year 2000: what lies before it are seconds that were taken for milliseconds.
+const FIRST_EXP: UnixTime = UnixTime::from_secs(946_684_800);
 
 /// Refuses what only a slip can have made: an unset variable would log out nobody, or everybody.
 fn refuse_slips(target: &Target, issuer: &Issuer, keep: &[String], reason: Option<&str>) -> Result<(), RevokeError> {

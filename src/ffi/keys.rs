@@ -50,7 +50,8 @@ sized!(signoff_key);
 /// The keys that tokens are verified with, each of one algorithm.
 ///
 /// Owner: the caller, until signoff_key_set_free(); engines keep a copy, so that it may be freed once they are open.
-/// Threads: immutable, any may use it. Secrets are overwritten when the last copy is freed.
+/// Threads: immutable, any may use it. What is kept of secrets is overwritten when the last copy is freed, as far
+/// as a compiler can be held to it: SECURITY.md says how far.
 pub struct signoff_key_set {
     pub(super) keys: KeySet,
 }

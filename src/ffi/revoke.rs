@@ -66,7 +66,9 @@ pub struct signoff_revocation {
     /// How many.
     pub keep_len: usize,
     /// When the last token that is meant will have expired, in milliseconds since 1970, where the log can't know. 0: as the
-    /// token says, or by the log's longest lifetime.
+    /// token says, or by the log's longest lifetime. It lengthens what that says; where the log has none, and of a token id,
+    /// it is the caller's word, and the record ends then. One in the past is an error; of a token id it is
+    /// SIGNOFF_REVOKED_ALREADY_EXPIRED, and nothing is recorded.
     pub keep_until_ms: i64,
     /// A word for whoever reads the log. No text: none.
     pub reason: signoff_str,

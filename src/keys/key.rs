@@ -10,8 +10,9 @@ use crate::verdict::Reject;
 
 /// A key that verifies, and for HMAC also signs, with exactly one algorithm.
 ///
-/// What is kept is the state that HMAC derives from the secret, and it is zeroised on drop. The secret
-/// itself is never stored, and copies that were needed to load it are zeroised. `Debug` shows neither.
+/// What is kept is the state that HMAC derives from the secret, in one place that clones share, and it is overwritten when the last
+/// of them is dropped. The secret itself is never stored, and copies that were needed to load it are overwritten, as far as a
+/// compiler can be held to it: SECURITY.md says how far. `Debug` shows neither.
 #[derive(Clone)]
 pub struct Key {
     algorithm: Algorithm,

@@ -164,12 +164,16 @@ impl Revocation {
 
     /// One token by its id: a `jti`, or a [`TokenId`]. Of any issuer, unless one is named.
     ///
-    /// Kept until [`keep_until`](Self::keep_until), and by the log's longest lifetime without.
+    /// Trust: a `jti` is one token's, as RFC 7519 section 4.1.7 has it. Where several tokens share one, as an access and its refresh
+    /// token by some libraries, all of them end, and for as long as the record is kept also those that are still to be issued: until
+    /// [`keep_until`](Self::keep_until) and ten minutes; without it by the log's longest lifetime from now, or for ever.
     pub fn token_id(token_id: impl Into<TokenId<'static>>) -> Self {
         Self::of(Asked::Target(Target::Token(token_id.into())), Issuer::Any)
     }
 
-    /// Every token of one login, by its `sid`: access and refresh tokens, also those still to be issued.
+    /// Every token of one login, by its `sid`: access and refresh tokens, and those still to be issued for as long as the record is
+    /// kept. That is the log's longest lifetime and ten minutes from now; without one, until [`keep_until`](Self::keep_until) and ten
+    /// minutes, or for ever. A token of the session that is issued later than that is good: no login should outlive it.
     pub fn session(sid: impl Into<String>) -> Self {
         Self::of(Asked::Target(Target::Session(sid.into())), Issuer::Any)
     }
@@ -209,7 +213,14 @@ impl Revocation {
 
     /// When the last token that is meant will have expired, where the log can't know.
     ///
-    /// A token that was given whole says so itself, and is never forgotten before its own `exp`.
+    /// - A token that was given whole says so itself, and is never forgotten before its own `exp`.
+    /// - Of a session, a subject or everything it lengthens what the log's longest lifetime says, and never shortens it. Where the log
+    ///   states none, and would keep the record for ever, it is the caller's word: the record ends then, and a token that lives
+    ///   longer is good again.
+    /// - Of a token id it is the caller's word in any case. Where it has passed, the answer is
+    ///   [`AlreadyExpired`](Revoked::AlreadyExpired), and nothing is recorded: a time that is wrong logs nobody out.
+    ///
+    /// One in the past is refused otherwise, and in any case one before the year 2000.
     pub fn keep_until(mut self, time: UnixTime) -> Self {
         self.keep_until = Some(time);
         self

@@ -214,7 +214,7 @@ static void options_that_do_not_exist_or_do_not_fit(void)
     options.accept_younger_ms = 1;
     EXPECT(signoff_log_new(&options, &log, &error), SIGNOFF_ERR_OPTION);
     options.accept_younger_ms = 0;
-    options.flags = 16;
+    options.flags = 32;
     EXPECT(signoff_log_new(&options, &log, &error), SIGNOFF_ERR_OPTION);
 
     signoff_times times = at(0);

@@ -154,7 +154,9 @@ impl Log {
     pub fn local_file(mut self, path: impl Into<PathBuf>) -> Self {
         match &mut self.source {
             Source::Redis { local_file, .. } => *local_file = Some(path.into()),
-            Source::Memory(_) | Source::Sqlite { .. } => self.misplaced = Some("a local file"),
+            Source::Memory(_) | Source::Sqlite { .. } => {
+                self.misplaced = Some("a local file goes with a log on Redis alone, and this is none")
+            }
         }
         self
     }
@@ -166,7 +168,8 @@ impl Log {
         match &mut self.source {
             Source::Redis { on_outage, .. } => *on_outage = Some(what),
             Source::Memory(_) | Source::Sqlite { .. } => {
-                self.misplaced = Some("what becomes of revocations in an outage");
+                self.misplaced =
+                    Some("what becomes of revocations in an outage goes with a log on Redis alone, and this is none");
             }
         }
         self
@@ -201,7 +204,9 @@ impl Log {
     pub fn insecure_several_names(mut self) -> Self {
         match &mut self.source {
             Source::Sqlite { several_names, .. } => *several_names = SeveralNames::Allow,
-            Source::Memory(_) | Source::Redis { .. } => self.misplaced = Some("a file with several names"),
+            Source::Memory(_) | Source::Redis { .. } => {
+                self.misplaced = Some("several names are allowed of a log in a file alone, and this is none")
+            }
         }
         self
     }
@@ -332,7 +337,7 @@ impl Log {
         let mut options = self.options;
         options.max_staleness = self.max_staleness.unwrap_or_else(|| self.source.max_staleness());
         if let Some(what) = self.misplaced {
-            return Err(LogError::Url { fault: format!("{what} does not go with a log of this kind") }.into());
+            return Err(LogError::Url { fault: what.to_owned() }.into());
         }
         if self.issued_in_future_max.is_some_and(|allowed| allowed > ISSUED_IN_FUTURE_CEILING) {
             return Err(PolicyError { option: "issued_in_future_max", fault: ISSUED_IN_FUTURE_FAULT }.into());
