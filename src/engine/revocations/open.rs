@@ -155,7 +155,7 @@ impl Log {
         match &mut self.source {
             Source::Redis { local_file, .. } => *local_file = Some(path.into()),
             Source::Memory(_) | Source::Sqlite { .. } => {
-                self.misplaced = Some("a local file goes with a log on Redis alone, and this is none")
+                self.misplaced = Some("a local file goes with a log on Redis alone, and this is none");
             }
         }
         self
@@ -205,7 +205,7 @@ impl Log {
         match &mut self.source {
             Source::Sqlite { several_names, .. } => *several_names = SeveralNames::Allow,
             Source::Memory(_) | Source::Redis { .. } => {
-                self.misplaced = Some("several names are allowed of a log in a file alone, and this is none")
+                self.misplaced = Some("several names are allowed of a log in a file alone, and this is none");
             }
         }
         self
