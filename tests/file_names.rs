@@ -192,7 +192,14 @@ fn child_that_lists_a_log() {
     let Some(path) = std::env::var_os("SIGNOFF_LISTS") else { return };
     let engine = match open(Log::sqlite(&path)) {
         Ok(engine) => engine,
-        Err(error) => return println!("found: {error}"),
+        Err(error) => {
+            println!("found: {error}");
+            // What was recorded can be saved all the same.
+            if let Some(backup) = std::env::var_os("SIGNOFF_BACKS_UP") {
+                println!("found: {} saved", Log::sqlite(&path).back_up(backup).unwrap());
+            }
+            return;
+        }
     };
     if let Some(jti) = std::env::var_os("SIGNOFF_REVOKES") {
         revoke(&engine, jti.to_str().unwrap());
@@ -217,6 +224,7 @@ fn mounted(script: &str, path: &Path) -> String {
         .arg(std::env::current_exe().unwrap())
         .env("SIGNOFF_LISTS", path)
         .env("SIGNOFF_REVOKES", "inside")
+        .env("SIGNOFF_BACKS_UP", path.with_extension("saved"))
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&child.stdout).into_owned();
@@ -243,6 +251,8 @@ fn a_file_that_is_a_mount_point_itself_is_refused_and_its_folder_is_not() {
     let slip = format!("touch {t}; mount --bind {p} {t};", t = target.display(), p = path.display());
     let told = mounted(&slip, &target);
     assert!(told.contains("is a mount point itself") && told.contains("mount the folder"), "{told}");
+    // What is beside the file outside is not to be seen from here.
+    assert!(told.contains("found: 0 saved"), "{told}");
     fs::remove_file(&target).unwrap();
 
     let right = format!("mount --bind {} {};", outside.display(), inside.display());

@@ -198,6 +198,9 @@ pub(crate) enum SeveralNames {
     Refuse,
     #[cfg_attr(not(any(feature = "sqlite", feature = "sqlite-system")), allow(dead_code))]
     Allow,
+    /// Nor does it matter whether it is a mount point: it is only read.
+    #[cfg_attr(not(any(feature = "sqlite", feature = "sqlite-system")), allow(dead_code))]
+    Rescue,
 }
 
 /// Whether a log that is missing is made.

@@ -25,6 +25,9 @@ pub struct Restored {
 /// How many pages are put back at once.
 const PAGES: i32 = 4096;
 
+/// How long is waited between, and for who holds the log.
+const PAUSE: Duration = Duration::from_millis(1);
+
 /// A file that is removed unless it was given its name.
 struct Draft(PathBuf);
 
@@ -48,8 +51,9 @@ pub(crate) fn back_up(path: &Path, to: &Path, random: fn() -> Option<[u8; 16]>) 
     if to.exists() {
         return Err(exists());
     }
-    // As any user of the log, so that what is no log is refused, and one that others have open is told from one that nobody has.
-    let options = FileOptions { several_names: SeveralNames::Allow, ..FileOptions::new(Create::Never) };
+    // As any user of the log, so that what is no log is refused. Also of a file that should not be opened like this: what was
+    // recorded in it is to be saved.
+    let options = FileOptions { several_names: SeveralNames::Rescue, ..FileOptions::new(Create::Never) };
     let (log, _) = SqliteLog::open(&path, options, random)?;
     let draft = Draft::of(&to, random)?;
     schema::make_private(&draft.0)?;
@@ -115,7 +119,7 @@ pub(crate) fn restore(
     }
     log.writer.with(None, |live| {
         let restore = backup::Backup::new(&held, &mut live.connection)?;
-        restore.run_to_completion(PAGES, Duration::ZERO, None)
+        restore.run_to_completion(PAGES, PAUSE, None)
     })?;
     log.file.forget_kept();
     Ok(Restored { revocations: count, lost })

@@ -95,7 +95,7 @@ impl Seen {
 /// it was opened.
 pub(super) fn refuse_several_names(path: &Path, seen: Seen, names: SeveralNames) -> Result<(), LogError> {
     let text = || path.display().to_string();
-    if seen.is_mount_point {
+    if seen.is_mount_point && names != SeveralNames::Rescue {
         return Err(LogError::Mounted { path: text() });
     }
     if seen.links > 1 && names == SeveralNames::Refuse {
