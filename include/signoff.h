@@ -586,7 +586,7 @@
 #define SIGNOFF_LOG_OTHER_COPY 5024
 
 /**
- * There is a file already where a backup was to be made.
+ * There is a file already where one was to be made, or what was written last to an earlier one.
  */
 #define SIGNOFF_LOG_EXISTS 5025
 

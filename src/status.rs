@@ -288,7 +288,7 @@ statuses! {
     LogOtherCopy = 5024, "log-other-copy", 500,
         "Another copy of signoff in this process has the log open.";
     LogExists = 5025, "log-exists", 500,
-        "There is a file already where a backup was to be made.";
+        "There is a file already where one was to be made, or what was written last to an earlier one.";
     LogRestoreLoses = 5026, "log-restore-loses", 500,
         "The log has revocations that the backup lacks; restoring it would make their tokens good again.";
 }

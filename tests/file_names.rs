@@ -210,6 +210,22 @@ fn child_that_lists_a_log() {
     println!("\nfound: note {:?}", engine.health().note);
 }
 
+/// Whether this machine lets anybody mount anything: not all containers do.
+fn may_mount() -> bool {
+    let mut unshare = Command::new("unshare");
+    if is_root() {
+        unshare.arg("--mount");
+    } else {
+        unshare.args(["--user", "--map-root-user", "--mount"]);
+    }
+    let may =
+        unshare.args(["sh", "-c", "mount -t tmpfs none /mnt"]).output().is_ok_and(|output| output.status.success());
+    if !may {
+        eprintln!("SKIPPED: mounts, which this machine does not let a process make in a namespace of its own");
+    }
+    may
+}
+
 /// Runs a script in a namespace of mounts of its own, which only root can make.
 fn mounted(script: &str, path: &Path) -> String {
     let script = format!("{script} exec \"$0\" --exact child_that_lists_a_log --nocapture");
@@ -239,6 +255,9 @@ fn is_root() -> bool {
 /// The usual slip with containers: `-v ./signoff.db:/app/signoff.db`.
 #[test]
 fn a_file_that_is_a_mount_point_itself_is_refused_and_its_folder_is_not() {
+    if !may_mount() {
+        return;
+    }
     let folder = tempfile::tempdir().unwrap();
     let (outside, inside) = (folder.path().join("host"), folder.path().join("app"));
     fs::create_dir(&outside).unwrap();
@@ -264,6 +283,9 @@ fn a_file_that_is_a_mount_point_itself_is_refused_and_its_folder_is_not() {
 
 #[test]
 fn a_file_of_a_containers_lower_layer_is_copied_up_first_and_health_says_where_it_lies() {
+    if !may_mount() {
+        return;
+    }
     let folder = tempfile::tempdir().unwrap();
     let [lower, merged, ram] = ["lower", "merged", "ram"].map(|name| folder.path().join(name));
     for each in [&lower, &merged, &ram] {
@@ -288,6 +310,9 @@ fn a_file_of_a_containers_lower_layer_is_copied_up_first_and_health_says_where_i
 
 #[test]
 fn a_file_in_memory_is_as_good_as_another_and_one_that_cant_be_written_is_refused() {
+    if !may_mount() {
+        return;
+    }
     let folder = tempfile::tempdir().unwrap();
     let ram = folder.path().join("ram");
     fs::create_dir(&ram).unwrap();

@@ -281,8 +281,13 @@ fn a_log_that_is_moved_away_or_replaced_is_noticed_and_nothing_is_lost_silently(
     // It binds in this process until it ends, and asking again is not answered with "already".
     assert_eq!(status(&engine, &token("b")), Status::TokenRevoked);
     assert!(not_durable(&revoke(&engine, "b").unwrap_err()));
+    // One that was made in its place would get what was written last to this one.
+    let beside = open(Log::sqlite(&path).create_if_missing()).map(|_| ()).unwrap_err();
+    assert!(matches!(beside, Error::Log(LogError::Leftover { .. })), "{beside:?}");
     // Somebody else's log in its place is no better.
-    drop(create(&path));
+    let other = folder.path().join("other.db");
+    drop(create(&other));
+    fs::rename(&other, &path).unwrap();
     assert_eq!(engine.refresh().unwrap_err().status(), Status::LogMoved);
     fs::remove_file(&path).unwrap();
     fs::rename(&aside, &path).unwrap();
@@ -602,6 +607,20 @@ fn a_restore_is_noticed_by_who_has_the_log_open_and_loses_nothing_unless_it_is_t
     let anew = folder.path().join("anew.db");
     assert_eq!(Log::sqlite(&anew).restore(&backup).unwrap().revocations, 1);
     assert_eq!(status(&open(Log::sqlite(&anew)).unwrap(), &token("a")), Status::TokenRevoked);
+    // What was written last to a file that is gone would be laid over the new one.
+    let gone = folder.path().join("gone.db");
+    fs::write(folder.path().join("gone.db-wal"), "frames").unwrap();
+    let leftover = Log::sqlite(&gone).restore(&backup).unwrap_err();
+    assert!(leftover.to_string().contains("gone.db-wal"), "{leftover}");
+    let leftover = open(Log::sqlite(&gone).create_if_missing()).map(|_| ()).unwrap_err();
+    assert_eq!(leftover.status(), Status::LogExists);
+    // A backup that is damaged in any page replaces nothing.
+    let mut damaged = fs::read(&backup).unwrap();
+    let last = damaged.len() - 4096;
+    damaged[last..].fill(0xa5);
+    let torn = folder.path().join("torn.db");
+    fs::write(&torn, damaged).unwrap();
+    assert_eq!(Log::sqlite(&anew).insecure_restore(&torn).unwrap_err().status(), Status::LogCorrupt);
     let none = folder.path().join("none.db");
     fs::write(&none, "no database at all, and long enough that it could be one").unwrap();
     let foreign = Log::sqlite(&anew).insecure_restore(&none).unwrap_err();

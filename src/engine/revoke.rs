@@ -96,7 +96,7 @@ impl Engine {
     ///
     /// With [`Threads::None`](crate::Threads::None) the revocation binds in this process at once, and the next
     /// [`refresh`](Self::refresh) writes and completes it, or the next [`revoke`](Self::revoke) or [`Revoking::wait`]. What is
-    /// not written when the process ends is lost.
+    /// not written when the process ends is lost; the end of the last engine on the log writes it.
     pub fn revoke_async(&self, revocation: Revocation) -> Revoking {
         self.revoke_async_at(revocation, Times::now_rounded_up())
     }

@@ -190,7 +190,7 @@ pub const SIGNOFF_LOG_MOUNTED: i32 = 5022;
 pub const SIGNOFF_LOG_LINKED: i32 = 5023;
 /// Another copy of signoff in this process has the log open.
 pub const SIGNOFF_LOG_OTHER_COPY: i32 = 5024;
-/// There is a file already where a backup was to be made.
+/// There is a file already where one was to be made, or what was written last to an earlier one.
 pub const SIGNOFF_LOG_EXISTS: i32 = 5025;
 /// The log has revocations that the backup lacks; restoring it would make their tokens good again.
 pub const SIGNOFF_LOG_RESTORE_LOSES: i32 = 5026;

@@ -119,6 +119,14 @@ pub enum LogError {
         /// The file.
         path: String,
     },
+    /// The log is not there, and what was written to it last is.
+    #[error(
+        "{path}: the file is not there, but what was written to it last is, beside it (-wal): put the file back, or move {path}-wal and {path}-shm away; nothing was changed"
+    )]
+    Leftover {
+        /// The file.
+        path: String,
+    },
     /// A backup lacks what the log has.
     #[error(
         "{path}: the log has {lost} revocations that the backup lacks, and putting it back would make their tokens good again; say so if that is meant, nothing was changed"
@@ -274,7 +282,7 @@ impl LogError {
             Self::Mounted { .. } => Status::LogMounted,
             Self::Linked { .. } => Status::LogLinked,
             Self::OtherCopy { .. } => Status::LogOtherCopy,
-            Self::Exists { .. } => Status::LogExists,
+            Self::Exists { .. } | Self::Leftover { .. } => Status::LogExists,
             Self::RestoreLoses { .. } => Status::LogRestoreLoses,
             Self::Moved { .. } => Status::LogMoved,
             Self::LifetimeRaised { .. } => Status::LogLifetime,

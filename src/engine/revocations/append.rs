@@ -107,7 +107,7 @@ impl Revocations {
         let record = request.record.clone();
         let (ticket, deadline) = self.enqueue(request);
         if self.options.threads == Threads::None {
-            self.commit_all();
+            self.commit_until(&ticket);
         }
         if let Some(outcome) = ticket.wait(deadline) {
             return outcome;
@@ -176,6 +176,15 @@ impl Revocations {
     /// Commits until nothing waits.
     pub(super) fn commit_all(&self) {
         while let Some((_, answers)) = self.commit_pending() {
+            answers.tell();
+        }
+    }
+
+    /// Commits until this one is complete, whatever others ask for meanwhile.
+    pub(super) fn commit_until(&self, ticket: &Ticket) {
+        while !ticket.is_complete()
+            && let Some((_, answers)) = self.commit_pending()
+        {
             answers.tell();
         }
     }

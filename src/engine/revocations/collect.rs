@@ -149,7 +149,11 @@ impl Revocations {
         let (begun, mut max) = (Instant::now(), COLLECT_MIN);
         for step in 1_u32.. {
             let started = Instant::now();
-            if !self.patiently(|| self.collect_some(times, max, &mut deleted))? {
+            let more = match budget {
+                None => self.patiently(|| self.collect_some(times, max, &mut deleted))?,
+                Some(_) => self.collect_some(times, max, &mut deleted)?,
+            };
+            if !more {
                 return Ok((deleted, Rest::None));
             }
             let took = started.elapsed();

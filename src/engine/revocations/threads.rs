@@ -106,6 +106,10 @@ impl Workers {
 
 impl Drop for Workers {
     fn drop(&mut self) {
+        // What waits for a host that will not come back.
+        if self.revocations.options.threads == Threads::None {
+            self.revocations.commit_all();
+        }
         self.revocations.signal.stop();
         self.revocations.queue.stop();
         // A caller's waker may drop the last engine on the thread that wakes it, which can't wait for itself, nor for one that

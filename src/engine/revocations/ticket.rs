@@ -92,7 +92,7 @@ impl Revoking {
                     && !timeout.is_zero()
                     && !ticket.is_complete()
                 {
-                    revocations.commit_all();
+                    revocations.commit_until(ticket);
                 }
                 ticket.wait(until)
             }

@@ -89,10 +89,15 @@ pub(crate) fn restore(
     }
     let mut held = connect(&draft.0).map_err(|error| named(error, &from))?;
     schema::verify(&mut held, &draft.0).map_err(|error| named(error, &from))?;
-    let count = count(&held).map_err(|error| fault(&from, &error))?;
+    let count = checked(&held, &from)?;
+    match schema::salt(&held).map_err(|error| fault(&from, &error))? {
+        Some(_) => {}
+        None => return Err(LogError::Corrupt { path: from.display().to_string(), fault: "it has no salt".to_owned() }),
+    }
     // Whoever knows the log is to know that records may have been taken from it.
     schema::renew_generation(&held).map_err(|error| fault(&draft.0, &error))?;
     if !path.exists() {
+        schema::refuse_leftover(&path)?;
         let whole = held.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
         whole.map_err(|error| fault(&draft.0, &error))?;
         held.close().map_err(|(_, error)| fault(&draft.0, &error))?;
@@ -102,35 +107,58 @@ pub(crate) fn restore(
     }
     let options = FileOptions { several_names: SeveralNames::Allow, ..FileOptions::new(Create::Never) };
     let (log, _) = SqliteLog::open(&path, options, random)?;
-    let lost = log.writer.with(None, |live| {
-        live.connection.execute("ATTACH ?1 AS backup", [draft.0.to_str().unwrap_or_default()])?;
-        let lost = live.connection.query_row(
-            "SELECT count(*) FROM main.revocation AS live LEFT JOIN backup.revocation AS held
-                 ON live.position = held.position AND live.batch = held.batch WHERE held.position IS NULL",
-            [],
-            |row| row.get::<_, i64>(0),
-        );
-        live.connection.execute("DETACH backup", [])?;
-        lost
-    })?;
-    let lost = u64::try_from(lost).unwrap_or(0);
-    if lost > 0 && !may_lose {
-        return Err(LogError::RestoreLoses { path: path.display().to_string(), lost });
-    }
-    log.writer.with(None, |live| {
+    // From its first step on nobody else can write, so that what is counted is what is lost.
+    let reader = connect(&path)?;
+    let lost = log.writer.with(Some(log.busy_timeout), |live| {
         let restore = backup::Backup::new(&held, &mut live.connection)?;
-        restore.run_to_completion(PAGES, PAUSE, None)
+        // Waits for who writes as long as any writer does.
+        let begun = restore.step(1)?;
+        if matches!(begun, backup::StepResult::Busy | backup::StepResult::Locked) {
+            return Ok(None);
+        }
+        // A reader sees what was there before.
+        let lost = lost(&reader, &draft.0)?;
+        match lost {
+            Some(lost) if lost == 0 || may_lose => {
+                restore.run_to_completion(PAGES, PAUSE, None)?;
+                log.file.forget_kept();
+                Ok(Some((lost, true)))
+            }
+            // Dropped before its end, it changes nothing.
+            Some(lost) => Ok(Some((lost, false))),
+            None => Ok(None),
+        }
     })?;
-    log.file.forget_kept();
-    Ok(Restored { revocations: count, lost })
+    log.still_there()?;
+    match lost {
+        Some((lost, true)) => Ok(Restored { revocations: count, lost }),
+        Some((lost, false)) => Err(LogError::RestoreLoses { path: path.display().to_string(), lost }),
+        None => Err(LogError::Busy { path: path.display().to_string(), waited: log.busy_timeout }),
+    }
+}
+
+/// How many revocations a log has that a backup lacks.
+fn lost(live: &Connection, backup: &Path) -> Result<Option<u64>, rusqlite::Error> {
+    live.execute("ATTACH ?1 AS backup", [backup.to_str().unwrap_or_default()])?;
+    let lost = live.query_row(
+        "SELECT count(*) FROM main.revocation AS live LEFT JOIN backup.revocation AS held
+             ON live.position = held.position AND live.batch = held.batch WHERE held.position IS NULL",
+        [],
+        |row| row.get::<_, i64>(0),
+    );
+    live.execute("DETACH backup", [])?;
+    Ok(u64::try_from(lost?).ok())
 }
 
 /// How many revocations there are in a file in which every page is as it should be.
 fn whole(path: &Path) -> Result<u64, LogError> {
-    let connection = connect(path)?;
+    checked(&connect(path)?, path)
+}
+
+fn checked(connection: &Connection, path: &Path) -> Result<u64, LogError> {
     let work = || {
         let checked: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-        Ok((checked, count(&connection)?))
+        Ok((checked, count(connection)?))
     };
     let (checked, count) = work().map_err(|error| fault(path, &error))?;
     match checked.as_str() {

@@ -159,7 +159,7 @@ impl LogCopy for CopyFile {
     }
 
     fn has_changed(&self) -> Result<bool, LogError> {
-        self.look(|Held { connection, seen }| {
+        self.look(|Held { connection, seen, .. }| {
             let version: i64 = connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
             Ok(seen.replace((version, Cursor::default())).is_none_or(|(before, _)| before != version))
         })

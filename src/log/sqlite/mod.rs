@@ -126,7 +126,8 @@ impl SqliteLog {
         }
         let busy_timeout = options.busy_timeout();
         // Opening may wait for longer than a revocation: another process may be bringing the file to its version.
-        schema::verify(&mut connect(path)?, path)?;
+        let verified = file.slot(|_| Ok(())).with(None, |held| Ok(schema::verify(&mut held.connection, path)))?;
+        verified?;
         let writer = file.slot(move |connection| connection.busy_timeout(busy_timeout));
         // It reads forward, and hardly a page twice.
         let reader = file.slot(|connection| connection.pragma_update(None, "cache_size", -READER_CACHE_KIB));
@@ -278,12 +279,15 @@ impl RevocationLog for SqliteLog {
     }
 
     fn commit(&self, proposals: &mut [Proposal], backing: Backing) -> Result<Committed, LogError> {
-        let committed = self.write(|transaction| commit(transaction, proposals, backing))?;
-        if let Some(appended) = committed.appended {
+        for _ in 0..2 {
+            let committed = self.write(|transaction| commit(transaction, proposals, backing))?;
+            let Some(appended) = committed.appended else { return Ok(committed) };
             let new = proposals.iter().zip(&committed.fates).filter(|(_, fate)| **fate == Fate::Appended);
-            self.file.kept.lock().add(appended, new.map(|(proposal, _)| proposal.record.clone()).collect());
+            if self.file.keep(appended, new.map(|(proposal, _)| proposal.record.clone()).collect()) {
+                return Ok(committed);
+            }
         }
-        Ok(committed)
+        Err(LogError::Moved { path: self.path.display().to_string() })
     }
 
     fn note(&self) -> Option<Note> {
@@ -294,7 +298,7 @@ impl RevocationLog for SqliteLog {
     fn read(&self, after: Cursor, visit: Visit<'_>) -> Result<Read, LogError> {
         self.still_there()?;
         self.mend()?;
-        self.reader.with(None, |Held { connection, seen }| {
+        self.reader.with(None, |Held { connection, seen, .. }| {
             let version: i64 = connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
             // Whoever starts anew is told of the head, also where there is nothing.
             let is_behind = |end: Cursor| after.position > 0 && end.position <= after.position;
@@ -350,16 +354,17 @@ impl RevocationLog for SqliteLog {
     }
 
     fn confirm_time(&self, now: UnixTime, watermark: Option<UnixTime>) -> Result<(), LogError> {
-        if watermark.is_some() {
-            self.file.kept.lock().watermark = watermark;
-        }
         self.write(|transaction| {
             schema::set_time(transaction, schema::NEWEST, now)?;
             match watermark {
                 Some(watermark) => schema::set_time(transaction, schema::WATERMARK, watermark),
                 None => Ok(()),
             }
-        })
+        })?;
+        if watermark.is_some() {
+            self.file.kept.lock().watermark = watermark;
+        }
+        Ok(())
     }
 
     fn set_longest_lifetime(&self, lifetime: Duration) -> Result<(), LogError> {
@@ -425,7 +430,13 @@ impl RevocationLog for SqliteLog {
 impl SqliteLog {
     /// Writes into the file what lies beside it, as far as nobody still reads that.
     fn checkpoint(&self) -> Result<(), LogError> {
-        self.writer.with(None, |held| held.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())))
+        self.writer.with(None, |Held { connection, .. }| {
+            // Who waits here for a reader holds up everybody who writes: then it is done another time.
+            connection.busy_timeout(Duration::ZERO)?;
+            let done = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+            connection.busy_timeout(self.busy_timeout)?;
+            done
+        })
     }
 }
 

@@ -83,6 +83,8 @@ pub(super) struct Held {
     pub(super) connection: Connection,
     /// What `PRAGMA data_version` said at the last read to the head, and where that ended. Another connection counts otherwise.
     pub(super) seen: Option<(i64, Cursor)>,
+    /// How many losses there had been when it was opened.
+    losses: u64,
 }
 
 impl OpenFile {
@@ -137,6 +139,17 @@ impl OpenFile {
         self.losses.load(Ordering::Acquire)
     }
 
+    /// Notes what was committed. False where it may have been lost since, and nobody would append it again: it is to be committed
+    /// anew.
+    pub(super) fn keep(&self, appended: Appended, records: Vec<Record>) -> bool {
+        let mut kept = self.kept.lock();
+        if kept.losses != self.losses() || !self.is_sound() {
+            return false;
+        }
+        kept.add(appended, records);
+        true
+    }
+
     /// The file was made another one on purpose.
     pub(super) fn forget_kept(&self) {
         let mut kept = self.kept.lock();
@@ -177,10 +190,17 @@ impl Drop for Slot {
     fn drop(&mut self) {
         let mut in_use = self.file.in_use.lock();
         if let Some(held) = self.held.get_mut().take() {
+            // One that was overlooked when all others were let go of is not counted any more.
+            let is_counted = held.losses == self.file.losses();
+            if !is_counted || !self.file.is_in_place(&in_use) {
+                give_up(&held.connection);
+            }
             drop(held);
-            in_use.connections -= 1;
-            if in_use.connections == 0 {
-                in_use.wal = None;
+            if is_counted {
+                in_use.connections -= 1;
+                if in_use.connections == 0 {
+                    in_use.wal = None;
+                }
             }
         }
     }
@@ -219,21 +239,40 @@ impl Slot {
         }
         let path = &self.file.path;
         let connection = connect(path)?;
+        let is_same = |connection: &Connection| {
+            // The path may name another file by now.
+            let is_same = FileId::of(path).is_ok_and(|found| found == self.file.id);
+            if !is_same {
+                give_up(connection);
+            }
+            is_same
+        };
+        let moved = || LogError::Moved { path: path.display().to_string() };
+        if !is_same(&connection) {
+            return Err(moved());
+        }
         let set_up = || {
             (self.set_up)(&connection)?;
             // The first read is what opens `-wal`.
             connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
         };
         set_up().map_err(|error| fault(path, &error))?;
+        // Where there is none after a read, or another than the others write to, it was lost just now or before.
         let wal = FileId::of(&self.file.wal).ok();
-        if in_use.wal.is_some() && wal != in_use.wal {
-            // Lost, and not yet let go of by the others.
+        if !is_same(&connection) {
+            return Err(moved());
+        }
+        let mode: String = connection
+            .pragma_query_value(None, "journal_mode", |row| row.get(0))
+            .map_err(|error| fault(path, &error))?;
+        let is_lost = wal.is_none() && mode == "wal";
+        if is_lost || (in_use.wal.is_some() && wal != in_use.wal) {
             give_up(&connection);
-            return Err(LogError::Moved { path: path.display().to_string() });
+            return Err(moved());
         }
         in_use.wal = wal;
         in_use.connections += 1;
-        *held = Some(Held { connection, seen: None });
+        *held = Some(Held { connection, seen: None, losses: self.file.losses() });
         Ok(())
     }
 

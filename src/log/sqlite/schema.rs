@@ -43,6 +43,7 @@ const IDENTITY: &str = "identity";
 
 /// Makes a new log, unless another process is quicker.
 pub(super) fn create(path: &Path, random: fn() -> Option<[u8; 16]>) -> Result<Origin, LogError> {
+    refuse_leftover(path)?;
     let (salt, identity) = (hexadecimal(path, random)?, hexadecimal(path, random)?);
     let draft = draft(path, random)?;
     let made = fill(&draft, &salt, &identity).and_then(|()| match publish(&draft, path) {
@@ -55,6 +56,15 @@ pub(super) fn create(path: &Path, random: fn() -> Option<[u8; 16]>) -> Result<Or
         folder.sync_all().map_err(|error| io(path, &error))?;
     }
     made
+}
+
+/// Refuses to make a file beside what was written last to another one of its name: SQLite would lay that over it.
+pub(super) fn refuse_leftover(path: &Path) -> Result<(), LogError> {
+    let wal = super::file::beside(path, "-wal");
+    match std::fs::metadata(&wal).is_ok_and(|found| found.len() > 0) {
+        true => Err(LogError::Leftover { path: path.display().to_string() }),
+        false => Ok(()),
+    }
 }
 
 fn hexadecimal(path: &Path, random: fn() -> Option<[u8; 16]>) -> Result<String, LogError> {
