@@ -109,6 +109,7 @@ pub(crate) fn restore(
     let (log, _) = SqliteLog::open(&path, options, random)?;
     // From its first step on nobody else can write, so that what is counted is what is lost.
     let reader = connect(&path)?;
+    let mut kept = log.file.kept.lock();
     let lost = log.writer.with(Some(log.busy_timeout), |live| {
         let restore = backup::Backup::new(&held, &mut live.connection)?;
         // Waits for who writes as long as any writer does.
@@ -121,7 +122,7 @@ pub(crate) fn restore(
         match lost {
             Some(lost) if lost == 0 || may_lose => {
                 restore.run_to_completion(PAGES, PAUSE, None)?;
-                log.file.forget_kept();
+                kept.forget();
                 Ok(Some((lost, true)))
             }
             // Dropped before its end, it changes nothing.
@@ -129,6 +130,7 @@ pub(crate) fn restore(
             None => Ok(None),
         }
     })?;
+    drop(kept);
     log.still_there()?;
     match lost {
         Some((lost, true)) => Ok(Restored { revocations: count, lost }),

@@ -5,7 +5,7 @@
 //! here, and the `-wal` that they write to. Where there is another in its place, all of them are closed, and opened anew: as long
 //! as one is left, SQLite would go on with the memory that describes the old one.
 //!
-//! Invariant: connections are taken in the order `in_use`, then `held`; and nobody asks whether the file is sound while holding one.
+//! Invariant: locks are taken in the order `kept`, `in_use`, `held`; nobody asks whether the file is sound while holding a connection.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -47,27 +47,43 @@ struct InUse {
 #[derive(Default)]
 pub(super) struct Kept {
     pub(super) batches: VecDeque<(Instant, Appended, Vec<Record>)>,
-    records: usize,
+    weight: usize,
     pub(super) watermark: Option<UnixTime>,
     /// Of how many losses it was appended again.
     pub(super) losses: u64,
 }
 
-/// How much of it: as many records, and for as long. A loss is found out at the next poll or commit.
+/// How much of it: as many records of [`USUAL_BYTES`], or as much of longer ones, and for as long. A loss is found out at the next
+/// poll or commit.
 const KEPT_RECORDS: usize = 10_000;
+const USUAL_BYTES: usize = 256;
 const KEPT_FOR: Duration = Duration::from_secs(60);
 
 impl Kept {
-    pub(super) fn add(&mut self, appended: Appended, records: Vec<Record>) {
-        self.records += records.len();
+    /// The file was made another one on purpose.
+    pub(super) fn forget(&mut self) {
+        *self = Self { losses: self.losses, ..Self::default() };
+    }
+
+    fn add(&mut self, appended: Appended, records: Vec<Record>) {
+        self.weight += weight(&records);
         self.batches.push_back((Instant::now(), appended, records));
         while let Some((at, _, records)) = self.batches.front()
-            && (self.records > KEPT_RECORDS || at.elapsed() > KEPT_FOR)
+            && (self.weight > KEPT_RECORDS || at.elapsed() > KEPT_FOR)
         {
-            self.records -= records.len();
+            self.weight -= weight(records);
             self.batches.pop_front();
         }
     }
+}
+
+/// How many records of the usual length they are as long as.
+fn weight(records: &[Record]) -> usize {
+    let bytes = |record: &Record| {
+        let kept: usize = record.keep.iter().map(String::len).sum();
+        record.target.value().len() + record.reason.as_ref().map_or(0, String::len) + kept
+    };
+    records.iter().map(|record| 1 + bytes(record) / USUAL_BYTES).sum()
 }
 
 /// A connection that may have to be opened anew.
@@ -148,12 +164,6 @@ impl OpenFile {
         }
         kept.add(appended, records);
         true
-    }
-
-    /// The file was made another one on purpose.
-    pub(super) fn forget_kept(&self) {
-        let mut kept = self.kept.lock();
-        *kept = Kept { losses: kept.losses, ..Kept::default() };
     }
 
     /// Closes all connections where they write to what is lost, so that the next uses open them anew.
