@@ -143,7 +143,22 @@ pub fn known() -> Vec<(&'static str, Unsigned)> {
         let members: Vec<_> = (10..40).map(|number| format!(r#""{shared}{escaped}{number}":0"#)).collect();
         Unsigned::Header(Stretched::new(format!("{{{alg},{}}}", members.join(",")), "", ""))
     };
+    // As many members as there may be, each with such a value.
+    let values = |value: &str| {
+        let members: Vec<_> = (10..41).map(|number| format!(r#""{number}":{value}"#)).collect();
+        Unsigned::Header(Stretched::new(format!("{{{alg},{}}}", members.join(",")), "", ""))
+    };
     vec![
+        ("thirty zeros", values("0")),
+        ("thirty numbers", values("-0")),
+        ("thirty exponents", values("1e1")),
+        ("thirty strings", values(r#""""#)),
+        ("thirty escaped strings", values(r#""
+""#)),
+        ("thirty lists", values("[]")),
+        ("thirty nulls", values("null")),
+        ("thirty escaped names", names(0, "", r"
+")),
         ("plain", header(&format!(r#"{{{alg},"x":""#), "x", r#""}"#)),
         ("plain, payload", Unsigned::Payload(Stretched::new(r#"{"x":""#, "x", r#""}"#))),
         ("escapes", header(&format!(r#"{{{alg},"x":""#), r"\n", r#""}"#)),
@@ -165,6 +180,7 @@ pub fn known() -> Vec<(&'static str, Unsigned)> {
         ("mixed white space", header(&format!("{{{alg},"), " \n\t\r", r#""x":0}"#)),
         ("a long number", header(&format!(r#"{{{alg},"x":0."#), "7", "}")),
         ("a long exponent", header(&format!(r#"{{{alg},"x":0e-"#), "7", "}")),
+        ("zeros in an exponent", header(&format!(r#"{{{alg},"x":0e"#), "0", "}")),
         ("two-byte characters", header(&format!(r#"{{{alg},"x":""#), "ä", r#""}"#)),
         ("250 bytes of them", header(&format!(r#"{{{alg},"x":"{}"#, "ä".repeat(125)), "x", r#""}"#)),
         ("the same name again and again", header(&format!("{{{alg}"), r#","a":0"#, "}")),

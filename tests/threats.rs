@@ -190,11 +190,18 @@ fn a_name_twice_in_a_header_is_refused_however_it_is_escaped() {
 #[test]
 fn a_header_that_is_dear_to_read_is_refused_before_its_signature_and_one_with_a_certificate_chain_is_not() {
     let with = |value: &str| format!(r#"{{"alg":"HS256","x":{value}}}"#);
-    // 32 of what is dear, and one more for every 64 bytes: a bracket, and then a comma for each but the first.
+    // 32 of what is dear, and one more for every 64 bytes: two for a bracket, and then a comma for each but the first.
     let list = |values: usize| with(&format!("[{}]", vec!["0"; values].join(",")));
-    let most = (1..).find(|values| *values > 32 + list(*values).len() / 64).unwrap() - 1;
+    let most = (1..).find(|values| *values + 1 > 32 + list(*values).len() / 64).unwrap() - 1;
     assert_eq!(status(token(list(most), CLAIMS)), Status::Done, "{most} values");
     assert_eq!(status(token(list(most + 1), CLAIMS)), Status::HeaderJson);
+    // Four for a number that is neither a digit nor a time.
+    let numbers = |count: usize| {
+        let members: String = (0..count).map(|at| format!(",\"p{at}\":1e1")).collect();
+        format!(r#"{{"alg":"HS256","iat":1700000000{members}}}"#)
+    };
+    assert_eq!(status(token(numbers(8), CLAIMS)), Status::Done);
+    assert_eq!(status(token(numbers(10), CLAIMS)), Status::HeaderJson);
     for dear in [
         with(&format!("\"{}\"", r"\n".repeat(200))),
         with(&format!("\"{}\"", r"\ud83d\ude00".repeat(40))),

@@ -36,7 +36,7 @@ impl<'a> Header<'a> {
         let mut twice = false;
         let effort = HEADER_EFFORT_MAX + bytes.len() / HEADER_BYTES_PER_EFFORT;
         let effort = Bounded { effort, members: HEADER_MEMBERS_MAX };
-        json::read_object_within(text, effort, |name, value| match known(name) {
+        json::read_wanted_within(text, effort, |name| known(name).is_some(), |name, value| match known(name) {
             Some("alg") => twice |= alg.replace(value).is_some(),
             Some("kid") => twice |= kid.replace(value).is_some(),
             Some("typ") => twice |= typ.replace(value).is_some(),
@@ -69,12 +69,14 @@ impl<'a> Header<'a> {
 }
 
 /// The parameter that a name means, if it is one that is acted on.
-#[inline]
+#[inline(always)]
 fn known(name: JsonString<'_>) -> Option<&'static str> {
-    if name.is_escaped() {
-        return ["alg", "kid", "typ", "crit", "b64"].into_iter().find(|known| name.is(known));
-    }
-    match name.slice.bytes() {
+    if name.is_escaped() { known_once_unescaped(name) } else { known_spelling(name.slice.bytes()) }
+}
+
+#[inline(always)]
+fn known_spelling(name: &[u8]) -> Option<&'static str> {
+    match name {
         b"alg" => Some("alg"),
         b"kid" => Some("kid"),
         b"typ" => Some("typ"),
@@ -82,6 +84,19 @@ fn known(name: JsonString<'_>) -> Option<&'static str> {
         b"b64" => Some("b64"),
         _ => None,
     }
+}
+
+/// Resolves no more escapes than the longest of them has characters.
+#[cold]
+fn known_once_unescaped(name: JsonString<'_>) -> Option<&'static str> {
+    let mut unescaped = [0; 5];
+    let mut chars = name.chars();
+    let mut len = 0;
+    for (byte, char) in unescaped.iter_mut().zip(&mut chars) {
+        *byte = u8::try_from(char).ok().filter(u8::is_ascii)?;
+        len += 1;
+    }
+    known_spelling(&unescaped[..len])
 }
 
 /// Refuses a header in which any name comes twice, which [`Header::parse`] had nothing against.

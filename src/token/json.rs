@@ -87,21 +87,22 @@ impl<'a> Value<'a> {
 /// The first fault of the text. Members before it have been handed over by then.
 #[inline]
 pub(crate) fn read_object<'a>(text: &'a str, member: impl FnMut(JsonString<'a>, Value<'a>)) -> Result<(), JsonFault> {
-    read_object_within(text, Unbounded, member)
+    read_wanted_within(text, Unbounded, |_| true, member)
 }
 
-/// The same within an [`Effort`].
+/// The same within an [`Effort`], and only for members whose names are `wanted`: the others are read as strictly, but not handed over.
 ///
 /// # Errors
-/// Also [`JsonFault::TooElaborate`].
+/// Also [`JsonFault::TooElaborate`] and [`JsonFault::TooManyMembers`].
 #[inline]
-pub(crate) fn read_object_within<'a>(
+pub(crate) fn read_wanted_within<'a>(
     text: &'a str,
     effort: impl Effort,
+    wanted: impl Fn(JsonString<'a>) -> bool,
     mut member: impl FnMut(JsonString<'a>, Value<'a>),
 ) -> Result<(), JsonFault> {
     let mut reader = Reader::new(text, effort);
-    match reader.whole_object(&mut member) {
+    match reader.whole_object(&wanted, &mut member) {
         Some(()) => Ok(()),
         None => Err(reader.fault),
     }
@@ -120,10 +121,11 @@ pub(crate) fn read_array<'a>(raw: &'a str, mut element: impl FnMut(Value<'a>)) -
     }
 }
 
-/// What a text may cost beyond its length. Each escape counts; and in what is nested, each container, comma and name.
+/// What a text may cost beyond its length: one for each escape and, in what is nested, for each comma and name; two for a
+/// container, four for a number that is not written as one digit or as a time, in ten.
 pub(crate) trait Effort {
-    /// Whether there was some left.
-    fn spend(&mut self) -> bool;
+    /// Whether there was so much left.
+    fn spend(&mut self, effort: usize) -> bool;
 
     /// Whether the object may have one more member.
     fn member(&mut self) -> bool;
@@ -134,7 +136,7 @@ pub(crate) struct Unbounded;
 
 impl Effort for Unbounded {
     #[inline(always)]
-    fn spend(&mut self) -> bool {
+    fn spend(&mut self, _: usize) -> bool {
         true
     }
 
@@ -152,17 +154,19 @@ pub(crate) struct Bounded {
 
 impl Effort for Bounded {
     #[inline]
-    fn spend(&mut self) -> bool {
-        let left = self.effort.checked_sub(1);
+    fn spend(&mut self, effort: usize) -> bool {
+        let left = self.effort.checked_sub(effort);
         self.effort = left.unwrap_or(0);
         left.is_some()
     }
 
-    #[inline]
+    #[inline(always)]
     fn member(&mut self) -> bool {
-        let left = self.members.checked_sub(1);
-        self.members = left.unwrap_or(0);
-        left.is_some()
+        if self.members == 0 {
+            return false;
+        }
+        self.members -= 1;
+        true
     }
 }
 
@@ -184,12 +188,16 @@ impl<'a, E: Effort> Reader<'a, E> {
 
     /// Counts what costs more than its length.
     #[inline(always)]
-    fn spend(&mut self) -> Option<()> {
-        if self.effort.spend() { Some(()) } else { self.fault(JsonFault::TooElaborate) }
+    fn spend(&mut self, effort: usize) -> Option<()> {
+        if self.effort.spend(effort) { Some(()) } else { self.fault(JsonFault::TooElaborate) }
     }
 
     #[inline(always)]
-    fn whole_object(&mut self, member: &mut impl FnMut(JsonString<'a>, Value<'a>)) -> Option<()> {
+    fn whole_object(
+        &mut self,
+        wanted: &impl Fn(JsonString<'a>) -> bool,
+        member: &mut impl FnMut(JsonString<'a>, Value<'a>),
+    ) -> Option<()> {
         let mut at = self.white_space(0);
         if self.peek(at) != b'{' {
             return self.something_else(at);
@@ -200,13 +208,21 @@ impl<'a, E: Effort> Reader<'a, E> {
         }
         loop {
             let name;
-            let value;
             (name, at) = self.name(at)?;
-            (value, at) = self.value(at, 1)?;
             if !self.effort.member() {
                 return self.fault(JsonFault::TooManyMembers);
             }
-            member(name, value);
+            if wanted(name) {
+                let value;
+                (value, at) = self.value(at, 1)?;
+                member(name, value);
+            } else {
+                at = self.pass_over(at, 1)?;
+            }
+            if let Some(next) = self.compact(at, b',') {
+                at = next;
+                continue;
+            }
             at = self.white_space(at);
             match self.peek(at) {
                 b',' => at = self.white_space(at + 1),
@@ -302,9 +318,18 @@ impl<'a, E: Effort> Reader<'a, E> {
         let start = self.expect(at, b'"')?;
         let (spelling, at) = self.string_end(start)?;
         let name = JsonString { slice: Slice { text: self.text, start, end: at - 1 }, spelling };
+        if let Some(next) = self.compact(at, b':') {
+            return Some((name, next));
+        }
         let at = self.white_space(at);
         let at = self.expect(at, b':')?;
         Some((name, self.white_space(at)))
+    }
+
+    /// Past a byte that stands between two tokens of the text without white space around it, as in compact texts.
+    #[inline(always)]
+    fn compact(&self, at: usize, byte: u8) -> Option<usize> {
+        (self.peek(at) == byte && self.peek(at + 1) > b' ').then_some(at + 1)
     }
 
     /// A value that stands inside `depth` containers.
@@ -331,6 +356,17 @@ impl<'a, E: Effort> Reader<'a, E> {
             (start, end) = (at, next);
         }
         Some((Value { kind, slice: Slice { text: self.text, start, end } }, next))
+    }
+
+    /// Over a value that nobody asks for.
+    #[inline(always)]
+    fn pass_over(&mut self, at: usize, depth: u32) -> Option<usize> {
+        match self.peek(at) {
+            b'0'..=b'9' if matches!(self.peek(at + 1), b',' | b'}') => Some(at + 1),
+            b'"' => self.string_end(at + 1).map(|(_, end)| end),
+            b'-' | b'0'..=b'9' => self.number(at),
+            _ => self.skip(at, depth),
+        }
     }
 
     /// Over a value that stands inside `depth` containers.
@@ -368,7 +404,7 @@ impl<'a, E: Effort> Reader<'a, E> {
             at = self.white_space(at);
             match self.peek(at) {
                 b',' => {
-                    self.spend()?;
+                    self.spend(1)?;
                     at = self.white_space(at + 1);
                 }
                 b']' => return Some(at + 1),
@@ -384,7 +420,7 @@ impl<'a, E: Effort> Reader<'a, E> {
             (_, at) = self.string_end(at + 1)?;
             match self.text.as_bytes().get(at..).and_then(|rest| rest.first_chunk()) {
                 Some(b",\"") => {
-                    self.spend()?;
+                    self.spend(1)?;
                     at += 1;
                 }
                 Some(_) | None => return Some(at),
@@ -398,13 +434,13 @@ impl<'a, E: Effort> Reader<'a, E> {
             return Some(at + 1);
         }
         loop {
-            self.spend()?;
+            self.spend(1)?;
             (_, at) = self.name(at)?;
             at = self.skip(at, depth)?;
             at = self.white_space(at);
             match self.peek(at) {
                 b',' => {
-                    self.spend()?;
+                    self.spend(1)?;
                     at = self.white_space(at + 1);
                 }
                 b'}' => return Some(at + 1),
@@ -415,7 +451,7 @@ impl<'a, E: Effort> Reader<'a, E> {
 
     /// Past an opening bracket, which makes the container one level deeper.
     fn open(&mut self, at: usize, depth: u32) -> Option<usize> {
-        self.spend()?;
+        self.spend(2)?;
         match depth > JSON_DEPTH_MAX {
             true => self.fault(JsonFault::TooDeep { at }),
             false => Some(self.white_space(at + 1)),
@@ -445,13 +481,13 @@ impl<'a, E: Effort> Reader<'a, E> {
     }
 
     fn escape(&mut self, at: usize) -> Option<usize> {
-        self.spend()?;
+        self.spend(1)?;
         let rest = &self.text.as_bytes()[at..];
         match rest.get(1) {
             Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Some(at + 2),
             Some(b'u') => match (rest.get(2..).and_then(hex4), rest.get(6..8), rest.get(8..).and_then(hex4)) {
                 // A surrogate half alone is no character (RFC 8259 section 8.2): readers disagree about it.
-                (Some(0xd800..=0xdbff), Some(b"\\u"), Some(0xdc00..=0xdfff)) => self.spend().map(|()| at + 12),
+                (Some(0xd800..=0xdbff), Some(b"\\u"), Some(0xdc00..=0xdfff)) => self.spend(1).map(|()| at + 12),
                 (Some(0xd800..=0xdfff) | None, _, _) => self.not_json(at),
                 (Some(_), _, _) => Some(at + 6),
             },
@@ -467,12 +503,12 @@ impl<'a, E: Effort> Reader<'a, E> {
             self.text.as_bytes().get(start..).and_then(|rest| rest.first_chunk::<11>())
             && eight_digits(eight)
             && last.is_ascii_digit()
-            && matches!(next, b',' | b'}')
+            && matches!(next, b',' | b'}' | b']')
         {
             return Some(start + 10);
         }
         // One digit and no more.
-        if let Some([b'0'..=b'9', b',' | b'}']) =
+        if let Some([b'0'..=b'9', b',' | b'}' | b']']) =
             self.text.as_bytes().get(start..).and_then(|rest| rest.first_chunk::<2>())
         {
             return Some(start + 1);
@@ -480,7 +516,9 @@ impl<'a, E: Effort> Reader<'a, E> {
         self.any_number(start)
     }
 
+    #[inline]
     fn any_number(&mut self, start: usize) -> Option<usize> {
+        self.spend(4)?;
         let whole = start + usize::from(self.peek(start) == b'-');
         let mut at = self.digits(whole)?;
         let mut magnitude = i64::try_from(at - whole).unwrap_or(i64::MAX);
@@ -494,8 +532,7 @@ impl<'a, E: Effort> Reader<'a, E> {
             let negative = self.peek(at + 1) == b'-';
             let digits = at + 1 + usize::from(matches!(self.peek(at + 1), b'-' | b'+'));
             at = self.digits(digits)?;
-            // More digits than an i64 holds only make it larger still.
-            let exponent = self.text[digits..at].parse().unwrap_or(i64::MAX);
+            let exponent = exponent(&self.text.as_bytes()[digits..at]);
             magnitude = magnitude.saturating_add(if negative { -exponent } else { exponent });
         }
         // The digits before the point and the exponent bound the value from above.
@@ -506,16 +543,24 @@ impl<'a, E: Effort> Reader<'a, E> {
     }
 
     /// One digit or more.
+    #[inline(always)]
     fn digits(&mut self, start: usize) -> Option<usize> {
+        match (self.peek(start).is_ascii_digit(), self.peek(start + 1).is_ascii_digit()) {
+            (true, false) => Some(start + 1),
+            (true, true) => Some(self.digits_to_the_last(start + 2)),
+            (false, _) => self.not_json(start),
+        }
+    }
+
+    fn digits_to_the_last(&self, start: usize) -> usize {
         let mut at = start;
         while self.peek(at).is_ascii_digit() {
             at += 1;
             if at - start == 24 {
-                at += self.many_digits(at);
-                break;
+                return at + self.many_digits(at);
             }
         }
-        if at == start { self.not_json(at) } else { Some(at) }
+        at
     }
 
     /// How many digits follow, where there are more than readers tell apart.
@@ -539,6 +584,17 @@ fn run_of(bytes: &[u8], is: impl Fn(u8x16) -> u8x16) -> usize {
     last[..rest.len()].copy_from_slice(rest);
     // Behind the text there are zeros, which are of no kind.
     sixteens.len() * 16 + (!is(u8x16::new(last)).to_bitmask()).trailing_zeros() as usize
+}
+
+/// What an exponent's digits say, as far as an `i64` goes: more only make it larger still.
+fn exponent(digits: &[u8]) -> i64 {
+    let zeros = if digits[0] == b'0' { run_of(digits, |bytes| bytes.simd_eq(u8x16::splat(b'0'))) } else { 0 };
+    // A text with so many digits that they don't fit into an i64 has none as long to make up for it.
+    let significant = &digits[zeros..];
+    if significant.len() > 18 {
+        return i64::MAX;
+    }
+    significant.iter().fold(0, |value, digit| value * 10 + i64::from(digit - b'0'))
 }
 
 /// Whether all eight are digits: high halves of 3, and low halves that stay below 10.
