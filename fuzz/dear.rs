@@ -153,12 +153,15 @@ pub fn known() -> Vec<(&'static str, Unsigned)> {
         ("thirty numbers", values("-0")),
         ("thirty exponents", values("1e1")),
         ("thirty strings", values(r#""""#)),
-        ("thirty escaped strings", values(r#""
-""#)),
+        ("thirty escaped strings", values(r#""\n""#)),
         ("thirty lists", values("[]")),
         ("thirty nulls", values("null")),
-        ("thirty escaped names", names(0, "", r"
-")),
+        ("thirty escaped names", names(0, "", r"\n")),
+        ("as much of each as there may be", {
+            let value = |at: usize| ["1e1", r#""\n""#, "0"][usize::from(at >= 6) + usize::from(at >= 12)];
+            let members: Vec<_> = (0..31).map(|at| format!(r#""{}":{}"#, at + 10, value(at))).collect();
+            Unsigned::Header(Stretched::new(format!("{{{alg},{}}}", members.join(",")), "", ""))
+        }),
         ("plain", header(&format!(r#"{{{alg},"x":""#), "x", r#""}"#)),
         ("plain, payload", Unsigned::Payload(Stretched::new(r#"{"x":""#, "x", r#""}"#))),
         ("escapes", header(&format!(r#"{{{alg},"x":""#), r"\n", r#""}"#)),

@@ -28,8 +28,11 @@ pub const NUMBER_MAGNITUDE_MAX: i64 = 300;
 pub const HEADER_MEMBERS_MAX: usize = 32;
 
 /// How many escapes and nested values a JOSE header may have, however long it is: 32, and one more for every
-/// [`HEADER_BYTES_PER_EFFORT`] bytes. Of what is nested, each comma and name counts, each array and object twice, and each number
-/// four times unless it has one digit or, as a time, ten.
+/// [`HEADER_BYTES_PER_EFFORT`] bytes. What counts:
+///
+/// - each escape, and each string that has any; a name that has any eight times more,
+/// - of what is nested, each comma and name, and each array and object twice,
+/// - each number four times, unless it has one digit or, as a time, ten.
 ///
 /// A header is read before its token's signature, so that anybody can make it as slow to read as this lets it be. One with a
 /// certificate chain (`x5c`) in which each `/` is escaped needs one in 64 bytes and some six more; one with a key (`jwk`) some 16.

@@ -36,14 +36,19 @@ impl<'a> Header<'a> {
         let mut twice = false;
         let effort = HEADER_EFFORT_MAX + bytes.len() / HEADER_BYTES_PER_EFFORT;
         let effort = Bounded { effort, members: HEADER_MEMBERS_MAX };
-        json::read_wanted_within(text, effort, |name| known(name).is_some(), |name, value| match known(name) {
-            Some("alg") => twice |= alg.replace(value).is_some(),
-            Some("kid") => twice |= kid.replace(value).is_some(),
-            Some("typ") => twice |= typ.replace(value).is_some(),
-            Some("crit") => twice |= std::mem::replace(&mut crit, true),
-            Some("b64") => twice |= std::mem::replace(&mut b64, true),
-            Some(_) | None => {}
-        })
+        json::read_wanted_within(
+            text,
+            effort,
+            |name| known(name).is_some(),
+            |name, value| match known(name) {
+                Some("alg") => twice |= alg.replace(value).is_some(),
+                Some("kid") => twice |= kid.replace(value).is_some(),
+                Some("typ") => twice |= typ.replace(value).is_some(),
+                Some("crit") => twice |= std::mem::replace(&mut crit, true),
+                Some("b64") => twice |= std::mem::replace(&mut b64, true),
+                Some(_) | None => {}
+            },
+        )
         .map_err(|fault| Reject::HeaderJson { fault })?;
         if twice {
             return Err(Reject::HeaderDuplicate);
