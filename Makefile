@@ -85,7 +85,7 @@ test-vendored: ## Install from vendored sources and without a network, as a dist
 
 bench: msrv ## Measure. Takes ten minutes and 3 GB of disk; see docs/performance.md.
 	$(CARGO) bench --features capi --bench verify --bench screen --bench revoke --bench cut_offs
-	$(CARGO) bench --features capi --bench process
+	$(CARGO) bench --features capi --bench process --bench held
 
 # callgrind counts each instruction; a thousand verifications more are the difference of two runs.
 bench-instructions: msrv ## Count the instructions of a verification, by valgrind's callgrind. Exact, on a busy machine too.
