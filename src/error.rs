@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use crate::clock::{UnixTime, Words};
+use crate::denied::Reject;
 use crate::log::LogError;
 use crate::revocation::Scope;
 use crate::status::Status;
-use crate::verdict::Reject;
 
 /// A call that did not do what it was asked.
 ///

@@ -37,6 +37,7 @@
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::wildcard_enum_match_arm)]
 
 mod clock;
+mod denied;
 mod engine;
 mod error;
 #[cfg(feature = "capi")]
@@ -51,10 +52,9 @@ mod revocation;
 pub mod status;
 mod sync;
 mod token;
-mod token_id;
-mod verdict;
 
 pub use clock::{Times, UnixTime};
+pub use denied::{ClaimName, Denied, JsonFault, Part, Reject, Unknown};
 pub use engine::{
     Accepted, Cleared, ClockTrust, CollectionPause, Compaction, Engine, Health, Log, NewToken, OnUnknown, Progress,
     RevocationStatus, RevocationsInLog, Revoking, Scratch, SignedToken, Stats, Threads, VouchedToken, WhyUnknown,
@@ -66,11 +66,10 @@ pub use keys::{Algorithm, AuthenticToken, Key, KeySet, SignatureValid};
 pub use log::Restored;
 pub use log::{LogError, Note, OnOutage, Origin};
 pub use policy::{ClaimsAccepted, NumericIds, Policy};
+pub use revocation::TokenId;
 pub use revocation::{Durability, Issuer, Kept, Record, Revocation, Revoked, Scope, Target};
 pub use status::Status;
 pub use token::UnverifiedToken;
-pub use token_id::TokenId;
-pub use verdict::{ClaimName, Denied, JsonFault, Part, Reject, Unknown};
 
 /// The README's examples, compiled and run by the tests.
 #[cfg(doctest)]

@@ -335,8 +335,8 @@ fn programs_share_a_log_on_redis_and_go_on_without_it() {
     }
     let folder = tempfile::tempdir().unwrap();
     for (number, (compiler, options)) in DIALECTS.into_iter().filter(|(compiler, _)| has(compiler)).enumerate() {
-        let program = folder.path().join("machines");
-        compile(compiler, &[&STRICT[..], options].concat(), &root().join("tests/c/machines.c"), &program);
+        let program = folder.path().join("redis");
+        compile(compiler, &[&STRICT[..], options].concat(), &root().join("tests/c/redis.c"), &program);
         let mut server = redis_server::RedisServer::start(&[]);
         let copy = folder.path().join(format!("copy-{number}.db"));
         let url = server.url("namespace=c");
@@ -355,9 +355,9 @@ fn programs_share_a_log_on_redis_and_go_on_without_it() {
             }
             false => done(with_prefix(&program).args(arguments)),
         };
-        assert_eq!(run(&["online", &url, &with_file]), "machines: ok\n", "{compiler} {options:?}");
+        assert_eq!(run(&["online", &url, &with_file]), "redis: ok\n", "{compiler} {options:?}");
         server.kill();
-        assert_eq!(run(&["outage", &with_file]), "machines: ok\n", "{compiler} {options:?}");
+        assert_eq!(run(&["outage", &with_file]), "redis: ok\n", "{compiler} {options:?}");
     }
 }
 

@@ -6,14 +6,14 @@ mod sync {
     pub(crate) use loom::sync::atomic;
 }
 
-#[path = "../src/engine/revocations/stamp.rs"]
-mod stamp;
+#[path = "../src/engine/replica/seqlock.rs"]
+mod seqlock;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicU64, Ordering};
-use stamp::Stamp;
+use seqlock::SeqLock;
 
 /// The value that is published as the nth. Two words stand for any number: each is written and read by itself.
 fn nth(n: u64) -> [u64; 2] {
@@ -21,9 +21,9 @@ fn nth(n: u64) -> [u64; 2] {
 }
 
 /// Publishes so many values beside a reader.
-fn reader_beside_a_writer(values: u64, read: fn(&Stamp<2>)) {
+fn reader_beside_a_writer(values: u64, read: fn(&SeqLock<2>)) {
     loom::model(move || {
-        let (stamp, mut writer) = Stamp::new();
+        let (stamp, mut writer) = SeqLock::new();
         let stamp = Arc::new(stamp);
         let reader = {
             let stamp = Arc::clone(&stamp);
@@ -56,9 +56,9 @@ fn a_stamp_never_goes_back() {
 
 /// A follower that reads a revocation into a view and renews the freshness, twice, and a verification beside it: what the
 /// verification finds fresh as of the nth read has what was read by then.
-fn verification_beside_a_follower(verify: fn(&Stamp<2>, &AtomicU64) -> (u64, u64)) {
+fn verification_beside_a_follower(verify: fn(&SeqLock<2>, &AtomicU64) -> (u64, u64)) {
     loom::model(move || {
-        let (stamp, mut writer) = Stamp::new();
+        let (stamp, mut writer) = SeqLock::new();
         let shared = Arc::new((stamp, AtomicU64::new(0)));
         let verifier = {
             let shared = Arc::clone(&shared);

@@ -205,7 +205,7 @@ fn a_file_of_the_first_version_is_opened_and_brought_to_this_one() {
     let folder = folder();
     let path = folder.path().join("signoff.db");
     let file = Connection::open(&path).unwrap();
-    file.execute_batch(include_str!("../src/log/sqlite/schema_100.sql")).unwrap();
+    file.execute_batch(include_str!("../src/log/sqlite/migrations/to_1.0.sql")).unwrap();
     file.execute_batch(
         "INSERT INTO fact VALUES ('salt', '00112233445566778899aabbccddeeff'), ('identity', '0'), ('newest', '0');
          INSERT INTO revocation (batch, scope, value, issuer, recorded_at) VALUES (1, 'token', 'jti:a', '*', 0);

@@ -2,12 +2,12 @@
 #![cfg(feature = "redis")]
 
 mod common;
-mod nodes;
+mod redis_nodes;
 mod redis_server;
 
 use std::time::{Duration, Instant};
 
-use nodes::{
+use redis_nodes::{
     HOUR, SOON, all_refuse, names, node, open, recorded, replica_of, revoke, revoke_all, status, token, until,
     with_replica,
 };

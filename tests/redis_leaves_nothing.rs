@@ -3,10 +3,10 @@
 #![cfg(all(feature = "redis", feature = "sqlite", target_os = "linux"))]
 
 mod common;
-mod nodes;
+mod redis_nodes;
 mod redis_server;
 
-use nodes::{all_refuse, names, open, revoke, token, until};
+use redis_nodes::{all_refuse, names, open, revoke, token, until};
 use redis_server::proxy::Proxy;
 use redis_server::{RedisServer, is_there};
 use signoff::{Engine, Log, OnOutage, Scratch};
@@ -38,7 +38,7 @@ fn no_thread_descriptor_memory_or_connection_is_left_behind_whatever_failed() {
         let log = Log::redis(&url).local_file(folder.path().join(format!("{number}.db"))).on_outage(OnOutage::Keep);
         let with_file = open(log).unwrap();
         let ids = names(0..200);
-        nodes::revoke_all(&alone, &ids);
+        redis_nodes::revoke_all(&alone, &ids);
         all_refuse(&[&alone, &with_file], &ids);
         // The wire is cut, the log is lost, and engines are dropped in the middle of what follows.
         wire.cut();

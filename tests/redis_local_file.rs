@@ -2,13 +2,13 @@
 #![cfg(all(feature = "redis", feature = "sqlite"))]
 
 mod common;
-mod nodes;
+mod redis_nodes;
 mod redis_server;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use nodes::{HOUR, all_refuse, names, node, open, recorded, revoke, revoke_all, status, token, until};
+use redis_nodes::{HOUR, all_refuse, names, node, open, recorded, revoke, revoke_all, status, token, until};
 use redis_server::{RedisServer, is_there};
 use rusqlite::Connection;
 use signoff::{ClockTrust, Durability, Engine, Error, Log, OnOutage, Revocation, Status, Threads, Times};
@@ -201,7 +201,7 @@ fn what_too_few_replicas_confirm_is_kept_too() {
     if !is_there() {
         return;
     }
-    let (primary, replica) = nodes::with_replica();
+    let (primary, replica) = redis_nodes::with_replica();
     let (_folder, path) = folder();
     let url = primary.url("replicas=1&wait=500");
     let one = open(keeping(&url, &path).max_staleness(HOUR)).unwrap();
@@ -247,7 +247,7 @@ fn a_replica_that_is_promoted_without_the_last_second_is_given_it_from_the_file(
     if !is_there() {
         return;
     }
-    let (mut primary, replica) = nodes::with_replica();
+    let (mut primary, replica) = redis_nodes::with_replica();
     let wire = redis_server::proxy::Proxy::to(primary.port);
     let url = format!("redis://127.0.0.1:{}", wire.port);
     let (_folder, path) = folder();

@@ -2,7 +2,7 @@
 
 const { isDeepStrictEqual } = require('node:util')
 
-const { beside } = require('./lib/beside.js')
+const { beside } = require('./lib/request-properties.js')
 const decode = require('./lib/jsonwebtoken/decode.js')
 const { SOURCES, engineOf, guard, headersFor, isLoggedOut, tokenSource } = require('./lib/http.js')
 const { argumentError } = require('./lib/errors.js')

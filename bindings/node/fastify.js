@@ -2,7 +2,7 @@
 
 const { isDeepStrictEqual } = require('node:util')
 
-const { inside } = require('./lib/beside.js')
+const { inside } = require('./lib/request-properties.js')
 const { SOURCES, engineOf, guard, headersFor, isLoggedOut, tokenSource } = require('./lib/http.js')
 const { argumentError } = require('./lib/errors.js')
 const { flag, options: named } = require('./lib/arguments.js')

@@ -1,11 +1,11 @@
-//! See `bodies::json`.
+//! See `target_bodies::json`.
 #![no_main]
 
-#[path = "../bodies.rs"]
+#[path = "../target_bodies.rs"]
 #[allow(dead_code)]
-mod bodies;
+mod target_bodies;
 #[path = "../../tests/oracle/mod.rs"]
 #[allow(dead_code)]
 mod oracle;
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| bodies::json(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| target_bodies::json(data));

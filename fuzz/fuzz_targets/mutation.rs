@@ -1,11 +1,11 @@
-//! See `bodies::mutation`.
+//! See `target_bodies::mutation`.
 #![no_main]
 
-#[path = "../bodies.rs"]
+#[path = "../target_bodies.rs"]
 #[allow(dead_code)]
-mod bodies;
+mod target_bodies;
 #[path = "../../tests/oracle/mod.rs"]
 #[allow(dead_code)]
 mod oracle;
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| bodies::mutation(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| target_bodies::mutation(data));

@@ -1,11 +1,11 @@
-//! See `bodies::token`.
+//! See `target_bodies::token`.
 #![no_main]
 
-#[path = "../bodies.rs"]
+#[path = "../target_bodies.rs"]
 #[allow(dead_code)]
-mod bodies;
+mod target_bodies;
 #[path = "../../tests/oracle/mod.rs"]
 #[allow(dead_code)]
 mod oracle;
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| bodies::token(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| target_bodies::token(data));

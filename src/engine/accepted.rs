@@ -10,10 +10,10 @@ use crate::clock::UnixTime;
 use crate::error::Error;
 use crate::index::{NotRevoked, Traits};
 use crate::keys::{SignatureValid, crypto};
+use crate::policy::claim_strings::Span;
 use crate::policy::claims::Claims;
-use crate::policy::texts::Span;
-use crate::policy::{ClaimsAccepted, Texts};
-use crate::token_id::TokenId;
+use crate::policy::{ClaimStrings, ClaimsAccepted};
+use crate::revocation::TokenId;
 
 /// Why a token counts as not logged out.
 #[non_exhaustive]
@@ -43,7 +43,7 @@ pub enum WhyUnknown {
 /// to move them costs as much as to check them.
 #[derive(Clone, Copy)]
 pub(crate) struct Proven<'a> {
-    pub(crate) texts: Texts<'a>,
+    pub(crate) texts: ClaimStrings<'a>,
     pub(super) signing_input: &'a [u8],
     pub(super) signature: SignatureValid,
     pub(super) proof: ClaimsAccepted,
@@ -67,7 +67,7 @@ pub struct Accepted<'a> {
 #[derive(Clone)]
 enum Source<'a> {
     Borrowed {
-        texts: Texts<'a>,
+        texts: ClaimStrings<'a>,
         signing_input: &'a [u8],
     },
     /// Shared between clones.
@@ -186,16 +186,16 @@ impl<'a> Accepted<'a> {
         (self.signature, self.proof)
     }
 
-    fn texts(&self) -> Texts<'_> {
+    fn texts(&self) -> ClaimStrings<'_> {
         match &self.source {
             Source::Borrowed { texts, .. } => *texts,
-            Source::Owned(owned) => Texts { payload: &owned.payload, unescaped: &owned.unescaped },
+            Source::Owned(owned) => ClaimStrings { payload: &owned.payload, unescaped: &owned.unescaped },
         }
     }
 
     /// What of the token is screened.
     pub(super) fn traits(&self) -> Traits<'_> {
-        super::revocations::traits(&self.claims, self.texts())
+        super::replica::traits(&self.claims, self.texts())
     }
 
     pub(super) fn signing_input(&self) -> &[u8] {

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::denied::Denied;
 use crate::index::Probes;
 use crate::status::Status;
 use crate::sync::Mutex;
-use crate::token::guess::Place;
-use crate::verdict::Denied;
+use crate::token::prefetch::Place;
 
 const STATUSES: usize = Status::ALL.len();
 

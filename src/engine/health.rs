@@ -4,12 +4,12 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::Engine;
-use super::revocations::CollectionPause;
+use super::replica::CollectionPause;
 use crate::clock::{Times, UnixTime};
+use crate::denied::Unknown;
 use crate::log::{LogError, Note, Origin};
 use crate::revocation::Scope;
 use crate::status::Status;
-use crate::verdict::Unknown;
 
 /// Whether an engine can answer, and what is wrong where it can't.
 #[non_exhaustive]
@@ -83,7 +83,7 @@ impl Engine {
     /// How the engine is. Cost: a few loads, no I/O.
     #[must_use]
     pub fn health(&self) -> Health {
-        let Some(log) = self.shared.log.as_ref().map(|log| &log.revocations) else {
+        let Some(log) = self.shared.log.as_ref().map(|log| &log.replica) else {
             let (unknown, freshness, fault, collection_pause) = (None, None, None, None);
             return Health { unknown, freshness, fault, collection_pause, watermark: None, origin: None, note: None };
         };
@@ -103,20 +103,20 @@ impl Engine {
     pub fn stats(&self) -> Stats {
         let totals = self.shared.counters.totals();
         let verifications = Status::ALL.iter().map(|status| (*status, totals.statuses[status.ordinal()]));
-        let log = self.shared.log.as_ref().map(|log| &log.revocations);
-        let held = log.map(|log| log.held()).unwrap_or_default();
+        let log = self.shared.log.as_ref().map(|log| &log.replica);
+        let contents = log.map(|log| log.contents()).unwrap_or_default();
         let health = self.health();
         Stats {
             verifications: verifications.filter(|(_, count)| *count > 0).collect(),
             filter_probes: totals.probes,
             filter_positives: totals.positives,
             filter_false_positives: totals.false_positives,
-            records: Scope::ALL.map(|scope| (scope, held.records[scope as usize])),
-            segments: held.segments,
-            filters_missing: held.filters_missing,
-            merges: held.merges,
+            records: Scope::ALL.map(|scope| (scope, contents.records[scope as usize])),
+            segments: contents.segments,
+            filters_missing: contents.filters_missing,
+            merges: contents.merges,
             merging: log.map_or(Duration::ZERO, |log| log.merging()),
-            index_bytes: held.bytes,
+            index_bytes: contents.bytes,
             log_head: log.map_or(0, |log| log.head()),
             log_applied: log.map_or(0, |log| log.applied()),
             log_junk: log.map_or(0, |log| log.junk()),

@@ -7,12 +7,12 @@ mod accepted;
 mod buffers;
 mod counters;
 mod health;
-mod revocations;
+mod replica;
 mod revoke;
 mod scratch;
 mod sign;
 mod snapshot;
-mod vouched;
+mod verified_elsewhere;
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -22,21 +22,21 @@ use arc_swap::ArcSwap;
 pub(crate) use accepted::Proven;
 pub use accepted::{Accepted, Cleared, WhyUnknown};
 pub use health::{Health, Stats};
-pub use revocations::{ClockTrust, CollectionPause, Compaction, Log, OnUnknown, Progress, Revoking, Threads};
+pub use replica::{ClockTrust, CollectionPause, Compaction, Log, OnUnknown, Progress, Revoking, Threads};
 pub use revoke::{RevocationStatus, RevocationsInLog};
 pub use scratch::Scratch;
 pub use sign::{NewToken, SignedToken};
-pub use vouched::VouchedToken;
+pub use verified_elsewhere::VouchedToken;
 
 use crate::clock::{Clock, Times, UnixTime};
+use crate::denied::{Denied, JsonFault, Reject, Unknown};
 use crate::error::Error;
 use crate::keys::{AuthenticToken, KeySet};
 use crate::policy::claims::Claims;
-use crate::policy::{self, Policy, Texts};
-use crate::verdict::{Denied, JsonFault, Reject, Unknown};
+use crate::policy::{self, ClaimStrings, Policy};
 use buffers::Buffers;
 use counters::{Counters, Counts};
-use revocations::{Foresight, Revocations, Served};
+use replica::{Foresight, Replica, Served};
 use scratch::Published;
 use snapshot::Snapshot;
 
@@ -103,8 +103,8 @@ impl Engine {
         mut progress: impl FnMut(Progress),
     ) -> Result<Self, Error> {
         let policy = policy.within_bounds()?;
-        let revocations = log.open(&mut progress)?;
-        Ok(Self::with(keys, policy, Some(Served::new(revocations))))
+        let replica = log.open(&mut progress)?;
+        Ok(Self::with(keys, policy, Some(Served::new(replica))))
     }
 
     /// An engine with keys and a policy of its own on the log of this one: they share its index and its threads,
@@ -235,7 +235,7 @@ impl Engine {
         counts: &mut Counts,
     ) -> Result<Proven<'a>, Denied> {
         let policy = &self.shared.policy;
-        let log = self.shared.log.as_ref().map(|log| &*log.revocations);
+        let log = self.shared.log.as_ref().map(|log| &*log.replica);
         let mut ahead = log.map(|log| Foresight { log, jti_place: &mut counts.jti_place, look: None });
         let found = snapshot.authenticate(buffers, token, policy, &mut ahead)?;
         let look = ahead.and_then(|ahead| ahead.look);
@@ -245,12 +245,12 @@ impl Engine {
         found.unescaped.clear();
         *claims = Claims::default();
         claims.read(payload, found.unescaped, policy)?;
-        let allowed = policy.issued_in_future(log.map(Revocations::issued_in_future_max));
+        let allowed = policy.issued_in_future(log.map(Replica::issued_in_future_max));
         let now = clock.now(policy.time_limits(claims, allowed));
         if now <= UnixTime::from_millis(0) {
             return Err(Unknown::ClockNotSet { now }.into());
         }
-        let texts = Texts { payload, unescaped: found.unescaped };
+        let texts = ClaimStrings { payload, unescaped: found.unescaped };
         let proof = policy::judge(policy, claims, texts, found.typ, found.key, now, allowed)?;
         let cleared = match log {
             None => Cleared::NoLog,

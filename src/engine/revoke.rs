@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-use super::revocations::{ClockTrust, Compaction, Request, Revocations, Revoking};
+use super::replica::{ClockTrust, Compaction, Replica, Request, Revoking};
 use super::{Accepted, Engine, Scratch, VouchedToken, with_thread_scratch};
 use crate::clock::{Clock, Times, UnixTime};
+use crate::denied::{JsonFault, Reject, Unknown};
 use crate::error::{Error, RevokeError};
 use crate::index::{NotRevoked, Screened};
 use crate::keys::crypto;
 use crate::limits::{CUT_OFF_IN_FUTURE_MAX, KEEP_AFTER_EXPIRY, KEEP_MAX, REVOCATION_TEXT_BYTES_MAX};
 use crate::log::{LogError, Moment};
-use crate::policy::Texts;
+use crate::policy::ClaimStrings;
 use crate::policy::claims::Claims;
+use crate::revocation::TokenId;
 use crate::revocation::{Asked, Issuer, Kept, Record, Revocation, Revoked, Scope, Target};
-use crate::token_id::TokenId;
-use crate::verdict::{JsonFault, Reject, Unknown};
 
 /// What the log says about a token.
 #[non_exhaustive]
@@ -86,9 +86,9 @@ impl Engine {
     /// # Errors
     /// Those of [`revoke`](Self::revoke).
     pub fn revoke_at(&self, revocation: Revocation, times: Times) -> Result<Revoked, Error> {
-        let revocations = self.log()?;
-        let request = self.request(revocations, revocation, times)?;
-        Ok(revocations.append(request)?)
+        let replica = self.log()?;
+        let request = self.request(replica, revocation, times)?;
+        Ok(replica.append(request)?)
     }
 
     /// [`revoke`](Self::revoke) as a future, which the log's writer completes. It needs no runtime, and the
@@ -104,9 +104,9 @@ impl Engine {
     /// [`revoke_async`](Self::revoke_async) at the times that the caller gives.
     pub fn revoke_async_at(&self, revocation: Revocation, times: Times) -> Revoking {
         let Some(served) = &self.shared.log else { return Revoking::done(Err(RevokeError::NoLog)) };
-        match self.request(&served.revocations, revocation, times) {
+        match self.request(&served.replica, revocation, times) {
             Err(error) => Revoking::done(Err(error)),
-            Ok(request) => served.revocations.append_async(request),
+            Ok(request) => served.replica.append_async(request),
         }
     }
 
@@ -127,18 +127,18 @@ impl Engine {
     }
 
     fn is_revoked_by(&self, accepted: &Accepted<'_>, clock: Clock) -> Result<RevocationStatus, Error> {
-        let revocations = self.log()?;
+        let replica = self.log()?;
         let hash = || crypto::sha256(accepted.signing_input());
-        let look = revocations.look(|| None);
+        let look = replica.look(|| None);
         let now = clock.now([accepted.expires_at().map(|exp| exp.plus(self.policy().leeway)), None, None, None]);
         // What has expired may have been collected, so that its record is not asked for.
         if let Some(exp) = accepted.expires_at()
-            && let Some(now) = revocations.expired(&look, exp, (now, self.policy().leeway))
+            && let Some(now) = replica.expired(&look, exp, (now, self.policy().leeway))
         {
             return Ok(RevocationStatus::Expired { exp, now });
         }
-        let screened = revocations.screen(&look, &accepted.traits(), hash);
-        Ok(match (screened, revocations.unknown(&look, clock)) {
+        let screened = replica.screen(&look, &accepted.traits(), hash);
+        Ok(match (screened, replica.unknown(&look, clock)) {
             (Screened::Revoked(scope) | Screened::CutOff(scope), _) => RevocationStatus::Revoked { scope },
             (Screened::NotRevoked(_), Some(unknown)) => RevocationStatus::Unknown(unknown),
             (Screened::NotRevoked(proof), None) => RevocationStatus::NotRevoked(proof),
@@ -153,7 +153,7 @@ impl Engine {
     /// [`RevokeError::NoLog`].
     pub fn revocations(&self) -> Result<RevocationsInLog, Error> {
         let served = self.shared.log.as_ref().ok_or(RevokeError::NoLog)?;
-        let log = Arc::clone(&served.revocations);
+        let log = Arc::clone(&served.replica);
         Ok(RevocationsInLog { log, page: Vec::new().into_iter(), after: 0, ended: false })
     }
 
@@ -188,11 +188,11 @@ impl Engine {
     /// # Errors
     /// Those of [`compact`](Self::compact).
     pub fn compact_at(&self, trust: ClockTrust, times: Times) -> Result<Compaction, Error> {
-        let revocations = self.log()?;
-        let deleted = revocations.collect(times, trust)?;
-        let rewrite_needed = !revocations.give_back()?;
-        revocations.merge_all();
-        Ok(Compaction { deleted, rewrite_needed, watermark: revocations.watermark() })
+        let replica = self.log()?;
+        let deleted = replica.collect(times, trust)?;
+        let rewrite_needed = !replica.give_back()?;
+        replica.merge_all();
+        Ok(Compaction { deleted, rewrite_needed, watermark: replica.watermark() })
     }
 
     /// Writes the log anew, so that it takes no more room than it needs: once, for a file of an earlier version, which can't give
@@ -215,18 +215,18 @@ impl Engine {
     /// # Errors
     /// [`RevokeError::NoLog`]; [`Error::Log`] when the log can't be written.
     pub fn insecure_reset_watermark(&self, times: Times) -> Result<Option<UnixTime>, Error> {
-        let revocations = self.log()?;
-        let before = revocations.watermark();
-        revocations.reset_watermark(times)?;
+        let replica = self.log()?;
+        let before = replica.watermark();
+        replica.reset_watermark(times)?;
         Ok(before)
     }
 
-    pub(super) fn log(&self) -> Result<&Revocations, RevokeError> {
-        self.shared.log.as_ref().map(|log| &*log.revocations).ok_or(RevokeError::NoLog)
+    pub(super) fn log(&self) -> Result<&Replica, RevokeError> {
+        self.shared.log.as_ref().map(|log| &*log.replica).ok_or(RevokeError::NoLog)
     }
 
     /// What the log is asked for.
-    fn request(&self, log: &Revocations, revocation: Revocation, times: Times) -> Result<Request, RevokeError> {
+    fn request(&self, log: &Replica, revocation: Revocation, times: Times) -> Result<Request, RevokeError> {
         let now = times.wall();
         log.see_clock(now);
         let Revocation { asked, mut issuer, issued_before, keep, keep_until, mut expires_at, reason, is_issuer_empty } =
@@ -293,7 +293,7 @@ impl Engine {
             found.unescaped.clear();
             let mut claims = Claims::default();
             claims.read(payload, found.unescaped, policy)?;
-            let texts = Texts { payload, unescaped: found.unescaped };
+            let texts = ClaimStrings { payload, unescaped: found.unescaped };
             Ok(Named::new(&claims, texts, found.signing_input))
         })
         .map_err(RevokeError::Token)
@@ -315,8 +315,8 @@ struct Named {
 }
 
 impl Named {
-    fn new(claims: &Claims, texts: Texts<'_>, signing_input: &[u8]) -> Self {
-        let traits = super::revocations::traits(claims, texts);
+    fn new(claims: &Claims, texts: ClaimStrings<'_>, signing_input: &[u8]) -> Self {
+        let traits = super::replica::traits(claims, texts);
         let token_id = match traits.jti {
             Some(jti) => TokenId::from(jti),
             None => TokenId::SigningInput(crypto::sha256(signing_input)),
@@ -357,7 +357,7 @@ fn refuse_slips(target: &Target, issuer: &Issuer, keep: &[String], reason: Optio
 
 /// The revocations in a log, in order, read a page at a time.
 pub struct RevocationsInLog {
-    log: Arc<Revocations>,
+    log: Arc<Replica>,
     page: std::vec::IntoIter<Record>,
     after: i64,
     ended: bool,

@@ -4,17 +4,17 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Engine, revocations};
+use super::{Engine, replica};
 use crate::clock::{Times, UnixTime};
+use crate::denied::Reject;
 use crate::error::{Error, SignError};
 use crate::index::{Screened, Traits};
 use crate::keys::{Key, KeySet, crypto};
 use crate::limits::{KNOWN_CUT_OFF_MAX, NUMERIC_DATE_MAX_SECS};
-use crate::policy::Texts;
+use crate::policy::ClaimStrings;
 use crate::policy::claims::{Claims, KNOWN_CUT_OFF, Registered};
 use crate::revocation::is_before_cut_off;
 use crate::token::{base64url, json};
-use crate::verdict::Reject;
 
 /// A token to be signed: its claims, and how long it lives.
 ///
@@ -194,8 +194,8 @@ impl Engine {
     pub fn signoff_after_at(&self, claims: &str, times: Times) -> Result<Option<UnixTime>, Error> {
         let (mut unescaped, mut read) = (String::new(), Claims::default());
         read.read(claims, &mut unescaped, self.policy()).map_err(SignError::WouldBeRejected)?;
-        let texts = Texts { payload: claims, unescaped: &unescaped };
-        let mut traits = revocations::traits(&read, texts);
+        let texts = ClaimStrings { payload: claims, unescaped: &unescaped };
+        let mut traits = replica::traits(&read, texts);
         traits.iat = traits.iat.or(Some(UnixTime::from_secs(times.wall().as_secs())));
         Ok(self.cut_off_to_know(&traits, times.wall())?)
     }
@@ -204,7 +204,7 @@ impl Engine {
     /// spared. With it the token is good at once, and its `iat` stays in whole seconds, which every reader can take.
     fn cut_off_to_know(&self, traits: &Traits<'_>, now: UnixTime) -> Result<Option<UnixTime>, SignError> {
         let (Some(log), Some(iat)) = (&self.shared.log, traits.iat) else { return Ok(None) };
-        let log = &log.revocations;
+        let log = &log.replica;
         log.see_clock(now);
         let look = log.look(|| None);
         let latest = log.latest_cut_off(&look, traits).filter(|cut_off| is_before_cut_off(Some(iat), *cut_off));
@@ -221,12 +221,12 @@ impl Engine {
     }
 
     /// Refuses claims that a revocation means already.
-    fn refuse_revoked(&self, claims: &Claims, texts: Texts<'_>, now: UnixTime) -> Result<(), SignError> {
+    fn refuse_revoked(&self, claims: &Claims, texts: ClaimStrings<'_>, now: UnixTime) -> Result<(), SignError> {
         let Some(log) = &self.shared.log else { return Ok(()) };
-        let (log, look) = (&log.revocations, log.revocations.look(|| None));
+        let (log, look) = (&log.replica, log.replica.look(|| None));
         log.judge(&look, claims, (now, self.policy().leeway)).map_err(SignError::WouldBeRejected)?;
         // A signed token always has a `jti`, so that its hash is not asked for.
-        match log.screen(&look, &revocations::traits(claims, texts), || [0; 32]) {
+        match log.screen(&look, &replica::traits(claims, texts), || [0; 32]) {
             Screened::Revoked(scope) | Screened::CutOff(scope) => Err(SignError::Revoked { scope }),
             Screened::NotRevoked(_) => Ok(()),
         }
@@ -286,7 +286,7 @@ impl Payload {
             added += &format!(",\"exp\":{exp}");
         }
         let token_id = match claims.jti() {
-            Some(jti) => Texts { payload: text, unescaped: &unescaped }.of(jti).to_owned(),
+            Some(jti) => ClaimStrings { payload: text, unescaped: &unescaped }.of(jti).to_owned(),
             None => {
                 let random = crypto::random_16().ok_or(SignError::NoRandom)?;
                 let jti = uuid::Builder::from_random_bytes(random).into_uuid().hyphenated().to_string();
@@ -297,13 +297,13 @@ impl Payload {
         let mut text = with_members(text, &added);
         // What was added is held to the same reading as what was given.
         let mut claims = read(&text, &mut unescaped)?;
-        let texts = Texts { payload: &text, unescaped: &unescaped };
-        let known = engine.cut_off_to_know(&revocations::traits(&claims, texts), now)?;
+        let texts = ClaimStrings { payload: &text, unescaped: &unescaped };
+        let known = engine.cut_off_to_know(&replica::traits(&claims, texts), now)?;
         if known.is_some() || claims.says_known_cut_off() {
             text = with_known_cut_off(&text, known);
             claims = read(&text, &mut unescaped)?;
         }
-        engine.refuse_revoked(&claims, Texts { payload: &text, unescaped: &unescaped }, now)?;
+        engine.refuse_revoked(&claims, ClaimStrings { payload: &text, unescaped: &unescaped }, now)?;
         Ok(Self { text, token_id, issued_at, expires_at })
     }
 }

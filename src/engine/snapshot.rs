@@ -3,11 +3,11 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::buffers::{Buffers, Facts};
+use crate::denied::Reject;
 use crate::keys::{Algorithm, Key, KeySet, SignatureValid};
 use crate::policy::{Policy, TypeVerdict, type_verdict};
 use crate::token::header::{Header, refuse_duplicates};
 use crate::token::{UnverifiedToken, base64url};
-use crate::verdict::Reject;
 
 pub(super) struct Snapshot {
     /// Unlike that of every other snapshot of this process, so that what a scratch has learned under

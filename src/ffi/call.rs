@@ -11,9 +11,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::error::signoff_error;
 use super::{signoff_status, signoff_str};
 use crate::clock::{Clock, Times};
+use crate::denied::Denied;
 use crate::error::Error;
 use crate::status::Status;
-use crate::verdict::Denied;
 
 /// The longest text or array that a call takes, in bytes or elements: 64 MiB. Longer ones are slips.
 const LENGTH_MAX: usize = 64 * 1024 * 1024;

@@ -10,8 +10,8 @@ use super::call::{Buffer, Call, CallError, Outcome, sized};
 use super::text::millis;
 use super::{signoff_error, signoff_status, signoff_str};
 use crate::engine::{Accepted, Cleared, Proven, WhyUnknown};
+use crate::policy::claim_strings::Span;
 use crate::policy::claims::Claims;
-use crate::policy::texts::Span;
 
 /// Nothing was cleared: the struct has not been filled in.
 pub const SIGNOFF_CLEARED_NOTHING: u32 = 0;

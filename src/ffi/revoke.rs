@@ -8,8 +8,8 @@ use super::text::{millis, optional_moment};
 use super::{signoff_accepted, signoff_engine, signoff_error, signoff_status, signoff_str, signoff_times};
 use crate::clock::Times;
 use crate::engine::{ClockTrust, Revoking, VouchedToken};
+use crate::revocation::TokenId;
 use crate::revocation::{Durability, Issuer, Revocation, Revoked};
-use crate::token_id::TokenId;
 
 /// One token, given whole as received; it may have expired, or been revoked before. Its signature must hold. There is no
 /// target 0.

@@ -6,14 +6,14 @@
 //! every view that it has replaced until nobody reads it. A record that was added binds every screening
 //! that starts afterwards.
 
-mod batch;
+mod bulk_load;
 mod cut_off;
-mod filter;
+mod fuse_filter;
+mod huge_pages;
 mod issuers;
-mod lane;
-mod recent;
-mod run;
-mod screening;
+mod lookup;
+mod lsm_tree;
+mod memtable;
 mod segment;
 
 use std::sync::Arc;
@@ -21,19 +21,19 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use arc_swap::{ArcSwap, Guard};
 
-pub(crate) use batch::Batch;
-pub use filter::Filtering;
-pub use screening::NotRevoked;
+pub(crate) use bulk_load::Batch;
+pub use fuse_filter::Filtering;
+pub use lookup::NotRevoked;
 
-pub(crate) use screening::{Look, Probes, Screened, Traits};
+pub(crate) use lookup::{Look, Probes, Screened, Traits};
 
 use crate::clock::UnixTime;
 use crate::revocation::{Issuer, Lane, RecordRef, Salt, Scope};
 use crate::sync::Mutex;
 use cut_off::CutOff;
 use issuers::Issuers;
-use lane::Records;
-use recent::Recent;
+use lsm_tree::LsmTree;
+use memtable::Memtable;
 use segment::{Entry, Segment, Until};
 
 /// The index of one log.
@@ -50,7 +50,7 @@ pub(crate) struct Index {
 /// What one screening reads. Only its recent sets change, and they only grow.
 #[derive(Clone, Default)]
 struct View {
-    lanes: [Records; 4],
+    lanes: [LsmTree; 4],
     everything: Arc<[Everything]>,
 }
 
@@ -95,7 +95,7 @@ struct Writer {
 
 /// What an index holds, for stats.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Held {
+pub(crate) struct Contents {
     /// Records by scope, in the order of [`Scope::ALL`].
     pub(crate) records: [u64; 4],
     pub(crate) segments: u64,
@@ -232,7 +232,7 @@ impl Index {
                     Arc::new(Segment::build(&entries, cut_offs, self.filtering))
                 });
                 has_sealed = sealed.is_some();
-                let fresh = Arc::new(Recent::new(lane == Lane::Subject));
+                let fresh = Arc::new(Memtable::new(lane == Lane::Subject));
                 let published = Arc::clone(&fresh);
                 self.change(writer, move |view| {
                     let records = &mut view.lanes[lane as usize];
@@ -334,22 +334,23 @@ impl Index {
     }
 
     /// What is held, counted.
-    pub(crate) fn held(&self) -> Held {
+    pub(crate) fn contents(&self) -> Contents {
         let view = self.view();
-        let mut held = Held { merges: self.writer.lock().merges, ..Held::default() };
+        let mut contents = Contents { merges: self.writer.lock().merges, ..Contents::default() };
         for (lane, records) in Lane::ALL.iter().zip(&view.lanes) {
             let scope = match lane {
                 Lane::Jti | Lane::SigningInput => Scope::Token,
                 Lane::Session => Scope::Session,
                 Lane::Subject => Scope::Subject,
             };
-            held.records[scope as usize] += records.len() as u64;
-            held.segments += records.segments.len() as u64;
-            held.filters_missing += records.segments.iter().filter(|part| part.filter().has_failed()).count() as u64;
-            held.bytes += records.bytes() as u64;
+            contents.records[scope as usize] += records.len() as u64;
+            contents.segments += records.segments.len() as u64;
+            contents.filters_missing +=
+                records.segments.iter().filter(|part| part.filter().has_failed()).count() as u64;
+            contents.bytes += records.bytes() as u64;
         }
-        held.records[Scope::Everything as usize] = view.everything.len() as u64;
-        held
+        contents.records[Scope::Everything as usize] = view.everything.len() as u64;
+        contents
     }
 
     /// Publishes a changed view, and keeps the one before for as long as it is read.

@@ -5,8 +5,8 @@
 use prefetch_index::prefetch_index;
 
 use super::cut_off::CutOff;
-use super::filter::{Filter, Filtering, Probe};
-use super::run::{Draft, Run};
+use super::fuse_filter::{Filter, Filtering, Probe};
+use super::huge_pages::{Draft, HugeVec};
 use crate::revocation::Fingerprint;
 
 /// One record of a scope that needs no cut-off: 48 bits of key, 64 of tag, 32 of time.
@@ -88,8 +88,8 @@ pub(super) struct Segment {
     /// How far a key is shifted to give its bucket.
     shift: u32,
     /// Where each bucket starts; one more than there are buckets.
-    starts: Run<u32>,
-    entries: Run<Parts>,
+    starts: HugeVec<u32>,
+    entries: HugeVec<Parts>,
     /// One for each entry in a lane of cut-offs, else none.
     cut_offs: Box<[CutOff]>,
     earliest: Until,
@@ -184,7 +184,7 @@ impl Segment {
         Self::of_ordered(entries.0.finish(), Vec::new(), filtering)
     }
 
-    fn of_ordered(entries: Run<Parts>, cut_offs: Vec<CutOff>, filtering: Filtering) -> Self {
+    fn of_ordered(entries: HugeVec<Parts>, cut_offs: Vec<CutOff>, filtering: Filtering) -> Self {
         let all = || entries.iter().copied().map(Entry);
         let earliest = all().map(|entry| entry.until()).min().unwrap_or(Until::FOR_EVER);
         let shift = shift_for(entries.len());
@@ -280,8 +280,8 @@ fn shift_for(entries: usize) -> u32 {
 }
 
 /// Where each bucket starts.
-fn starts(shift: u32, entries: impl Iterator<Item = Entry>) -> Run<u32> {
-    let mut starts = Run::zeroed((1 << (KEY_BITS - shift)) + 1);
+fn starts(shift: u32, entries: impl Iterator<Item = Entry>) -> HugeVec<u32> {
+    let mut starts = HugeVec::zeroed((1 << (KEY_BITS - shift)) + 1);
     for entry in entries {
         starts[(entry.key() >> shift) as usize + 1] += 1;
     }
@@ -294,10 +294,10 @@ fn starts(shift: u32, entries: impl Iterator<Item = Entry>) -> Run<u32> {
 }
 
 /// Puts entries in order: dealt to their buckets first, which leaves short runs to be sorted.
-fn arrange(entries: &Entries) -> Run<Parts> {
+fn arrange(entries: &Entries) -> HugeVec<Parts> {
     let shift = shift_for(entries.len());
     let mut places = starts(shift, entries.iter());
-    let mut ordered = Run::zeroed(entries.len());
+    let mut ordered = HugeVec::zeroed(entries.len());
     for entry in entries.iter() {
         let place = &mut places[(entry.key() >> shift) as usize];
         ordered[*place as usize] = entry.0;

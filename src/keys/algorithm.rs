@@ -2,8 +2,8 @@
 
 use std::fmt;
 
+use crate::denied::Reject;
 use crate::token::header::Header;
-use crate::verdict::Reject;
 
 /// A signature algorithm. There is no `none`.
 #[non_exhaustive]

@@ -3,10 +3,10 @@
 use std::fmt;
 
 use super::crypto::MacKey;
-use super::{Algorithm, SignatureValid, jwk, mistaken};
+use super::{Algorithm, SignatureValid, file_format, jwk};
+use crate::denied::Reject;
 use crate::error::KeyError;
 use crate::limits::SECRET_BYTES_MAX;
-use crate::verdict::Reject;
 
 /// A key that verifies, and for HMAC also signs, with exactly one algorithm.
 ///
@@ -79,7 +79,7 @@ impl Key {
             return Err(KeyError::Empty);
         }
         // Before the length: a short DER key is no short secret.
-        if let Some(kind) = mistaken::kind(secret) {
+        if let Some(kind) = file_format::kind(secret) {
             return Err(KeyError::NotASecret { kind });
         }
         if bytes < min && short == ShortSecrets::Refuse {

@@ -5,10 +5,10 @@ use std::fmt;
 
 use super::key::ShortSecrets;
 use super::{Algorithm, Key, SignatureValid, jwk};
+use crate::denied::Reject;
 use crate::error::KeyError;
 use crate::limits::{CANDIDATE_KEYS_MAX, KEY_ID_BYTES_MAX, KEYS_MAX};
 use crate::token::header::Header;
-use crate::verdict::Reject;
 
 /// The keys that tokens are verified with, each pinned to one algorithm. Immutable once made.
 ///

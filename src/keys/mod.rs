@@ -5,16 +5,16 @@
 //! the cryptography crates, and a `SignatureValid` is made only after it has said yes.
 
 mod algorithm;
-mod authentic;
 pub(crate) mod crypto;
+mod file_format;
 mod jwk;
 mod key;
 mod key_set;
-mod mistaken;
+mod signature;
 
 pub use algorithm::Algorithm;
-pub use authentic::{AuthenticToken, SignatureValid};
 pub use key::Key;
 pub use key_set::KeySet;
+pub use signature::{AuthenticToken, SignatureValid};
 
 pub(crate) use key_set::Candidates;

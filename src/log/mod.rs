@@ -8,10 +8,12 @@
 
 #[cfg(test)]
 mod conformance;
+#[cfg(any(feature = "sqlite", feature = "sqlite-system", feature = "redis"))]
+mod encoding;
+mod error;
 #[cfg(feature = "redis")]
 #[cfg_attr(not(any(feature = "sqlite", feature = "sqlite-system")), allow(dead_code))] // Nothing is a copy then.
-mod copy;
-mod error;
+mod local_copy;
 mod memory;
 mod note;
 mod proposal;
@@ -19,8 +21,6 @@ mod proposal;
 mod redis;
 #[cfg(any(feature = "sqlite", feature = "sqlite-system"))]
 mod sqlite;
-#[cfg(any(feature = "sqlite", feature = "sqlite-system", feature = "redis"))]
-mod written;
 
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -29,7 +29,7 @@ pub use error::LogError;
 pub use note::Note;
 
 pub(crate) use memory::MemoryLog;
-pub(crate) use proposal::{Allowance, Backing, Fate, Held, Moment, Proposal, behind};
+pub(crate) use proposal::{Allowance, Backing, Covered, Fate, Moment, Proposal, behind};
 use proposal::{Ground, Unread};
 #[cfg(feature = "redis")]
 pub(crate) use redis::{Opening, RedisLog};
@@ -46,7 +46,7 @@ fn open_copy(
     path: &std::path::Path,
     of: &str,
     random: fn() -> Option<[u8; 16]>,
-) -> Result<Box<dyn copy::LogCopy>, LogError> {
+) -> Result<Box<dyn local_copy::LocalCopy>, LogError> {
     Ok(Box::new(sqlite::CopyFile::open(path, of, random)?))
 }
 
@@ -56,7 +56,7 @@ fn open_copy(
     path: &std::path::Path,
     _of: &str,
     _random: fn() -> Option<[u8; 16]>,
-) -> Result<Box<dyn copy::LogCopy>, LogError> {
+) -> Result<Box<dyn local_copy::LocalCopy>, LogError> {
     let fault = "this signoff was built without SQLite: build it with the feature `sqlite`".to_owned();
     Err(LogError::Io { path: path.display().to_string(), fault })
 }

@@ -18,12 +18,12 @@ use crate::revocation::{Record, Target};
 pub(crate) struct Proposal {
     pub(crate) record: Record,
     pub(crate) moment: Moment,
-    pub(crate) held: Held,
+    pub(crate) covered: Covered,
 }
 
 /// Whether what was read of the log means the same tokens for as long as a record does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Held {
+pub(crate) enum Covered {
     /// It is appended in any case.
     #[allow(dead_code)] // For what is put back, and for tests.
     Unasked,
@@ -81,20 +81,20 @@ impl Proposal {
     /// A record that is to be appended in any case.
     #[allow(dead_code)] // For what is put back, and for tests.
     pub(crate) fn of(record: Record) -> Self {
-        Self { record, moment: Moment::Given, held: Held::Unasked }
+        Self { record, moment: Moment::Given, covered: Covered::Unasked }
     }
 
     /// What becomes of it on this ground.
     pub(super) fn fate(&self, ground: &Ground) -> Fate {
         let has_passed = |until: UnixTime| ground.facts.watermark.is_some_and(|watermark| until <= watermark);
-        match (self.held, self.record.keep_until) {
-            (Held::Unasked, _) => Fate::Appended,
+        match (self.covered, self.record.keep_until) {
+            (Covered::Unasked, _) => Fate::Appended,
             // A watermark that is ahead of the clock may be taken back, and then the token is good again: what is held of it may
             // have been collected, and it has not expired by the time of the log-out.
             (_, Some(until)) if has_passed(until) && until > self.record.recorded_at => Fate::Appended,
             (_, Some(until)) if has_passed(until) => Fate::Expired,
-            (Held::Yes, _) if ground.is_backing => Fate::Covered,
-            (Held::No | Held::Yes, _) => Fate::Appended,
+            (Covered::Yes, _) if ground.is_backing => Fate::Covered,
+            (Covered::No | Covered::Yes, _) => Fate::Appended,
         }
     }
 

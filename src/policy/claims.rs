@@ -4,13 +4,13 @@
 //! is malformed, never missing: that is how a mistyped `exp` became "no `exp`" elsewhere
 //! (CVE-2026-25537).
 
+use super::claim_strings::{Audience, Span};
 use super::numeric_date::{self, DateFault};
-use super::texts::{Audience, Span};
 use super::{NumericIds, Policy};
 use crate::clock::UnixTime;
+use crate::denied::{ClaimName, Reject};
 use crate::limits::KNOWN_CUT_OFF_MAX;
 use crate::token::json::{self, JsonString, Kind, Value};
-use crate::verdict::{ClaimName, Reject};
 
 /// The claims that the engine acts on whatever the policy says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,7 +128,7 @@ pub(crate) struct Claims {
 }
 
 impl Claims {
-    /// Reads a payload. Texts with escapes in them are resolved onto the end of `unescaped`.
+    /// Reads a payload. Strings with escapes in them are resolved onto the end of `unescaped`.
     ///
     /// Cost: one pass; no allocation once `unescaped` is as long as the longest payload.
     ///

@@ -1,12 +1,12 @@
 //! The order of the checks on claims, and nothing else.
 
+use super::claim_strings::{Audience, ClaimStrings};
 use super::claims::{Claims, Registered};
-use super::texts::{Audience, Texts};
 use super::{Ahead, Expiry, Policy, TypeVerdict};
 use crate::clock::UnixTime;
+use crate::denied::{ClaimName, Reject};
 use crate::keys::Key;
 use crate::token::json::{self, JsonString};
-use crate::verdict::{ClaimName, Reject};
 
 /// Proof that a token's claims were held against a policy and fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub struct ClaimsAccepted(());
 pub(crate) fn judge(
     policy: &Policy,
     claims: &Claims,
-    texts: Texts<'_>,
+    texts: ClaimStrings<'_>,
     typ: TypeVerdict,
     key: &Key,
     now: UnixTime,
@@ -119,7 +119,7 @@ fn judge_required(policy: &Policy, claims: &Claims) -> Result<(), Reject> {
     }
 }
 
-fn audience_meets(policy: &Policy, audience: Audience, texts: Texts<'_>) -> bool {
+fn audience_meets(policy: &Policy, audience: Audience, texts: ClaimStrings<'_>) -> bool {
     let ours = |name: JsonString<'_>| policy.audiences.iter().any(|ours| name.is(ours));
     match audience {
         Audience::One(span) => policy.audiences.iter().any(|ours| **ours == *texts.of(span)),

@@ -3,10 +3,10 @@
 //! Does not look at signatures and asks no clock. Invariant: a `ClaimsAccepted` is made only at the
 //! end of [`judge`](judge::judge), after every check.
 
+pub(crate) mod claim_strings;
 pub(crate) mod claims;
 mod judge;
 mod numeric_date;
-pub(crate) mod texts;
 mod token_type;
 
 use std::sync::Arc;
@@ -14,8 +14,8 @@ use std::time::Duration;
 
 pub use judge::ClaimsAccepted;
 
+pub(crate) use claim_strings::ClaimStrings;
 pub(crate) use judge::judge;
-pub(crate) use texts::Texts;
 pub(crate) use token_type::{TypeVerdict, type_verdict};
 
 use crate::clock::UnixTime;

@@ -1,8 +1,8 @@
 //! The token type (`typ`): which kind of token this is. RFC 8725 sections 3.11 and 3.12.
 
 use super::Policy;
+use crate::denied::Reject;
 use crate::token::json::JsonString;
-use crate::verdict::Reject;
 
 /// Kinds of tokens with rules of their own, which must not pass for an ordinary token.
 const RESERVED: [&str; 3] = ["logout+jwt", "secevent+jwt", "statuslist+jwt"];

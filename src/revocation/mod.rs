@@ -5,14 +5,15 @@
 
 mod fingerprint;
 mod record;
+mod token_id;
 
 pub use record::{Record, Target};
+pub use token_id::TokenId;
 
 pub(crate) use fingerprint::{Fingerprint, IssuerMark, KeptId, Lane, Salt};
 pub(crate) use record::{IssuerRef, KeepRef, RecordRef, Value};
 
 use crate::clock::UnixTime;
-use crate::token_id::TokenId;
 
 /// What a revocation is matched by.
 #[non_exhaustive]

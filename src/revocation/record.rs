@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
+use super::TokenId;
 use super::{Issuer, Scope};
 use crate::clock::UnixTime;
-use crate::token_id::TokenId;
 
 /// What a record is matched by.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -4,7 +4,7 @@
 //! spelling: that is what keeps a logged-out token from coming back under another name.
 
 use super::base64url;
-use crate::verdict::{Part, Reject};
+use crate::denied::{Part, Reject};
 
 /// A token whose shape is right, and nothing more: its signature has not been looked at.
 ///

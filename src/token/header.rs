@@ -9,10 +9,10 @@ use std::hash::BuildHasher as _;
 use foldhash::fast::RandomState;
 
 use super::json::{self, Bounded, JsonString, Value};
+use crate::denied::{JsonFault, Reject};
 use crate::limits::{
     HEADER_BEYOND_ASCII_MAX, HEADER_BYTES_PER_EFFORT, HEADER_EFFORT_MAX, HEADER_MEMBERS_MAX, KEY_ID_BYTES_MAX,
 };
-use crate::verdict::{JsonFault, Reject};
 
 /// What a header says, read strictly and trusted in nothing.
 #[derive(Clone, Copy, Debug)]

@@ -9,9 +9,9 @@
 
 use wide::u8x16;
 
-use super::specials::Specials;
+use super::json_scan::StringEnds;
+use crate::denied::JsonFault;
 use crate::limits::{JSON_DEPTH_MAX, NUMBER_MAGNITUDE_MAX};
-use crate::verdict::JsonFault;
 
 /// A piece of a text, cut out only when it is asked for: most pieces never are.
 #[derive(Clone, Copy, Debug)]
@@ -176,7 +176,7 @@ impl Effort for Bounded {
 /// is what makes the reader fast.
 struct Reader<'a, E> {
     text: &'a str,
-    specials: Specials,
+    specials: StringEnds,
     effort: E,
     fault: JsonFault,
 }
@@ -184,7 +184,7 @@ struct Reader<'a, E> {
 impl<'a, E: Effort> Reader<'a, E> {
     #[inline]
     fn new(text: &'a str, effort: E) -> Self {
-        Self { text, specials: Specials::new(), effort, fault: JsonFault::NotAnObject }
+        Self { text, specials: StringEnds::new(), effort, fault: JsonFault::NotAnObject }
     }
 
     /// Counts what costs more than its length.

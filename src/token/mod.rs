@@ -5,9 +5,9 @@
 
 pub(crate) mod base64url;
 mod compact;
-pub(crate) mod guess;
 pub(crate) mod header;
 pub(crate) mod json;
-mod specials;
+mod json_scan;
+pub(crate) mod prefetch;
 
 pub use compact::UnverifiedToken;

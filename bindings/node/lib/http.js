@@ -69,7 +69,7 @@ function fromCookie({ headers }, name) {
 
 /**
  * The token of a request and what to make of it, for a framework that says under which name the claims are kept, and how:
- * a function that makes of that name the one of beside.js.
+ * a function that makes of that name the one of request-properties.js.
  */
 function guard(given, caller, property, keeper) {
   const options = named('options', given, ['engine', 'credentialsRequired', 'requestProperty', ...SOURCES])

@@ -14,11 +14,11 @@ use serde::Deserialize;
 use serde_json::json;
 use signoff::{ClockTrust, Engine, NewToken, Status, Times, UnixTime, VouchedToken};
 
-use crate::fault::Fault;
+use crate::error::Fault;
 use crate::options::{Options, Parts};
 use crate::revoke::Asked;
 use crate::verifier::{Held, Open, lend};
-use crate::{names, promise, revoke, share, text, verifier};
+use crate::{outcome_names, promise, revoke, shared_engines, strings, verifier};
 
 /// One JavaScript thread's hold on an engine, until it is closed.
 #[napi]
@@ -89,11 +89,11 @@ impl NativeEngine {
 }
 
 fn unknown<'env>(env: &Env, value: impl ToNapiValue) -> Result<Unknown<'env>> {
-    text::unknown(env, value)
+    strings::unknown(env, value)
 }
 
 fn json<'env>(env: &Env, value: &serde_json::Value) -> Result<Unknown<'env>> {
-    text::string(env, &value.to_string())
+    strings::string(env, &value.to_string())
 }
 
 #[derive(Deserialize)]
@@ -126,7 +126,7 @@ impl NativeEngine {
     /// The engine that a handle of `share` names, or a fault.
     #[napi(catch_unwind)]
     pub fn attach(env: &Env, handle: String) -> Result<Unknown<'_>> {
-        match share::attach(&handle) {
+        match shared_engines::attach(&handle) {
             Ok(engine) => unknown(env, Self::of(engine)),
             Err(fault) => unknown(env, fault),
         }
@@ -135,13 +135,13 @@ impl NativeEngine {
     /// The function that verifies: see `verifier.rs`.
     #[napi(catch_unwind)]
     pub fn verifier<'env>(&self, env: &'env Env) -> Result<Unknown<'env>> {
-        text::typed(env, verifier::verifier(env, &self.held)?)
+        strings::typed(env, verifier::verifier(env, &self.held)?)
     }
 
     /// The function that answers with a payload that was seen before.
     #[napi(catch_unwind)]
     pub fn payload_of<'env>(&self, env: &'env Env) -> Result<Unknown<'env>> {
-        text::typed(env, verifier::payload_of(env, &self.held)?)
+        strings::typed(env, verifier::payload_of(env, &self.held)?)
     }
 
     /// JSON of all that is known of an accepted token, its payload as text among it; or a fault.
@@ -162,7 +162,7 @@ impl NativeEngine {
                         "tokenId": accepted.token_id().to_string(),
                         "issuedAt": millis(accepted.issued_at()),
                         "expiresAt": millis(accepted.expires_at()),
-                        "cleared": names::cleared(accepted.cleared()),
+                        "cleared": outcome_names::cleared(accepted.cleared()),
                     }),
                 )
             })
@@ -181,7 +181,7 @@ impl NativeEngine {
         self.with(env, |Open { engine, .. }| {
             let max = engine.policy().longest_token_bytes();
             let cleared = lend(|lent| -> Result<_> {
-                Ok(match text::read_token(env.raw(), token.raw(), length as usize, &mut lent.token, max)? {
+                Ok(match strings::read_token(env.raw(), token.raw(), length as usize, &mut lent.token, max)? {
                     Err(reject) => Err(reject.into()),
                     Ok(bytes) => {
                         let token = VouchedToken::insecure_verified_elsewhere(bytes);
@@ -193,7 +193,7 @@ impl NativeEngine {
                 })
             })?;
             match cleared {
-                Ok(cleared) => text::string(env, names::cleared(cleared)).map(Ok),
+                Ok(cleared) => strings::string(env, outcome_names::cleared(cleared)).map(Ok),
                 Err(denied) => Ok(Err(Fault::from(denied))),
             }
         })
@@ -318,7 +318,7 @@ impl NativeEngine {
                 "collectionPause": health.collection_pause.as_ref().map(ToString::to_string),
                 "note": health.note.map(|note| note.to_string()),
                 "watermark": millis(health.watermark),
-                "origin": health.origin.map(names::origin),
+                "origin": health.origin.map(outcome_names::origin),
             });
             json(env, &status).map(Ok)
         })
@@ -358,7 +358,7 @@ impl NativeEngine {
     /// The stats as Prometheus reads them, or a fault.
     #[napi(catch_unwind)]
     pub fn prometheus<'env>(&self, env: &'env Env) -> Result<Unknown<'env>> {
-        self.with(env, |Open { engine, .. }| text::string(env, &engine.stats().prometheus()).map(Ok))
+        self.with(env, |Open { engine, .. }| strings::string(env, &engine.stats().prometheus()).map(Ok))
     }
 
     /// Collects what has expired, on a thread of its own: a promise of JSON, or of a fault.
@@ -378,7 +378,7 @@ impl NativeEngine {
     /// A text that names the engine in other threads of this process, or a fault.
     #[napi(catch_unwind)]
     pub fn share<'env>(&self, env: &'env Env) -> Result<Unknown<'env>> {
-        self.with(env, |Open { engine, .. }| text::string(env, &share::share(engine)).map(Ok))
+        self.with(env, |Open { engine, .. }| strings::string(env, &shared_engines::share(engine)).map(Ok))
     }
 
     /// Lets go of the engine. The last one to do so ends it.

@@ -7,12 +7,12 @@
 //! Invariants: nothing here waits for a disk or a lock on the thread of the event loop; a panic becomes a fault.
 
 mod engine;
-mod fault;
-mod memo;
-mod names;
+mod error;
 mod options;
+mod outcome_names;
+mod payload_cache;
 mod promise;
 mod revoke;
-mod share;
-mod text;
+mod shared_engines;
+mod strings;
 mod verifier;

@@ -7,7 +7,7 @@ use napi::bindgen_prelude::Uint8Array;
 use serde::Deserialize;
 use signoff::{Algorithm, Error, Key, KeySet, Log, NumericIds, OnOutage, OnUnknown, Policy, Status};
 
-use crate::fault::Fault;
+use crate::error::Fault;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

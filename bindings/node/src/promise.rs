@@ -11,7 +11,7 @@ use napi::{Env, Result, sys};
 use parking_lot::Mutex;
 use signoff::Status;
 
-use crate::fault::Fault;
+use crate::error::Fault;
 
 /// What a promise is fulfilled with: `lib/` rejects where it is a fault.
 pub(crate) enum Answer<T> {

@@ -11,8 +11,8 @@ use parking_lot::Mutex;
 use serde::Deserialize;
 use signoff::{Engine, Error, Issuer, Revocation, Revoked, Revoking, Status, Times, TokenId, UnixTime, VouchedToken};
 
-use crate::fault::Fault;
-use crate::{names, promise};
+use crate::error::Fault;
+use crate::{outcome_names, promise};
 
 /// A revocation as `lib/revocation.js` writes it.
 #[derive(Deserialize)]
@@ -91,7 +91,7 @@ pub(crate) fn revoke<'env>(
     revocation: Revocation,
     times: Option<Times>,
 ) -> napi::Result<Object<'env>> {
-    let (settle, promise) = promise::settler(env, names::revoked)?;
+    let (settle, promise) = promise::settler(env, outcome_names::revoked)?;
     let revoking = match times {
         Some(times) => engine.revoke_async_at(revocation, times),
         None => engine.revoke_async(revocation),

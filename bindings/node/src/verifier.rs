@@ -14,9 +14,9 @@ use napi::bindgen_prelude::ToNapiValue;
 use napi::{Env, Result, check_status, sys};
 use signoff::{Denied, Engine, Scratch, Times, UnixTime};
 
-use crate::fault::Fault;
-use crate::memo::{Memo, Seen};
-use crate::text;
+use crate::error::Fault;
+use crate::payload_cache::{Memo, Seen};
+use crate::strings;
 
 /// An engine as one JavaScript thread uses it.
 pub(crate) struct Open {
@@ -69,7 +69,7 @@ impl Open {
         let Self { engine, memo } = self;
         lend(|Lent { scratch, token: buffer }| {
             let max = engine.policy().longest_token_bytes();
-            let bytes = match text::read_token(env, token, length, buffer, max)? {
+            let bytes = match strings::read_token(env, token, length, buffer, max)? {
                 Ok(bytes) => bytes,
                 Err(reject) => return Ok(Err(Denied::from(reject).into())),
             };
@@ -170,8 +170,8 @@ unsafe extern "C" fn verify(env: sys::napi_env, info: sys::napi_callback_info) -
             Some(open) => open.verify(env, token, times, |memo, token, accepted| {
                 let payload = accepted.payload();
                 match memo.see(token, payload) {
-                    Seen::Known(at) => text::number(env, at),
-                    Seen::Not => text::raw_string(env, payload),
+                    Seen::Known(at) => strings::number(env, at),
+                    Seen::Not => strings::raw_string(env, payload),
                 }
             })?,
         };
@@ -191,7 +191,7 @@ unsafe extern "C" fn payload(env: sys::napi_env, info: sys::napi_callback_info) 
         let at = arguments.number(env, 0)?;
         let held = arguments.held.borrow();
         let payload = held.as_ref().and_then(|open| open.memo.payload(at)).unwrap_or_default();
-        text::raw_string(env, payload)
+        strings::raw_string(env, payload)
     };
     guarded(env, work)
 }

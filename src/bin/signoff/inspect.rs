@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::{Map, Value};
 use signoff::{Algorithm, Times, UnixTime, UnverifiedToken, limits};
 
-use crate::{Failure, Outcome, say, words};
+use crate::{Failure, Outcome, say, time_values};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -14,7 +14,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE")]
     secret_file: Option<String>,
     /// The time to count from, in Unix seconds; without, now.
-    #[arg(long, value_name = "UNIX", value_parser = words::unix_time)]
+    #[arg(long, value_name = "UNIX", value_parser = time_values::unix_time)]
     at: Option<UnixTime>,
     /// The token; - or nothing to read it from standard input, out of the shell's history.
     token: Option<String>,
@@ -106,7 +106,11 @@ fn show_times(claims: &Map<String, Value>, now: UnixTime, warnings: &mut Vec<Str
             Some(Some(secs)) if secs >= 0.0 => {
                 let time = UnixTime::from_millis((secs * 1000.0) as i64);
                 let verb = if time > now { future } else { past };
-                say(format_args!("{name}        {verb} {} ({})", words::relative(time, now), words::date(time)))?;
+                say(format_args!(
+                    "{name}        {verb} {} ({})",
+                    time_values::relative(time, now),
+                    time_values::date(time)
+                ))?;
             }
             Some(_) => warnings.push(format!("{name} is not a time: the token is rejected")),
             None => {}

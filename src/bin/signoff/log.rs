@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Map, Value};
 use signoff::{Algorithm, Engine, Error, Issuer, Key, KeySet, Log, Policy, Record, UnixTime};
 
-use crate::{Failure, words};
+use crate::{Failure, time_values};
 
 /// A log of ten million records opens in seconds, one of a hundred million in half a minute.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(600);
@@ -59,7 +59,7 @@ pub(crate) fn failure(error: Error) -> Failure {
 
 /// A record as one JSON object.
 pub(crate) fn json(record: &Record) -> Map<String, Value> {
-    let time = |time: UnixTime| Value::from(words::date_millis(time));
+    let time = |time: UnixTime| Value::from(time_values::date_millis(time));
     let mut members = Map::new();
     members.insert("scope".into(), record.target.scope().name().into());
     if !record.target.value().is_empty() {

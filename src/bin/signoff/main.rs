@@ -12,12 +12,12 @@ mod generate;
 mod inspect;
 mod keys;
 mod log;
+mod maintenance;
 mod revoke;
 mod sign;
-mod upkeep;
+mod time_values;
 mod vectors;
 mod verify;
-mod words;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -41,11 +41,11 @@ enum Command {
     /// Log out of a token, a session, a subject, or everything; or of a file of them.
     Revoke(Box<revoke::Arguments>),
     /// Print the revocations in a log, one JSON object a line.
-    List(upkeep::ListArguments),
+    List(maintenance::ListArguments),
     /// Print what a log holds.
-    Stats(upkeep::StatsArguments),
+    Stats(maintenance::StatsArguments),
     /// Delete what has expired, and give its room back.
-    Compact(upkeep::CompactArguments),
+    Compact(maintenance::CompactArguments),
     /// Copy a log as a whole, while others use it.
     Backup(backup::BackupArguments),
     /// Put a backup back, also under running processes, which notice.
@@ -101,9 +101,9 @@ fn main() -> ExitCode {
         Command::Sign(arguments) => sign::run(arguments),
         Command::Verify(arguments) => verify::run(arguments),
         Command::Revoke(arguments) => revoke::run(*arguments),
-        Command::List(arguments) => upkeep::list(&arguments),
-        Command::Stats(arguments) => upkeep::stats(&arguments),
-        Command::Compact(arguments) => upkeep::compact(&arguments),
+        Command::List(arguments) => maintenance::list(&arguments),
+        Command::Stats(arguments) => maintenance::stats(&arguments),
+        Command::Compact(arguments) => maintenance::compact(&arguments),
         Command::Backup(arguments) => backup::back_up(&arguments),
         Command::Restore(arguments) => backup::restore(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),

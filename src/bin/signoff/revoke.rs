@@ -13,7 +13,7 @@ use signoff::{
     Algorithm, Engine, Error, Log, Origin, Policy, Revocation, Revoked, Revoking, Threads, Times, TokenId, UnixTime,
 };
 
-use crate::{Failure, Outcome, keys, log, words};
+use crate::{Failure, Outcome, keys, log, time_values};
 
 #[derive(Args)]
 #[command(group = clap::ArgGroup::new("what").required(true))]
@@ -36,7 +36,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "SUB", group = "what")]
     subject: Option<String>,
     /// Every token issued up to a time. Wants --yes.
-    #[arg(long, value_name = "TIME", value_parser = words::time, group = "what")]
+    #[arg(long, value_name = "TIME", value_parser = time_values::time, group = "what")]
     everything_before: Option<UnixTime>,
     /// A file with a token on each line; - for standard input.
     #[arg(long, value_name = "FILE", group = "what")]
@@ -54,7 +54,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "ISSUER", conflicts_with_all = ["token", "tokens"])]
     issuer: Option<String>,
     /// When the last token that is meant will have expired: RFC 3339 or Unix seconds.
-    #[arg(long, value_name = "TIME", value_parser = words::time)]
+    #[arg(long, value_name = "TIME", value_parser = time_values::time)]
     keep_until: Option<UnixTime>,
     /// A jti or sid that is spared, of a subject or of everything; may be given several times.
     #[arg(long, value_name = "ID")]
@@ -171,8 +171,8 @@ fn everything(arguments: &Arguments, cut_off: UnixTime) -> Result<Outcome, Failu
     };
     let what = format!(
         "every token of {of} that was issued up to {} ({}) ends, for every engine on {}{spared}; there is no undo",
-        words::date_millis(cut_off),
-        words::relative(cut_off, now),
+        time_values::date_millis(cut_off),
+        time_values::relative(cut_off, now),
         arguments.log
     );
     if !arguments.yes {

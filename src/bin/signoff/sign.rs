@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use signoff::{Algorithm, Engine, NewToken, NumericIds, Policy, Times, UnixTime};
 
-use crate::{Failure, Outcome, keys, say, words};
+use crate::{Failure, Outcome, keys, say, time_values};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -16,7 +16,7 @@ pub(crate) struct Arguments {
     #[arg(long, default_value = "HS256", value_parser = keys::algorithm)]
     alg: Algorithm,
     /// How long the token lives, as in 1d, 12h or 15min.
-    #[arg(long, value_name = "DURATION", value_parser = words::duration, conflicts_with = "insecure_never_expires")]
+    #[arg(long, value_name = "DURATION", value_parser = time_values::duration, conflicts_with = "insecure_never_expires")]
     expires_in: Option<Duration>,
     /// Sign a token that never ends.
     #[arg(long)]
@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "TYP", default_value = "JWT")]
     typ: String,
     /// The time of signing in Unix seconds; without, now.
-    #[arg(long, value_name = "UNIX", value_parser = words::unix_time)]
+    #[arg(long, value_name = "UNIX", value_parser = time_values::unix_time)]
     at: Option<UnixTime>,
     /// The claims: the text of a JSON object, or - to read it from standard input.
     claims: String,

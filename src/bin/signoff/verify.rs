@@ -15,7 +15,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use signoff::{Algorithm, Denied, Engine, Log, Policy, Reject, Scratch, Times, UnixTime};
 
-use crate::{Failure, Outcome, keys, log, words};
+use crate::{Failure, Outcome, keys, log, time_values};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -37,10 +37,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "PATH", conflicts_with = "signature_only")]
     log: Option<String>,
     /// How far clocks may differ, as in 5s; at most 5min.
-    #[arg(long, value_name = "DURATION", value_parser = words::duration)]
+    #[arg(long, value_name = "DURATION", value_parser = time_values::duration)]
     leeway: Option<Duration>,
     /// The greatest age (iat), as in 1d.
-    #[arg(long, value_name = "DURATION", value_parser = words::duration)]
+    #[arg(long, value_name = "DURATION", value_parser = time_values::duration)]
     max_age: Option<Duration>,
     /// Accept tokens that never expire.
     #[arg(long)]
@@ -49,7 +49,7 @@ pub(crate) struct Arguments {
     #[arg(long, conflicts_with_all = ["issuer", "audience", "typ", "leeway", "max_age", "insecure_allow_missing_exp", "at"])]
     signature_only: bool,
     /// The time to verify at, in Unix seconds; without, now.
-    #[arg(long, value_name = "UNIX", value_parser = words::unix_time)]
+    #[arg(long, value_name = "UNIX", value_parser = time_values::unix_time)]
     at: Option<UnixTime>,
     /// Print only what is rejected, with its line, and a summary on standard error.
     #[arg(long)]

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use redis::Value;
 
-use super::confirm::WAIT_AGAIN;
-use super::{RedisLog, entry, link, millis, script};
+use super::durability::WAIT_AGAIN;
+use super::{RedisLog, connection, entry, millis, script};
 use crate::log::{
-    Appended, Backing, Committed, Cursor, Fate, Follows, Held, LogError, Moment, OnOutage, PLAUSIBLE_STEP, Proposal,
+    Appended, Backing, Committed, Covered, Cursor, Fate, Follows, LogError, Moment, OnOutage, PLAUSIBLE_STEP, Proposal,
 };
 use crate::revocation::Record;
 
@@ -118,11 +118,11 @@ impl Unseen {
 impl RedisLog {
     pub(super) fn commit_proposals(&self, proposals: &mut [Proposal], backing: Backing) -> Result<Committed, LogError> {
         // The server is asked only where its answer can spare an append, or says what a cut-off of now has to lie behind.
-        let may_be_spared = |one: &Proposal| match one.held {
+        let may_be_spared = |one: &Proposal| match one.covered {
             _ if one.moment == Moment::Now => true,
-            Held::Unasked => false,
-            Held::Yes => true,
-            Held::No => one.record.keep_until.is_some_and(|until| until <= one.record.recorded_at),
+            Covered::Unasked => false,
+            Covered::Yes => true,
+            Covered::No => one.record.keep_until.is_some_and(|until| until <= one.record.recorded_at),
         };
         let (ground, unread) = match proposals.iter().any(may_be_spared) {
             true => self.ground(backing),
@@ -211,7 +211,7 @@ impl RedisLog {
             let asked = self.writer.with(wait, |connection, count| match pipeline.query::<Vec<Value>>(connection) {
                 Ok(answers) => Ok((Some(answers), count)),
                 // It is in the stream, and what should confirm it was refused.
-                Err(error) if link::first_refused(&error).is_some_and(|place| place > 0) => Ok((None, count)),
+                Err(error) if connection::first_refused(&error).is_some_and(|place| place > 0) => Ok((None, count)),
                 Err(error) => Err(error),
             });
             match asked {

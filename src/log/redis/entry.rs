@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::UnixTime;
 use crate::log::Cursor;
-use crate::log::written::{self, NoRecord, Parts};
+use crate::log::encoding::{self, NoRecord, Parts};
 use crate::revocation::{Record, RecordRef, Scope};
 
 /// The field that tells the batch.
@@ -37,7 +37,7 @@ pub(super) fn write(record: &Record) -> Box<str> {
     let written = Written(
         record.target.scope().name().into(),
         record.target.value().into(),
-        written::issuer(&record.issuer),
+        encoding::issuer(&record.issuer),
         record.recorded_at.as_millis(),
         record.keep_until.map(UnixTime::as_millis),
         record.issued_before.map(UnixTime::as_millis),
@@ -149,7 +149,7 @@ impl Parsed<'_> {
     pub(super) fn whole(&self) -> Option<Record> {
         let record = self.record().ok()?;
         let Written(.., recorded_at, _, _, _, reason) = self.0.as_ref().ok()?;
-        Some(written::into_record(&record, UnixTime::from_millis(*recorded_at), reason.clone()))
+        Some(encoding::into_record(&record, UnixTime::from_millis(*recorded_at), reason.clone()))
     }
 }
 

@@ -4,19 +4,19 @@
 //! confirmed as the URL asks for. Positions are given by the server, one after the other. What this node has seen in the
 //! log and the log has lost is appended again. docs/format.md has the keys and what is promised about them.
 
+mod acknowledged;
 mod append;
-mod collect;
-mod comparison;
-mod confirm;
-mod copy;
+mod connection;
+mod durability;
 mod entry;
-mod held;
-mod link;
-mod place;
-mod put_back;
-mod read;
+mod local_file;
+mod outbox;
+mod reader;
+mod reconciliation;
+mod repair;
 mod script;
-mod unsent;
+mod trim;
+mod url;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -25,19 +25,19 @@ use std::time::Duration;
 
 use redis::{Cmd, Connection, Value};
 
-use super::copy::LogCopy;
+use super::local_copy::LocalCopy;
 use super::{
     Allowance, Backing, Collected, Committed, Create, Cursor, Facts, LogError, OnOutage, Origin, Page, Proposal, Read,
     RevocationLog, Room, Standing, Visit,
 };
 use crate::clock::UnixTime;
 use crate::sync::Mutex;
+use acknowledged::{Acknowledged, ToAcknowledge};
 use append::Unseen;
+use connection::ServerConnection;
 use entry::Entry;
-use held::{Held, ToHold};
-use link::Link;
-use place::Place;
-use read::Reader;
+use reader::Reader;
+use url::RedisUrl;
 
 /// How often it is made sure that the log can be written, where nothing shorter is asked for.
 const BEAT_INTERVAL: Duration = Duration::from_secs(1);
@@ -65,13 +65,13 @@ struct Promised {
 }
 
 pub(crate) struct RedisLog {
-    place: Arc<Place>,
+    place: Arc<RedisUrl>,
     create: Create,
     /// Whether the log was found, or made, since this was opened.
     begun: AtomicBool,
     /// What the log is to be told when it is there.
     promised: Mutex<Promised>,
-    copy: Option<Box<dyn LogCopy>>,
+    copy: Option<Box<dyn LocalCopy>>,
     /// Whether the copy follows the log. What it doesn't get is held in memory.
     copies: AtomicBool,
     outage: OnOutage,
@@ -81,14 +81,14 @@ pub(crate) struct RedisLog {
     stream: String,
     facts: String,
     beat: String,
-    writer: Link,
-    reader: Link,
+    writer: ServerConnection,
+    reader: ServerConnection,
     // Locked in this order.
     state: Mutex<Reader>,
     unseen: Mutex<Unseen>,
-    held: Mutex<Held>,
+    held: Mutex<Acknowledged>,
     /// What was appended and is still to be held.
-    to_hold: Mutex<Vec<ToHold>>,
+    to_hold: Mutex<Vec<ToAcknowledge>>,
     /// What the log said of itself, for one that has to be made anew.
     last_facts: Mutex<Facts>,
 }
@@ -100,7 +100,7 @@ impl RedisLog {
         opening: &Opening<'_>,
         random: fn() -> Option<[u8; 16]>,
     ) -> Result<(Self, Origin), LogError> {
-        let place = Arc::new(Place::parse(url)?);
+        let place = Arc::new(RedisUrl::parse(url)?);
         let salt = random().ok_or_else(|| no_random(&place))?;
         let outage = opening.on_outage.or(place.outage).unwrap_or_default();
         let copy = match opening.local_file.or(place.local_file.as_deref()) {
@@ -124,8 +124,8 @@ impl RedisLog {
             stream: place.key("log"),
             facts: place.key("facts"),
             beat: place.key("beat"),
-            writer: Link::new(&place),
-            reader: Link::new(&place),
+            writer: ServerConnection::new(&place),
+            reader: ServerConnection::new(&place),
             state: Mutex::default(),
             unseen: Mutex::default(),
             held: Mutex::default(),
@@ -316,7 +316,7 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn no_random(place: &Place) -> LogError {
+fn no_random(place: &RedisUrl) -> LogError {
     let fault = "the operating system gave no random bytes".to_owned();
     LogError::Io { path: place.shown.clone(), fault }
 }

@@ -15,7 +15,7 @@ pub(super) const APPEND: &str = script!(include_str!("append.lua"));
 
 /// Raises the watermark, and takes what has expired from the front. Answers with how many it took,
 /// the watermark, and whether there may be more.
-pub(super) const COLLECT: &str = script!(include_str!("collect.lua"));
+pub(super) const COLLECT: &str = script!(include_str!("trim.lua"));
 
 /// Makes a log where there is none. `ARGV`: identity, watermark, newest, longest lifetime, allowance. Answers whether it did.
 pub(super) const BEGIN: &str = script!("return begin(ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5])");

@@ -8,9 +8,9 @@
 //! has no use for them, since SQLite itself can't be used across a fork.
 
 mod backup;
-#[cfg(feature = "redis")]
-mod copy;
 mod file;
+#[cfg(feature = "redis")]
+mod local_copy;
 mod open_file;
 mod row;
 mod schema;
@@ -32,7 +32,7 @@ use crate::revocation::{Durability, Record};
 pub use backup::Restored;
 pub(crate) use backup::{back_up, restore};
 #[cfg(feature = "redis")]
-pub(super) use copy::CopyFile;
+pub(super) use local_copy::CopyFile;
 use open_file::{Held, OpenFile, Slot};
 use row::Row;
 

@@ -5,7 +5,7 @@ use rusqlite::{CachedStatement, params};
 
 use crate::clock::UnixTime;
 use crate::log::Cursor;
-use crate::log::written::{self, NoRecord, Parts};
+use crate::log::encoding::{self, NoRecord, Parts};
 use crate::revocation::{Record, RecordRef, Scope};
 
 pub(super) const INSERT: &str = "INSERT INTO revocation
@@ -29,7 +29,7 @@ pub(super) fn insert(statement: &mut CachedStatement<'_>, record: &Record, batch
         batch,
         record.target.scope().name(),
         record.target.value(),
-        written::issuer(&record.issuer),
+        encoding::issuer(&record.issuer),
         record.issued_before.map(UnixTime::as_millis),
         keep,
         record.keep_until.map(UnixTime::as_millis),
@@ -63,7 +63,9 @@ pub(super) fn parse<'a>(row: &'a rusqlite::Row<'_>) -> Result<Row<'a>, rusqlite:
     let parts = || -> Option<Parts<'a>> {
         let keep = match row.get_ref(6).ok()? {
             ValueRef::Null => Vec::new(),
-            ValueRef::Integer(_) | ValueRef::Real(_) | ValueRef::Text(_) | ValueRef::Blob(_) => written::ids(text(6)?)?,
+            ValueRef::Integer(_) | ValueRef::Real(_) | ValueRef::Text(_) | ValueRef::Blob(_) => {
+                encoding::ids(text(6)?)?
+            }
         };
         let (issued_before, keep_until) = (time(5).ok()?, time(7).ok()?);
         Some(Parts { scope: text(2)?, value: text(3)?, issuer: text(4)?, issued_before, keep, keep_until })
@@ -86,5 +88,5 @@ pub(super) fn parse<'a>(row: &'a rusqlite::Row<'_>) -> Result<Row<'a>, rusqlite:
 pub(super) fn into_record(row: &rusqlite::Row<'_>, record: &RecordRef<'_>) -> Result<Record, rusqlite::Error> {
     let recorded_at = UnixTime::from_millis(row.get_ref(8)?.as_i64().unwrap_or(0));
     let reason = row.get_ref(9)?.as_str().ok().map(str::to_owned);
-    Ok(written::into_record(record, recorded_at, reason))
+    Ok(encoding::into_record(record, recorded_at, reason))
 }

@@ -25,9 +25,9 @@ pub(super) const IN_STEPS: i64 = 2;
 
 /// What leads from one version to the next; a new file goes through all of them. Each is one transaction.
 const MIGRATIONS: [(i64, i64, &str); 3] = [
-    (0, 100, include_str!("schema_100.sql")),
-    (100, 101, include_str!("schema_101.sql")),
-    (101, 102, include_str!("schema_102.sql")),
+    (0, 100, include_str!("migrations/to_1.0.sql")),
+    (100, 101, include_str!("migrations/to_1.1.sql")),
+    (101, 102, include_str!("migrations/to_1.2.sql")),
 ];
 
 /// Names of facts.

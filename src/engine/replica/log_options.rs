@@ -1,0 +1,447 @@
+//! Which log an engine has, and by which rules it goes by it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::time::Duration;
+
+use super::background_threads::Signal;
+use super::follower::Progress;
+use super::freshness::Freshness;
+use super::garbage_collection::Observed;
+use super::group_commit::Queue;
+use super::lost_records::LostRecords;
+use super::token_bounds::Bounds;
+use super::{Follower, Replica};
+use crate::clock::Times;
+use crate::error::{Error, PolicyError};
+use crate::index::{Filtering, Index};
+use crate::keys::crypto;
+use crate::limits::{APPEND_TIMEOUT, ISSUED_IN_FUTURE_CEILING, MAX_STALENESS, MAX_STALENESS_REMOTE, OPEN_TIMEOUT};
+#[cfg(any(feature = "sqlite", feature = "sqlite-system"))]
+use crate::log::Restored;
+use crate::log::{Create, Cursor, LogError, MemoryLog, OnOutage, Origin, RevocationLog, SeveralNames};
+use crate::policy::ISSUED_IN_FUTURE_FAULT;
+use crate::revocation::Salt;
+use crate::sync::Mutex;
+use crate::token::prefetch::Guess;
+
+/// What becomes of a token that is not visibly revoked while the index is older than allowed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums)] // The three answers that there are.
+pub enum OnUnknown {
+    /// The answer is [`Denied::Unavailable`](crate::Denied::Unavailable): HTTP 503.
+    #[default]
+    Reject,
+    /// It is accepted, and the result says that it was so: a log-out may be missed.
+    Accept,
+    /// It is accepted if it was issued (`iat`) less than this ago: a young token is rarely logged out.
+    AcceptYounger(Duration),
+}
+
+/// Whether a log is served by threads of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums)] // With or without.
+pub enum Threads {
+    /// Three threads, or four for a log on Redis, named `signoff-…`, that end with the last engine on the log.
+    #[default]
+    Own,
+    /// None: the host calls [`Engine::refresh`](crate::Engine::refresh) often enough, and `revoke` does its
+    /// own writing; what `revoke_async` was asked for, `refresh` writes.
+    None,
+}
+
+/// A revocation log, and how an engine goes by it.
+///
+/// ```no_run
+/// use signoff::{Engine, Log};
+/// # fn f(keys: signoff::KeySet, policy: signoff::Policy) -> Result<Engine, signoff::Error> {
+/// Engine::open(keys, policy, Log::sqlite("./signoff.db").create_if_missing())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Log {
+    source: Source,
+    options: Options,
+    longest_lifetime: Option<Duration>,
+    issued_in_future_max: Option<Duration>,
+    max_staleness: Option<Duration>,
+    /// What was asked for that this kind of log has not.
+    misplaced: Option<&'static str>,
+}
+
+#[derive(Clone)]
+enum Source {
+    Memory(Result<MemoryLog, NoRandom>),
+    Sqlite { path: PathBuf, create: Create, several_names: SeveralNames },
+    Redis { url: String, create: Create, local_file: Option<PathBuf>, on_outage: Option<OnOutage> },
+}
+
+/// The operating system gave no random bytes for a log's secret.
+#[derive(Clone, Copy)]
+struct NoRandom;
+
+#[derive(Clone, Copy, Debug)]
+pub(in crate::engine) struct Options {
+    pub(in crate::engine) max_staleness: Duration,
+    pub(in crate::engine) on_unknown: OnUnknown,
+    pub(in crate::engine) threads: Threads,
+    pub(super) open_timeout: Duration,
+    pub(super) append_timeout: Duration,
+    start: Start,
+    filtering: Filtering,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Start {
+    CaughtUp,
+    Unknown,
+}
+
+impl Log {
+    fn of(source: Source) -> Self {
+        let options = Options {
+            max_staleness: MAX_STALENESS,
+            on_unknown: OnUnknown::Reject,
+            threads: Threads::Own,
+            open_timeout: OPEN_TIMEOUT,
+            append_timeout: APPEND_TIMEOUT,
+            start: Start::CaughtUp,
+            filtering: Filtering::On,
+        };
+        let (longest_lifetime, issued_in_future_max, max_staleness, misplaced) = (None, None, None, None);
+        Self { source, options, longest_lifetime, issued_in_future_max, max_staleness, misplaced }
+    }
+
+    /// A log that ends with the process: after a restart every token that was logged out is good again.
+    ///
+    /// Clones are the same log, also for engines that are opened on them.
+    #[must_use]
+    pub fn memory() -> Self {
+        Self::of(Source::Memory(crypto::random_16().map(MemoryLog::new).ok_or(NoRandom)))
+    }
+
+    /// A log in an SQLite file, which several processes of this machine may share.
+    ///
+    /// It must be there, unless [`create_if_missing`](Self::create_if_missing) says otherwise: a path that
+    /// is wrong by a slip would else be an empty list.
+    #[must_use]
+    pub fn sqlite(path: impl Into<PathBuf>) -> Self {
+        Self::of(Source::Sqlite { path: path.into(), create: Create::Never, several_names: SeveralNames::Refuse })
+    }
+
+    /// A log on a Redis server (6.2 or later) or Valkey, for many machines: by the URL of the server, as docs/operations.md has it.
+    ///
+    /// `redis://user:password@host:6379/0?namespace=shop&replicas=1`: with `replicas`, a revocation is acknowledged when so
+    /// many replicas have it; with `fsync=true` when it is on the disk (Redis 7.2). `rediss://` is with TLS, and
+    /// `redis+sentinel://host:26379,host:26379/service` asks sentinels for the server.
+    ///
+    /// It must be there, unless [`create_if_missing`](Self::create_if_missing) says otherwise.
+    #[must_use]
+    pub fn redis(url: impl Into<String>) -> Self {
+        Self::of(Source::Redis { url: url.into(), create: Create::Never, local_file: None, on_outage: None })
+    }
+
+    /// A file of this machine beside a log on Redis: a copy of it, which is made where there is none. Also
+    /// `local_file=/var/lib/shop/signoff.db` in the URL.
+    ///
+    /// With it, a restart reads from the server only what is new, and an engine opens while the server is away: it answers as
+    /// long as the copy is not older than [`max_staleness`](Self::max_staleness). What the server loses is put back from it. The
+    /// processes of a machine share it. A file that was the log before Redis becomes the copy, and Redis gets what it holds.
+    ///
+    /// Only a log on Redis takes it; opening another with it fails.
+    #[must_use]
+    pub fn local_file(mut self, path: impl Into<PathBuf>) -> Self {
+        match &mut self.source {
+            Source::Redis { local_file, .. } => *local_file = Some(path.into()),
+            Source::Memory(_) | Source::Sqlite { .. } => {
+                self.misplaced = Some("a local file goes with a log on Redis alone, and this is none");
+            }
+        }
+        self
+    }
+
+    /// What becomes of a revocation while the log on Redis can't take it. It fails unless set; kept, it needs a
+    /// [`local_file`](Self::local_file). Also `outage=keep` in the URL.
+    #[must_use]
+    pub fn on_outage(mut self, what: OnOutage) -> Self {
+        match &mut self.source {
+            Source::Redis { on_outage, .. } => *on_outage = Some(what),
+            Source::Memory(_) | Source::Sqlite { .. } => {
+                self.misplaced =
+                    Some("what becomes of revocations in an outage goes with a log on Redis alone, and this is none");
+            }
+        }
+        self
+    }
+
+    /// The log at a place as people write it: [`redis`](Self::redis) for the URL of a server, [`sqlite`](Self::sqlite) for the
+    /// path of a file.
+    #[must_use]
+    pub fn at(place: impl Into<String>) -> Self {
+        let place = place.into();
+        let is_url = ["redis://", "rediss://", "redis+sentinel://", "rediss+sentinel://"];
+        match is_url.iter().any(|scheme| place.starts_with(scheme)) {
+            true => Self::redis(place),
+            false => Self::sqlite(place),
+        }
+    }
+
+    /// Makes an empty log where there is none. [`Health::origin`](crate::Health::origin) says whether it did.
+    #[must_use]
+    pub fn create_if_missing(mut self) -> Self {
+        if let Source::Sqlite { create, .. } | Source::Redis { create, .. } = &mut self.source {
+            *create = Create::IfMissing;
+        }
+        self
+    }
+
+    /// Opens a file that has several names (hard links), as after a snapshot by `cp -al`.
+    ///
+    /// Trust: nobody opens it by another of its names. Who does has a log of their own beside it: neither sees what the other
+    /// records, and one of the two loses it.
+    #[must_use]
+    pub fn insecure_several_names(mut self) -> Self {
+        match &mut self.source {
+            Source::Sqlite { several_names, .. } => *several_names = SeveralNames::Allow,
+            Source::Memory(_) | Source::Redis { .. } => {
+                self.misplaced = Some("several names are allowed of a log in a file alone, and this is none");
+            }
+        }
+        self
+    }
+
+    /// The longest that any token on this log lives, refresh tokens included. Stored with the log, and
+    /// enforced by every engine on it: `exp` and `iat` are then required.
+    ///
+    /// With it, revocations of subjects and sessions end some day; without, they are kept for ever. It can
+    /// be set and lowered, never raised.
+    #[must_use]
+    pub fn longest_lifetime(mut self, lifetime: Duration) -> Self {
+        self.longest_lifetime = Some(lifetime);
+        self
+    }
+
+    /// How far ahead of the clock the `iat` of a token may lie: how far issuers' clocks may run ahead. Stored with the log, and
+    /// held against every token by every engine on it. 5 s unless set, at most 60 s; it can be set and lowered, never raised.
+    ///
+    /// A log-out everywhere reaches as far ahead, so that no token lives on that was issued by a clock ahead of this one. Who
+    /// logs in again within that time through another signer than [`Engine::sign`](crate::Engine::sign) is refused, and told until
+    /// when. Where nobody else signs, 1 s is recommended.
+    #[must_use]
+    pub fn issued_in_future_max(mut self, allowed: Duration) -> Self {
+        self.issued_in_future_max = Some(allowed);
+        self
+    }
+
+    /// How long ago the log may have been read to its end. 10 s unless set, 30 s on Redis.
+    #[must_use]
+    pub fn max_staleness(mut self, max: Duration) -> Self {
+        self.max_staleness = Some(max);
+        self
+    }
+
+    /// What becomes of tokens when it was longer ago than that.
+    #[must_use]
+    pub fn on_unknown(mut self, on_unknown: OnUnknown) -> Self {
+        self.options.on_unknown = on_unknown;
+        self
+    }
+
+    /// How long opening may take to read the log to its end. 30 s unless set.
+    #[must_use]
+    pub fn open_timeout(mut self, timeout: Duration) -> Self {
+        self.options.open_timeout = timeout;
+        self
+    }
+
+    /// How long a revocation waits for the disk. 10 s unless set.
+    #[must_use]
+    pub fn append_timeout(mut self, timeout: Duration) -> Self {
+        self.options.append_timeout = timeout;
+        self
+    }
+
+    /// Opens at once, and answers that the revocations are unknown until the log was read to its end.
+    #[must_use]
+    pub fn start_unknown(mut self) -> Self {
+        self.options.start = Start::Unknown;
+        self
+    }
+
+    /// Whether the log is served by threads of its own.
+    #[must_use]
+    pub fn threads(mut self, threads: Threads) -> Self {
+        self.options.threads = threads;
+        self
+    }
+
+    /// Whether the index has filters. For comparison: the verdicts are the same.
+    #[must_use]
+    pub fn filtering(mut self, filtering: Filtering) -> Self {
+        self.options.filtering = filtering;
+        self
+    }
+
+    /// Copies a log in a file as a whole, whatever others do with it meanwhile, and says how many revocations it has. The copy is
+    /// a new file that only its owner may read: it holds the log's secret.
+    ///
+    /// Cost: reads and writes the whole file; nobody is held up.
+    ///
+    /// # Errors
+    /// [`LogError::Exists`]; those of opening the log, and of writing the copy.
+    #[cfg(any(feature = "sqlite", feature = "sqlite-system"))]
+    pub fn back_up(&self, to: impl AsRef<std::path::Path>) -> Result<u64, Error> {
+        Ok(crate::log::back_up(self.file()?, to.as_ref(), crypto::random_16)?)
+    }
+
+    /// Puts a backup back, which is any copy of a log that is whole. Where there is a file, its content is replaced in one
+    /// transaction, and engines that have it open read it anew; where there is none, one is made.
+    ///
+    /// # Errors
+    /// [`LogError::RestoreLoses`] where the log has revocations that the backup lacks; those of opening the log. Nothing was
+    /// changed then.
+    #[cfg(any(feature = "sqlite", feature = "sqlite-system"))]
+    pub fn restore(&self, from: impl AsRef<std::path::Path>) -> Result<Restored, Error> {
+        Ok(crate::log::restore(self.file()?, from.as_ref(), false, crypto::random_16)?)
+    }
+
+    /// The same, also where revocations are lost: their tokens are good again, until their `exp`.
+    ///
+    /// # Errors
+    /// Those of opening the log.
+    #[cfg(any(feature = "sqlite", feature = "sqlite-system"))]
+    pub fn insecure_restore(&self, from: impl AsRef<std::path::Path>) -> Result<Restored, Error> {
+        Ok(crate::log::restore(self.file()?, from.as_ref(), true, crypto::random_16)?)
+    }
+
+    /// The file that is the log, or is beside it.
+    #[cfg(any(feature = "sqlite", feature = "sqlite-system"))]
+    fn file(&self) -> Result<&std::path::Path, LogError> {
+        match &self.source {
+            Source::Sqlite { path, .. } => Ok(path),
+            Source::Redis { .. } | Source::Memory(_) => {
+                let fault = "only a log in a file is backed up and restored by itself".to_owned();
+                Err(LogError::Url { fault })
+            }
+        }
+    }
+
+    /// Whether it is a file of this machine, or may have one beside it.
+    #[cfg(feature = "capi")]
+    pub(crate) fn may_be_file(&self) -> bool {
+        matches!(self.source, Source::Sqlite { .. } | Source::Redis { .. })
+    }
+
+    pub(in crate::engine) fn open(self, progress: &mut dyn FnMut(Progress)) -> Result<Arc<Replica>, Error> {
+        let mut options = self.options;
+        options.max_staleness = self.max_staleness.unwrap_or_else(|| self.source.max_staleness());
+        if let Some(what) = self.misplaced {
+            return Err(LogError::Url { fault: what.to_owned() }.into());
+        }
+        if self.issued_in_future_max.is_some_and(|allowed| allowed > ISSUED_IN_FUTURE_CEILING) {
+            return Err(PolicyError { option: "issued_in_future_max", fault: ISSUED_IN_FUTURE_FAULT }.into());
+        }
+        let (log, origin) = self.source.open(&options)?;
+        if let Some(lifetime) = self.longest_lifetime {
+            log.set_longest_lifetime(lifetime)?;
+        }
+        if let Some(allowed) = self.issued_in_future_max {
+            log.set_allowance(allowed, Times::now().wall())?;
+        }
+        let (freshness, writer) = Freshness::never();
+        let replica = Replica {
+            index: Index::new(Salt::new(&log.salt()), options.filtering),
+            jti: Guess::of("\"jti\""),
+            log,
+            options,
+            origin,
+            freshness,
+            bounds: Bounds::none(),
+            newest: AtomicI64::new(i64::MIN),
+            latest_seen: AtomicI64::new(i64::MIN),
+            junk: AtomicU64::new(0),
+            head: AtomicI64::new(0),
+            applied: AtomicI64::new(0),
+            merging: AtomicU64::new(0),
+            follower: Mutex::new(Follower { cursor: Cursor::default(), freshness: writer }),
+            queue: Queue::default(),
+            observed: Mutex::new(Observed::default()),
+            collections: Mutex::default(),
+            backed: LostRecords::default(),
+            fault: Mutex::new(None),
+            signal: Signal::default(),
+        };
+        if options.start == Start::CaughtUp {
+            replica.catch_up(progress)?;
+        }
+        Ok(Arc::new(replica))
+    }
+}
+
+impl Source {
+    fn max_staleness(&self) -> Duration {
+        match self {
+            Self::Memory(_) | Self::Sqlite { .. } => MAX_STALENESS,
+            Self::Redis { .. } => MAX_STALENESS_REMOTE,
+        }
+    }
+
+    #[cfg_attr(not(feature = "redis"), allow(unused_variables))]
+    fn open(self, options: &Options) -> Result<(Box<dyn RevocationLog>, Origin), LogError> {
+        match self {
+            Self::Memory(log) => {
+                let fault = |NoRandom| LogError::Io {
+                    path: "memory".to_owned(),
+                    fault: "the operating system gave no random bytes for the log's secret".to_owned(),
+                };
+                Ok((Box::new(log.map_err(fault)?), Origin::Created))
+            }
+            #[cfg(any(feature = "sqlite", feature = "sqlite-system"))]
+            Self::Sqlite { path, create, several_names } => {
+                use crate::log::{FileOptions, SqliteLog};
+                // Where a thread of its own writes, that may go on for longer than its callers wait.
+                let append_timeout =
+                    if options.threads == Threads::None { options.append_timeout } else { APPEND_TIMEOUT };
+                let file = FileOptions { append_timeout, several_names, ..FileOptions::new(create) };
+                let (log, origin) = SqliteLog::open(&path, file, crypto::random_16)?;
+                Ok((Box::new(log), origin))
+            }
+            #[cfg(feature = "redis")]
+            Self::Redis { url, create, local_file, on_outage } => {
+                let opening = crate::log::Opening {
+                    create,
+                    may_be_away: options.start == Start::Unknown,
+                    max_staleness: options.max_staleness,
+                    local_file: local_file.as_deref(),
+                    on_outage,
+                };
+                let (log, origin) = crate::log::RedisLog::open(&url, &opening, crypto::random_16)?;
+                Ok((Box::new(log), origin))
+            }
+            #[cfg(not(feature = "redis"))]
+            Self::Redis { url, .. } => Err(LogError::Io {
+                // Without what may be a password.
+                path: url.split(':').next().unwrap_or_default().to_owned(),
+                fault: "this signoff was built without Redis: build it with the feature `redis`".to_owned(),
+            }),
+            #[cfg(not(any(feature = "sqlite", feature = "sqlite-system")))]
+            Self::Sqlite { path, create: Create::Never | Create::IfMissing, .. } => Err(LogError::Io {
+                path: path.display().to_string(),
+                fault: "this signoff was built without SQLite: build it with the feature `sqlite`".to_owned(),
+            }),
+        }
+    }
+}
+
+impl std::fmt::Debug for Log {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let source = match &self.source {
+            Source::Memory(_) => "memory".to_owned(),
+            Source::Sqlite { path, .. } => path.display().to_string(),
+            // Not the URL: it may hold a password.
+            Source::Redis { .. } => "redis".to_owned(),
+        };
+        f.debug_struct("Log").field("source", &source).field("options", &self.options).finish_non_exhaustive()
+    }
+}

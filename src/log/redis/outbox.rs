@@ -1,0 +1,89 @@
+//! What the copy has and the log perhaps lacks, on its way there.
+
+use std::collections::{HashMap, HashSet};
+
+use super::entry;
+use super::reconciliation::Texts;
+use super::repair::{STEP_MAX, is_live};
+use crate::clock::UnixTime;
+use crate::log::LogError;
+use crate::log::local_copy::LocalCopy;
+
+/// What the file has and the log perhaps lacks, and how far it was given that. A record is settled when it was met in the log,
+/// whoever has put it there.
+pub(super) struct Outbox {
+    /// Whether the file may have any.
+    pub(super) is_there: bool,
+    /// All of it, where that is known.
+    pub(super) texts: Option<Texts>,
+    /// What is next, or was just sent and not met yet: where it is in the file.
+    pub(super) chunk: HashMap<Box<str>, Vec<i64>>,
+    /// The last position in the file that has been in a chunk, and whether any was in this round.
+    pub(super) through: i64,
+    had_some: bool,
+    /// Where in the file that stands which was met in the log.
+    pub(super) settled: Vec<i64>,
+}
+
+impl Default for Outbox {
+    fn default() -> Self {
+        Self { is_there: true, texts: None, chunk: HashMap::new(), through: 0, had_some: false, settled: Vec::new() }
+    }
+}
+
+impl Outbox {
+    /// All of it, or more.
+    pub(super) fn of(texts: Texts) -> Self {
+        Self { texts: Some(texts), ..Self::default() }
+    }
+
+    pub(super) fn meet(&mut self, text: &str) {
+        if let Some(texts) = &mut self.texts {
+            texts.meet(text);
+        }
+        self.settled.extend(self.chunk.remove(text).into_iter().flatten());
+    }
+
+    /// Takes the next from the file.
+    pub(super) fn load_chunk(&mut self, file: &dyn LocalCopy, watermark: Option<UnixTime>) -> Result<(), LogError> {
+        // What is settled and still to be taken from the file.
+        let settled: HashSet<i64> = self.settled.iter().copied().collect();
+        while self.chunk.is_empty() && self.settled.len() < settled.len() + STEP_MAX {
+            let rows = file.unsent(self.through, STEP_MAX)?;
+            let Some((last, _)) = rows.last() else {
+                // Once more from the beginning, until nothing is left: what was sent may have gone astray.
+                (self.is_there, self.through, self.had_some) = (self.had_some, 0, false);
+                if !self.is_there {
+                    self.texts = None;
+                }
+                return Ok(());
+            };
+            self.through = *last;
+            for (position, record) in rows {
+                let text = entry::write(&record);
+                if settled.contains(&position) || !is_live(record.keep_until, watermark) {
+                    continue;
+                }
+                self.had_some = true;
+                match self.texts.as_ref().is_some_and(|texts| texts.was_met(&text)) {
+                    true => self.settled.push(position),
+                    false => self.chunk.entry(text).or_default().push(position),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The texts of all that the log has perhaps not been given.
+pub(super) fn unsent_texts(file: &dyn LocalCopy) -> Result<Texts, LogError> {
+    Texts::new(|add| {
+        let mut through = 0;
+        loop {
+            let rows = file.unsent(through, STEP_MAX)?;
+            let Some((last, _)) = rows.last() else { return Ok(()) };
+            through = *last;
+            rows.iter().for_each(|(_, record)| add(record));
+        }
+    })
+}

@@ -1,0 +1,482 @@
+//! Following the stream: whether it is still the log that was read, what is new in it, and what it lacks.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+use redis::{Connection, RedisResult, Value};
+
+use super::durability::WAIT_AGAIN;
+use super::entry::Entry;
+use super::local_file::LocalFile;
+use super::{POSITION_MAX, RedisLog, behind, first, list, millis, script};
+use crate::clock::{Times, UnixTime};
+use crate::log::encoding::NoRecord;
+use crate::log::{Allowance, Backing, Cursor, Facts, Ground, LogError, Read, Standing, Unread, Visit};
+
+/// How many entries one answer has at most.
+const READ_MAX: usize = 10_000;
+
+/// How long it is waited for news before it is looked whether the engine is still wanted.
+const NEWS_WAIT: Duration = Duration::from_millis(100);
+
+/// Where reading stands.
+#[derive(Default)]
+pub(super) struct Reader {
+    /// Which log was read.
+    known: Option<Known>,
+    /// What it said of itself at the last head.
+    seen: Option<Facts>,
+    /// When it was last tried whether it can be written, and what came of it.
+    tried: Option<Instant>,
+    pub(super) standing: Standing,
+    /// How far was read to a head, without a gap.
+    pub(super) head: i64,
+    /// Whether it was read by a process before this one, which can't tell what has become of it since.
+    is_inherited: bool,
+    /// Whether everything is read anew.
+    pub(super) is_anew: bool,
+    /// Whether a read has taken something in and not come to the head: what it took may be of a server that is gone.
+    pub(super) is_midway: bool,
+    /// While everything is read anew: what was held before and was not met yet.
+    pub(super) lacking: Option<HashSet<Box<str>>>,
+    /// What the log lacks, and when it is put back.
+    pub(super) owed: HashSet<Box<str>>,
+    pub(super) owed_at: Option<Instant>,
+    /// How far the copy in a local file is, where there is one.
+    pub(super) copying: LocalFile,
+}
+
+impl Reader {
+    pub(super) fn standing(&self) -> Standing {
+        self.standing.clone()
+    }
+
+    /// Which log was read, in words.
+    pub(super) fn version(&self) -> Option<String> {
+        self.known.as_ref().map(Known::to_string)
+    }
+
+    /// What was read by a process before this one.
+    pub(super) fn start_from(&mut self, known: Option<Known>, head: i64) {
+        (self.known, self.head, self.is_inherited) = (known, head, true);
+    }
+
+    pub(super) fn watermark(&self) -> Option<UnixTime> {
+        self.seen.and_then(|seen| seen.watermark)
+    }
+}
+
+/// Which log it is: another one after its keys were lost, and in a sense after entries were.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Known {
+    identity: String,
+    losses: i64,
+}
+
+impl Known {
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let (identity, losses) = text.split_once(' ')?;
+        Some(Self { identity: identity.to_owned(), losses: losses.parse().ok()? })
+    }
+
+    /// A number that is another one for another log, and after losses.
+    fn generation(&self) -> i64 {
+        let mut hasher = DefaultHasher::new();
+        self.identity.hash(&mut hasher);
+        hasher.finish().cast_signed().wrapping_add(self.losses)
+    }
+}
+
+impl fmt::Display for Known {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.identity, self.losses)
+    }
+}
+
+/// One answer of the server about what lies behind a position.
+pub(super) struct Answer {
+    known: Option<Known>,
+    format: i64,
+    facts: Facts,
+    count: i64,
+    first: i64,
+    length: i64,
+    /// What stands at the position itself.
+    at: Value,
+    /// The first entry of all.
+    front: Value,
+    entries: Value,
+}
+
+/// What reading came to on one connection.
+enum Outcome {
+    /// Past the batches with these tags.
+    Head {
+        cursor: Cursor,
+        facts: Facts,
+        junk: u64,
+        unknown_kinds: u64,
+        met: HashSet<i64>,
+        is_news: bool,
+    },
+    Stopped,
+    /// What was read is not there any more.
+    Rewound,
+    /// Somebody else has taken entries, which is still to be noted.
+    Lost,
+    /// There is no log.
+    Empty,
+    Newer(i64),
+}
+
+impl RedisLog {
+    pub(super) fn has_news(&self, after: Cursor) -> bool {
+        if let Some(copy) = &self.copy {
+            self.write_copy(&**copy, &mut self.state.lock(), false);
+        }
+        // Not so long that the next proof would come late; and zero would mean for ever.
+        let wait = NEWS_WAIT.min(self.beat_interval).max(Duration::from_millis(1));
+        let mut command = redis::cmd("XREAD");
+        command.arg("COUNT").arg(1).arg("BLOCK").arg(millis(wait)).arg("STREAMS").arg(&self.stream);
+        command.arg(format!("{}-{}", after.position, u64::MAX));
+        let news = self.reader.with(wait, |connection, _| command.query::<Value>(connection));
+        // One stream, with its name and its entries. What lies beyond the last position is always there, and no news.
+        let entry = |news: &Value| Some(first(list(list(news).first()?).get(1)?)?.position);
+        news.is_ok_and(|news| entry(&news).is_some_and(|position| position <= POSITION_MAX))
+    }
+
+    pub(super) fn read_to_head(&self, after: Cursor, visit: Visit<'_>) -> Result<Read, LogError> {
+        let reader = &mut *self.state.lock();
+        match &self.copy {
+            Some(copy) => self.read_with_copy(&**copy, reader, after, visit),
+            None => self.read_stream(reader, after, visit),
+        }
+    }
+
+    /// Reads on in the stream.
+    pub(super) fn read_stream(&self, reader: &mut Reader, after: Cursor, visit: Visit<'_>) -> Result<Read, LogError> {
+        self.begin_once()?;
+        self.keep_promise()?;
+        if std::mem::take(&mut reader.is_midway) {
+            return Ok(self.read_anew(reader));
+        }
+        if let Some(copy) = &self.copy {
+            self.begin_comparison(&**copy, reader)?;
+        }
+        let is_due = reader.tried.is_none_or(|at| at.elapsed() >= self.beat_interval);
+        let wait = match &reader.standing {
+            Standing::Unproven(_) | Standing::Copied { .. } => self.place.wait.min(WAIT_AGAIN),
+            Standing::Proven | Standing::Pending => self.place.wait,
+        };
+        if reader.standing == Standing::Proven {
+            reader.standing = Standing::Pending;
+        }
+        let (started, at) = (Instant::now(), Times::now().wall());
+        let outcome = self.reader.with(wait, |connection, _| {
+            if is_due {
+                reader.standing = self.make_sure(connection, wait)?;
+                reader.tried = Some(started);
+            }
+            self.read_on(connection, reader, after, visit)
+        })?;
+        match outcome {
+            Outcome::Head { cursor, facts, junk, unknown_kinds, met, is_news } => {
+                if matches!(reader.standing, Standing::Unproven(LogError::Replica { .. })) {
+                    self.reader.leave();
+                }
+                let facts = self.restate(reader, facts)?;
+                if reader.standing == Standing::Proven {
+                    reader.copying.is_whole(at);
+                }
+                reader.is_midway = match &self.copy {
+                    Some(copy) => !self.end_comparison(&**copy, reader, cursor),
+                    None => false,
+                };
+                reader.head = cursor.position;
+                self.look_for_unseen(reader, after, &met, cursor);
+                self.put_back(reader);
+                Ok(match is_news {
+                    true => Read::ToHead { cursor, facts, junk, unknown_kinds },
+                    false => Read::Unchanged,
+                })
+            }
+            Outcome::Stopped => {
+                reader.is_midway = reader.copying.is_comparing();
+                Ok(Read::Stopped)
+            }
+            Outcome::Rewound => Ok(self.read_anew(reader)),
+            Outcome::Lost => {
+                self.reader.with(Duration::ZERO, |connection, _| self.script(script::NOTE_LOSSES).exec(connection))?;
+                Ok(self.read_anew(reader))
+            }
+            Outcome::Empty => {
+                let command = self.make()?;
+                self.reader.with(Duration::ZERO, |connection, _| command.exec(connection))?;
+                Ok(self.read_anew(reader))
+            }
+            Outcome::Newer(found) => self.known_format(found).map(|()| Read::Rewound),
+        }
+    }
+
+    /// Everything is to be read from the beginning, and compared with what is held.
+    fn read_anew(&self, reader: &mut Reader) -> Read {
+        if let Some(copy) = &self.copy {
+            self.write_copy(&**copy, reader, true);
+            reader.owed.extend(reader.copying.begin_anew(&**copy));
+        }
+        // What was held is let go here, and held again as it is met or put back: it never takes its room twice.
+        let mut held = self.held.lock();
+        held.put_all(std::mem::take(&mut *self.to_hold.lock()));
+        reader.lacking.get_or_insert_default().extend(held.take());
+        drop(held);
+        (reader.known, reader.tried, reader.seen, reader.is_midway) = (None, None, None, false);
+        (reader.is_anew, reader.head) = (true, 0);
+        Read::Rewound
+    }
+
+    pub(super) fn ask(&self, connection: &mut Connection, after: i64) -> RedisResult<Answer> {
+        const FACTS: [&str; 9] = [
+            "identity",
+            "losses",
+            "format",
+            "watermark",
+            "newest",
+            "longest_lifetime",
+            "count",
+            "first",
+            "issued_in_future_max",
+        ];
+        let mut pipeline = redis::pipe();
+        pipeline.atomic();
+        pipeline.cmd("HMGET").arg(&self.facts).arg(&FACTS);
+        pipeline.cmd("XLEN").arg(&self.stream);
+        pipeline.cmd("XRANGE").arg(&self.stream).arg(after).arg(after);
+        pipeline.add_command(self.one_entry("-", POSITION_MAX));
+        pipeline.add_command(self.entries(behind(after), POSITION_MAX, READ_MAX));
+        let (facts, length, at, front, entries): (Vec<Option<String>>, i64, Value, Value, Value) =
+            pipeline.query(connection)?;
+        let text = |at: usize| facts.get(at).cloned().flatten();
+        let number = |at| text(at).and_then(|text| text.parse::<i64>().ok());
+        let time = |at| number(at).map(UnixTime::from_millis);
+        let longest_lifetime = number(5).and_then(|millis| u64::try_from(millis).ok()).map(Duration::from_millis);
+        let known = text(0).map(|identity| Known { identity, losses: number(1).unwrap_or(0) });
+        let allowance = text(8).and_then(|text| Allowance::parse(&text));
+        let generation = known.as_ref().map(Known::generation);
+        Ok(Answer {
+            known,
+            format: number(2).unwrap_or(100),
+            facts: Facts { watermark: time(3), newest: time(4), longest_lifetime, allowance, generation },
+            count: number(6).unwrap_or(0),
+            first: number(7).unwrap_or(0),
+            length,
+            at,
+            front,
+            entries,
+        })
+    }
+
+    /// How the log stands now, on the server that is written to: by a proof that as many copies as are asked for have all that
+    /// it holds, and then a look at it; and the cut-offs behind what was read of it, up to as many entries as one answer has. Where
+    /// that fails it backs nothing.
+    pub(super) fn ground(&self, backing: Backing) -> (Ground, Vec<Unread>) {
+        let asked = self.writer.with(self.place.wait, |connection, _| {
+            let is_proven = self.make_sure(connection, self.place.wait)? == Standing::Proven;
+            let read = self.ask(connection, backing.read.position)?;
+            let appended = self.ask(connection, backing.appended.position)?;
+            let is_same = |answer: &Answer| backing.is_of(answer.facts.generation) && !answer.lacks_some();
+            let is_known = read.knows(backing.read) && appended.knows(backing.appended);
+            let is_backing = is_proven && is_same(&read) && is_same(&appended) && is_known;
+            let unread = list(&read.entries).iter().filter_map(Entry::read).filter_map(|entry| entry.parse().whole());
+            let unread: Vec<_> = unread.filter_map(|record| Unread::of(&record)).collect();
+            Ok((Ground { is_backing, facts: appended.facts }, unread))
+        });
+        // What is kept in the file is not in the log yet.
+        let has_kept =
+            || self.copy.as_ref().is_some_and(|copy| copy.unsent(0, 1).map_or(true, |kept| !kept.is_empty()));
+        match asked {
+            Ok((ground, unread)) => (Ground { is_backing: ground.is_backing && !has_kept(), ..ground }, unread),
+            Err(_) => (self.no_ground(), Vec::new()),
+        }
+    }
+
+    /// Where nothing was asked: what the log said last, which backs nothing.
+    pub(super) fn no_ground(&self) -> Ground {
+        Ground { is_backing: false, facts: Facts { watermark: None, ..*self.last_facts.lock() } }
+    }
+
+    fn read_on(
+        &self,
+        connection: &mut Connection,
+        reader: &mut Reader,
+        after: Cursor,
+        visit: Visit<'_>,
+    ) -> RedisResult<Outcome> {
+        let (mut cursor, mut junk, mut unknown_kinds, mut met) = (after, 0, 0, HashSet::new());
+        loop {
+            let answer = self.ask(connection, cursor.position)?;
+            let Some(known) = answer.known.clone() else { return Ok(Outcome::Empty) };
+            if answer.format / 100 != 1 {
+                return Ok(Outcome::Newer(answer.format));
+            }
+            if answer.lacks_some() {
+                return Ok(Outcome::Lost);
+            }
+            let is_another = reader.known.as_ref().is_some_and(|seen| *seen != known);
+            let is_lost = std::mem::take(&mut reader.is_inherited) && !answer.has(cursor);
+            if is_another || is_lost || !answer.knows(cursor) {
+                return Ok(Outcome::Rewound);
+            }
+            reader.known = Some(known);
+            let entries = list(&answer.entries);
+            let looked_for = self.unseen.lock().tags();
+            let to_hold = std::mem::take(&mut *self.to_hold.lock());
+            let mut held = self.held.lock();
+            held.put_all(to_hold);
+            for entry in entries.iter().filter_map(Entry::read) {
+                let parsed = entry.parse();
+                cursor = entry.cursor(&parsed);
+                if looked_for.contains(&cursor.tag) {
+                    met.insert(cursor.tag);
+                }
+                if self.copy.is_some() {
+                    reader.copying.meet(&entry, &parsed, cursor, reader.head);
+                }
+                match parsed.record() {
+                    Ok(record) => {
+                        reader.owed.remove(entry.text);
+                        if let Some(lacking) = &mut reader.lacking {
+                            lacking.remove(entry.text);
+                        }
+                        if !reader.copying.goes_on() || self.copy.is_none() {
+                            held.put(entry.text, record.keep_until);
+                        }
+                        if visit(record) == ControlFlow::Break(()) {
+                            return Ok(Outcome::Stopped);
+                        }
+                    }
+                    Err(NoRecord::Junk) => junk += 1,
+                    Err(NoRecord::UnknownKind) => unknown_kinds += 1,
+                }
+            }
+            if entries.len() < READ_MAX {
+                let facts = answer.facts;
+                if let Some(watermark) = facts.watermark
+                    && reader.seen.is_none_or(|seen| seen.watermark != Some(watermark))
+                {
+                    held.forget_until(watermark);
+                }
+                // Whoever starts anew is told of the head, also where there is nothing.
+                let is_news = reader.seen.replace(facts) != Some(facts) || cursor != after || after.position == 0;
+                return Ok(Outcome::Head { cursor, facts, junk, unknown_kinds, met, is_news });
+            }
+            reader.is_midway = true;
+            drop(held);
+            if let Some(copy) = &self.copy {
+                self.write_copy(&**copy, reader, false);
+            }
+        }
+    }
+}
+
+impl Answer {
+    /// Whether somebody else has taken entries: there are fewer than ours, or the first is not the first of ours.
+    fn lacks_some(&self) -> bool {
+        let front = first(&self.front).map(|entry| entry.position);
+        self.length < self.count || (self.count > 0 && front.is_some_and(|front| front > self.first))
+    }
+
+    /// Whether a reader who stands there has read the log of this version, which nobody has taken anything from.
+    pub(super) fn is_read_by(&self, version: &str, cursor: Cursor) -> bool {
+        let is_same = self.known.as_ref().is_some_and(|known| known.to_string() == version);
+        is_same && !self.lacks_some() && self.has(cursor)
+    }
+
+    /// Whether it stands there now. What was collected does not, and then nobody can tell whether it was this log that had it.
+    fn has(&self, cursor: Cursor) -> bool {
+        cursor.position == 0
+            || list(&self.at).last().and_then(Entry::read).is_some_and(|entry| entry.tag() == cursor.tag)
+    }
+
+    /// Whether a reader who stands there has read this log, and nothing that it lacks.
+    fn knows(&self, cursor: Cursor) -> bool {
+        match list(&self.at).last().and_then(Entry::read) {
+            _ if cursor.position == 0 => true,
+            Some(entry) => entry.tag() == cursor.tag,
+            // Collected since: what was still live stands further behind.
+            None => cursor.position < self.first,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::RevocationLog as _;
+    use crate::log::conformance::redis_server::{RedisServer, is_there};
+    use crate::log::conformance::{self, open_redis};
+    use crate::log::redis::acknowledged::Acknowledged;
+    use crate::revocation::Record;
+
+    fn record(number: usize) -> Record {
+        conformance::record(&format!("jti-{number}"), None)
+    }
+
+    fn read(log: &RedisLog, after: Cursor) -> Read {
+        log.read(after, &mut |_| ControlFlow::Continue(())).unwrap()
+    }
+
+    /// Follows until nothing is owed any more.
+    fn settle(log: &RedisLog, mut cursor: Cursor) {
+        loop {
+            match read(log, cursor) {
+                Read::ToHead { cursor: head, .. } => cursor = head,
+                Read::Rewound => cursor = Cursor::default(),
+                Read::Unchanged if log.state.lock().owed.is_empty() => return,
+                Read::Unchanged | Read::Stopped => {}
+            }
+        }
+    }
+
+    #[test]
+    fn a_log_larger_than_what_is_held_does_not_push_out_what_it_lacks() {
+        if !is_there() {
+            return;
+        }
+        let server = RedisServer::start(&[]);
+        let open = || {
+            let log = open_redis(&server.url(""), None);
+            *log.held.lock() = Acknowledged::up_to(20_000);
+            log
+        };
+        let log = open();
+        let records: Vec<_> = (0..1000).map(record).collect();
+        let end = log.append(&records).unwrap().last;
+        read(&log, end);
+        // The last are held, as there is room for few.
+        let last = 999;
+        server.run::<i64>(&["XDEL", "{signoff}:log", "1000-0"]);
+        settle(&log, end);
+        let page = log.list(0, 10_000).unwrap();
+        assert_eq!(page.records.len(), 1000);
+        assert!(page.records.contains(&record(last)));
+        assert!(log.held.lock().take().len() < 300, "it is held within the same bounds as before");
+    }
+
+    #[test]
+    fn a_read_that_broke_off_midway_begins_anew() {
+        if !is_there() {
+            return;
+        }
+        let server = RedisServer::start(&[]);
+        let log = open_redis(&server.url(""), None);
+        log.append(&[record(0)]).unwrap();
+        let Read::ToHead { cursor: end, .. } = read(&log, Cursor::default()) else { panic!("it is read to its head") };
+        log.state.lock().is_midway = true;
+        assert_eq!(read(&log, end), Read::Rewound);
+        settle(&log, Cursor::default());
+        assert_eq!(log.list(0, 10).unwrap().records, [record(0)]);
+    }
+}

@@ -1,0 +1,297 @@
+//! Which Redis, by its URL: the server or its sentinels, and how the log is kept there.
+//!
+//! `redis://[user:password@]host[:port][/db][?namespace=…&replicas=…&fsync=…&wait=…&local_file=…&outage=…]`, `rediss://` for TLS, and
+//! `redis+sentinel://host[:port][,host[:port]…]/service[/db]` for what sentinels watch over.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use redis::{Client, Connection, ConnectionInfo, ErrorKind, IntoConnectionInfo, RedisResult};
+use url::Url;
+
+use crate::log::{LogError, OnOutage};
+use crate::revocation::Durability;
+
+/// The namespace of a log for which none is named.
+const NAMESPACE: &str = "signoff";
+
+/// How long a revocation waits for replicas or the disk of the server, unless set.
+const WAIT: Duration = Duration::from_secs(1);
+
+/// Where a log is, and what an acknowledgement of it means.
+pub(super) struct RedisUrl {
+    pub(super) source: Source,
+    /// What names it to people: without a password.
+    pub(super) shown: String,
+    pub(super) namespace: String,
+    pub(super) replicas: u32,
+    pub(super) is_fsynced: bool,
+    pub(super) wait: Duration,
+    /// The file of this machine that has a copy of the log.
+    pub(super) local_file: Option<PathBuf>,
+    pub(super) outage: Option<OnOutage>,
+}
+
+pub(super) enum Source {
+    Server(ConnectionInfo),
+    Sentinels(Sentinels),
+}
+
+/// What knows under a name which server is the primary.
+pub(super) struct Sentinels {
+    addresses: Vec<ConnectionInfo>,
+    /// Which of them has answered last.
+    last: AtomicUsize,
+    service: String,
+    /// How to connect to the server that they name, but for its address.
+    server: ConnectionInfo,
+    scheme: &'static str,
+}
+
+impl Source {
+    /// Connects within so long: to the server, and to each sentinel that is asked for it.
+    pub(super) fn connect(&self, timeout: Duration) -> RedisResult<Connection> {
+        match self {
+            Self::Server(info) => connect(info, timeout),
+            // Asked anew each time: another server may have been promoted.
+            Self::Sentinels(sentinels) => sentinels.connect(timeout),
+        }
+    }
+}
+
+fn connect(info: &ConnectionInfo, timeout: Duration) -> RedisResult<Connection> {
+    Client::open(info.clone())?.get_connection_with_timeout(timeout)
+}
+
+impl Sentinels {
+    /// By the first that answers. The crate's own client waits for each without a limit.
+    fn connect(&self, timeout: Duration) -> RedisResult<Connection> {
+        let mut fault = None;
+        let (before, from_last) = self.addresses.split_at(self.last.load(Ordering::Relaxed));
+        for address in from_last.iter().chain(before) {
+            let ask = || -> RedisResult<Connection> {
+                let mut sentinel = connect(address, timeout)?;
+                sentinel.set_read_timeout(Some(timeout))?;
+                let mut command = redis::cmd("SENTINEL");
+                let named: Option<(String, u16)> =
+                    command.arg("GET-MASTER-ADDR-BY-NAME").arg(&self.service).query(&mut sentinel)?;
+                let (host, port) = named
+                    .ok_or((ErrorKind::MasterNameNotFoundBySentinel, "the sentinels know no service of that name"))?;
+                // An IPv6 address has colons of its own.
+                let host = if host.contains(':') { format!("[{host}]") } else { host };
+                let named = format!("{}://{host}:{port}", self.scheme).into_connection_info()?;
+                connect(&self.server.clone().set_addr(named.addr().clone()), timeout)
+            };
+            match ask() {
+                Ok(connection) => {
+                    let place = self.addresses.iter().position(|other| std::ptr::eq(other, address));
+                    self.last.store(place.unwrap_or(0), Ordering::Relaxed);
+                    return Ok(connection);
+                }
+                Err(error) => fault = Some(error),
+            }
+        }
+        Err(fault.unwrap_or_else(|| (ErrorKind::EmptySentinelList, "no sentinel is named").into()))
+    }
+}
+
+impl RedisUrl {
+    pub(super) fn parse(text: &str) -> Result<Self, LogError> {
+        // A text that is no URL is not shown: it may hold a password.
+        let wrong = |fault: &str| LogError::Url { fault: fault.to_owned() };
+        let mut url = single_host(text).parse::<Url>().map_err(|error| wrong(&error.to_string()))?;
+        let (is_sentinel, is_tls) = match url.scheme() {
+            "redis" => (false, false),
+            "rediss" => (false, true),
+            "redis+sentinel" => (true, false),
+            "rediss+sentinel" => (true, true),
+            _ => return Err(wrong("it must begin with redis://, rediss://, redis+sentinel:// or rediss+sentinel://")),
+        };
+        if url.fragment().is_some() {
+            return Err(wrong("it has a part behind #, which would change how TLS is checked"));
+        }
+        let (mut namespace, mut replicas, mut is_fsynced, mut wait) = (NAMESPACE.to_owned(), 0, false, WAIT);
+        let (mut local_file, mut outage) = (None, None);
+        for (name, value) in url.query_pairs() {
+            let millis =
+                || value.parse().ok().filter(|millis| (1..=60_000).contains(millis)).map(Duration::from_millis);
+            match &*name {
+                "namespace" if is_namespace(&value) => namespace = value.into_owned(),
+                "namespace" => {
+                    return Err(wrong("namespace must be letters, digits, '.', '_', ':' and '-', 100 at most"));
+                }
+                "replicas" => {
+                    let count = value.parse().ok().filter(|count| *count <= 100);
+                    replicas = count.ok_or_else(|| wrong("replicas must be a number up to 100"))?;
+                }
+                "fsync" => is_fsynced = flag(&value).ok_or_else(|| wrong("fsync must be true or false"))?,
+                "wait" => wait = millis().ok_or_else(|| wrong("wait must be milliseconds, 60000 at most"))?,
+                "local_file" if value.is_empty() => return Err(wrong("local_file must be the path of a file")),
+                "local_file" => local_file = Some(PathBuf::from(&*value)),
+                "outage" => {
+                    outage = match &*value {
+                        "refuse" => Some(OnOutage::Refuse),
+                        "keep" => Some(OnOutage::Keep),
+                        _ => return Err(wrong("outage must be refuse or keep")),
+                    }
+                }
+                _ => {
+                    return Err(wrong(&format!(
+                        "it has an option {name}, which there is not: namespace, replicas, fsync, wait, local_file and outage are known"
+                    )));
+                }
+            }
+        }
+        url.set_query(None);
+        let mut shown = url.clone();
+        // Neither can fail where there is a host, and without one there is nothing to hide.
+        let _hidden = shown.set_password(None).and_then(|()| shown.set_username(""));
+        let shown = format!("{shown} ({namespace})");
+        if is_tls {
+            // A host that has two of them in it must have chosen one by now; it is not ours to choose.
+            let _chosen = rustls::crypto::ring::default_provider().install_default();
+        }
+        let fault = |error: redis::RedisError| wrong(&error.to_string());
+        let source = match is_sentinel {
+            true => sentinels(text, &url, if is_tls { "rediss" } else { "redis" })?,
+            false => Source::Server(url.into_connection_info().map_err(fault)?),
+        };
+        Ok(Self { source, shown, namespace, replicas, is_fsynced, wait, local_file, outage })
+    }
+
+    pub(super) fn durability(&self) -> Durability {
+        match (self.is_fsynced, self.replicas) {
+            (true, replicas) => Durability::Fsynced { replicas },
+            (false, 0) => Durability::Primary,
+            (false, replicas) => Durability::Replicas { replicas },
+        }
+    }
+
+    /// The name of a key. All of a log are in one slot, as a cluster has it.
+    pub(super) fn key(&self, part: &str) -> String {
+        format!("{{{}}}:{part}", self.namespace)
+    }
+}
+
+fn is_namespace(text: &str) -> bool {
+    let is_fine = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
+    (1..=100).contains(&text.len()) && text.bytes().all(is_fine)
+}
+
+fn flag(text: &str) -> Option<bool> {
+    match text {
+        "true" | "1" => Some(true),
+        "false" | "0" => Some(false),
+        _ => None,
+    }
+}
+
+/// The hosts of a URL as they are written: a list that URLs in general don't have.
+fn hosts(text: &str) -> Option<&str> {
+    let (_, rest) = text.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    Some(authority.rsplit_once('@').map_or(authority, |(_, hosts)| hosts))
+}
+
+/// The URL with the first of its hosts alone.
+fn single_host(text: &str) -> String {
+    match hosts(text).and_then(|hosts| hosts.split_once(',').map(|(first, _)| (hosts, first))) {
+        Some((hosts, first)) => text.replacen(hosts, first, 1),
+        None => text.to_owned(),
+    }
+}
+
+fn sentinels(text: &str, url: &Url, scheme: &'static str) -> Result<Source, LogError> {
+    let wrong = |fault: &str| LogError::Url { fault: fault.to_owned() };
+    let fault = |error: redis::RedisError| wrong(&error.to_string());
+    let mut path = url.path().trim_start_matches('/').split('/');
+    let service = path.next().filter(|name| !name.is_empty());
+    let service =
+        service.ok_or_else(|| wrong("the name that the sentinels have for the server is missing: /service"))?;
+    let db: u32 = match path.next() {
+        None | Some("") => 0,
+        Some(db) => db.parse().map_err(|_| wrong("the database behind the service must be a number"))?,
+    };
+    let mut addresses = Vec::new();
+    for host in hosts(text).unwrap_or_default().split(',') {
+        let has_port = host.rsplit_once(']').map_or(host, |(_, port)| port).contains(':');
+        let port = if has_port { "" } else { ":26379" };
+        addresses.push(format!("{scheme}://{host}{port}").into_connection_info().map_err(fault)?);
+    }
+    let rest = url.as_str().split_once("://").map_or("", |(_, rest)| rest);
+    let mut server = format!("{scheme}://{rest}").parse::<Url>().map_err(|error| wrong(&error.to_string()))?;
+    server.set_path(&db.to_string());
+    let server = server.into_connection_info().map_err(fault)?;
+    Ok(Source::Sentinels(Sentinels {
+        addresses,
+        last: AtomicUsize::new(0),
+        service: service.to_owned(),
+        server,
+        scheme,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use redis::ConnectionAddr;
+
+    use super::*;
+
+    fn place(text: &str) -> RedisUrl {
+        RedisUrl::parse(text).unwrap()
+    }
+
+    #[test]
+    fn a_url_says_where_the_log_is_and_what_an_acknowledgement_means() {
+        let plain = place("redis://127.0.0.1");
+        assert_eq!((plain.key("log").as_str(), plain.durability()), ("{signoff}:log", Durability::Primary));
+        let full = place("rediss://user:p%40ss@redis.example:6380/2?namespace=shop:eu&replicas=2&wait=250");
+        assert_eq!(
+            (full.key("log").as_str(), full.durability()),
+            ("{shop:eu}:log", Durability::Replicas { replicas: 2 })
+        );
+        assert_eq!(full.wait, Duration::from_millis(250));
+        assert_eq!(full.shown, "rediss://redis.example:6380/2 (shop:eu)");
+        let copied = place("redis://h?local_file=/var/lib/shop/signoff%20copy.db&outage=keep");
+        assert_eq!(copied.local_file, Some(PathBuf::from("/var/lib/shop/signoff copy.db")));
+        assert_eq!((copied.outage, plain.outage), (Some(OnOutage::Keep), None));
+        assert_eq!(place("redis://h?fsync=true").durability(), Durability::Fsynced { replicas: 0 });
+        let Source::Server(info) = full.source else { panic!("a server") };
+        assert_eq!((info.redis_settings().username(), info.redis_settings().password()), (Some("user"), Some("p@ss")));
+        assert!(matches!(info.addr(), ConnectionAddr::TcpTls { insecure: false, .. }));
+        let watched = place("redis+sentinel://user:p%40ss@a,b:5000,[::1]/main/1");
+        let Source::Sentinels(Sentinels { addresses, service, server, .. }) = watched.source else {
+            panic!("sentinels")
+        };
+        let addresses: Vec<_> = addresses.iter().map(|info| info.addr().to_string()).collect();
+        assert_eq!(
+            (service.as_str(), addresses.as_slice()),
+            ("main", &["a:26379", "b:5000", "::1:26379"].map(str::to_owned)[..])
+        );
+        assert_eq!((server.redis_settings().password(), server.redis_settings().db()), (Some("p@ss"), 1));
+        assert!(!watched.shown.contains("ss"), "{}", watched.shown);
+    }
+
+    #[test]
+    fn what_is_not_known_is_refused_and_no_password_is_shown() {
+        for (text, part) in [
+            ("http://h", "redis://"),
+            ("redis://:secret@h?durable=yes", "durable"),
+            ("redis://:secret@h?replicas=-1", "replicas"),
+            ("redis://:secret@h?fsync=maybe", "fsync"),
+            ("redis://:secret@h?wait=0", "wait"),
+            ("redis://:secret@h?local_file=", "local_file"),
+            ("redis://:secret@h?local_file=x&outage=ignore", "outage"),
+            ("redis://:secret@h?namespace=a{b}", "namespace"),
+            ("rediss://:secret@h#insecure", "#"),
+            ("redis+sentinel://:secret@h", "service"),
+            ("redis+sentinel://:secret@h/main/x", "number"),
+            ("redis://:secret@h/x", ""),
+            ("redis://:secret@h:port", ""),
+        ] {
+            let error = RedisUrl::parse(text).err().unwrap_or_else(|| panic!("{text} is accepted")).to_string();
+            assert!(error.contains(part) && !error.contains("secret"), "{text}: {error}");
+        }
+    }
+}
