@@ -5,6 +5,7 @@
 
 mod accepted;
 mod buffers;
+mod clearance;
 mod counters;
 mod health;
 mod replica;

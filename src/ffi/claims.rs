@@ -6,7 +6,10 @@ use std::ffi::c_char;
 
 use serde_json::value::RawValue;
 
-use super::call::{Buffer, Call, CallError, Outcome, sized};
+use super::call::Call;
+use super::fault::{CallError, Outcome};
+use super::outputs::Buffer;
+use super::sized::sized;
 use super::text::millis;
 use super::{signoff_error, signoff_status, signoff_str};
 use crate::engine::{Accepted, Cleared, Proven, WhyUnknown};
@@ -203,7 +206,7 @@ pub unsafe extern "C" fn signoff_claims_copy_audience(
 
 type Members<'c> = BTreeMap<Cow<'c, str>, &'c RawValue>;
 
-fn read(call: &Call, claims: *const signoff_claims) -> Result<Members<'_>, super::call::Fault> {
+fn read(call: &Call, claims: *const signoff_claims) -> Result<Members<'_>, super::fault::Fault> {
     let claims = call.sized_in(claims)?;
     if claims.cleared == SIGNOFF_CLEARED_NOTHING {
         return Err(CallError::Option { what: "claims->cleared of claims that were never filled in", given: 0 }.into());
@@ -212,7 +215,11 @@ fn read(call: &Call, claims: *const signoff_claims) -> Result<Members<'_>, super
     Ok(serde_json::from_str(payload).map_err(crate::Error::ClaimsUnreadable)?)
 }
 
-fn copy_value(value: Option<&RawValue>, mut kind: super::call::Out<'_, u32>, out: super::call::OutText<'_>) -> Outcome {
+fn copy_value(
+    value: Option<&RawValue>,
+    mut kind: super::outputs::Out<'_, u32>,
+    out: super::outputs::OutText<'_>,
+) -> Outcome {
     let text = value.map_or("", RawValue::get);
     let unescaped: String;
     let (found, text) = match text.as_bytes().first() {

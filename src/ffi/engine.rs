@@ -4,7 +4,8 @@ use std::cell::RefCell;
 
 use thread_local::ThreadLocal;
 
-use super::call::{Call, CallError};
+use super::call::Call;
+use super::fault::CallError;
 use super::fork::OfProcess;
 use super::{fork, signoff_error, signoff_key_set, signoff_log, signoff_policy, signoff_status};
 use crate::engine::{Engine, Scratch};

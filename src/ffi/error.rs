@@ -3,8 +3,9 @@
 use std::ffi::{CStr, c_char};
 use std::fmt::Write as _;
 
-use super::call::{Fault, sized};
+use super::fault::Fault;
 use super::signoff_status;
+use super::sized::sized;
 use crate::status::Status;
 
 /// What went wrong, in words: for the operator's log, never for the sender of a token.

@@ -9,7 +9,7 @@ use std::mem::ManuallyDrop;
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use super::call::CallError;
+use super::fault::CallError;
 use crate::log::open_files;
 
 /// How many forks lie between this process and the one that first opened an engine.

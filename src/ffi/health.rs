@@ -2,7 +2,9 @@
 
 use std::ffi::c_char;
 
-use super::call::{Call, CallError, sized};
+use super::call::Call;
+use super::fault::CallError;
+use super::sized::sized;
 use super::text::{duration_millis, millis};
 use super::{signoff_engine, signoff_error, signoff_status};
 use crate::engine::CollectionPause;

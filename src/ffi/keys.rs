@@ -2,7 +2,9 @@
 
 use std::ffi::c_char;
 
-use super::call::{Call, CallError, Fault, sized};
+use super::call::Call;
+use super::fault::{CallError, Fault};
+use super::sized::sized;
 use super::{signoff_error, signoff_status, signoff_str};
 use crate::keys::{Algorithm, Key, KeySet};
 

@@ -1,7 +1,8 @@
 //! The revocations in the log, one after the other.
 
-use super::call::{Call, sized};
+use super::call::Call;
 use super::fork::OfProcess;
+use super::sized::sized;
 use super::text::millis;
 use super::{
     SIGNOFF_ISSUER_ABSENT, SIGNOFF_ISSUER_ANY, SIGNOFF_ISSUER_NAMED, SIGNOFF_REVOKE_EVERYTHING, SIGNOFF_REVOKE_SESSION,

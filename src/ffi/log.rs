@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use super::call::{Call, CallError, Fault, sized};
+use super::call::Call;
+use super::fault::{CallError, Fault};
 use super::keys::flag;
+use super::sized::sized;
 use super::{fork, signoff_error, signoff_status, signoff_str};
 use crate::engine::{Log, OnUnknown, Threads};
 use crate::index::Filtering;

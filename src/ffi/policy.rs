@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use super::call::{Call, CallError, sized};
+use super::call::Call;
+use super::fault::CallError;
 use super::keys::flag;
 use super::signoff_str;
+use super::sized::sized;
 use crate::policy::{NumericIds, Policy};
 
 /// Accepts tokens that never expire.

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use super::call::{Call, CallError, Fault, sized};
+use super::call::Call;
+use super::fault::{CallError, Fault};
 use super::fork::OfProcess;
+use super::sized::sized;
 use super::text::{millis, optional_moment};
 use super::{signoff_accepted, signoff_engine, signoff_error, signoff_status, signoff_str, signoff_times};
 use crate::clock::Times;

@@ -3,8 +3,10 @@
 use std::ffi::c_char;
 use std::time::Duration;
 
-use super::call::{Call, CallError, sized};
+use super::call::Call;
+use super::fault::CallError;
 use super::keys::flag;
+use super::sized::sized;
 use super::text::millis;
 use super::{signoff_engine, signoff_error, signoff_status, signoff_str, signoff_times};
 use crate::clock::Times;

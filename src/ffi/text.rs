@@ -3,7 +3,9 @@
 use std::ffi::c_char;
 use std::time::Duration;
 
-use super::call::{Call, CallError, sized};
+use super::call::Call;
+use super::fault::CallError;
+use super::sized::sized;
 use crate::clock::{Times, UnixTime};
 
 /// Text in UTF-8 that does not end in NUL.

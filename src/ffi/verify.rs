@@ -2,8 +2,9 @@
 
 use std::ffi::c_char;
 
-use super::call::{Call, Fault};
+use super::call::Call;
 use super::claims::{SIGNOFF_CLEARED_NOTHING, cleared_number};
+use super::fault::Fault;
 use super::{signoff_claims, signoff_engine, signoff_error, signoff_status, signoff_str, signoff_times};
 use crate::clock::{Clock, Times};
 use crate::engine::VouchedToken;

@@ -5,7 +5,8 @@
 
 use super::Everything;
 use super::cut_off::{CutOff, Kept};
-use super::segment::{Entries, Entry, Until};
+use super::entry::{Entry, Until};
+use super::segment::Entries;
 use crate::clock::UnixTime;
 use crate::revocation::{Fingerprint, KeepRef, KeptId, Lane, RecordRef, Salt};
 

@@ -6,7 +6,7 @@
 //!
 //! Source: docs/decisions.md has why that is so; the property test below and `tests/oracle` hold it against all lists.
 
-use super::segment::{Entry, Until};
+use super::entry::{Entry, Until};
 use crate::clock::UnixTime;
 use crate::revocation::{KeptId, RecordRef, Salt, is_before_cut_off};
 
@@ -199,16 +199,6 @@ impl CutOff {
             }
         }
         reduced
-    }
-}
-
-/// The time until which a record is kept, as the index writes it: rounded up to the second.
-impl From<Option<UnixTime>> for Until {
-    fn from(time: Option<UnixTime>) -> Self {
-        let Some(time) = time else { return Self::FOR_EVER };
-        let secs = time.as_millis().saturating_add(999).div_euclid(1000);
-        // What lies past the year 2106 is kept for ever.
-        Self(u32::try_from(secs.max(0)).unwrap_or(u32::MAX))
     }
 }
 

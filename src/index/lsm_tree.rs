@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::cut_off::CutOff;
+use super::entry::Until;
 use super::fuse_filter::Probe;
 use super::memtable::Memtable;
-use super::segment::{Segment, Until};
+use super::segment::Segment;
 use crate::revocation::Fingerprint;
 
 #[derive(Clone, Default)]

@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use arc_swap::ArcSwapOption;
 
 use super::cut_off::CutOff;
-use super::segment::{Entries, Entry, Until};
+use super::entry::{Entry, Until};
+use super::segment::Entries;
 use crate::revocation::Fingerprint;
 
 /// How many records are held before they are sealed into a segment.

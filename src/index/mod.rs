@@ -8,6 +8,7 @@
 
 mod bulk_load;
 mod cut_off;
+mod entry;
 mod fuse_filter;
 mod huge_pages;
 mod issuers;
@@ -31,10 +32,11 @@ use crate::clock::UnixTime;
 use crate::revocation::{Issuer, Lane, RecordRef, Salt, Scope};
 use crate::sync::Mutex;
 use cut_off::CutOff;
+use entry::{Entry, Until};
 use issuers::Issuers;
 use lsm_tree::LsmTree;
 use memtable::Memtable;
-use segment::{Entry, Segment, Until};
+use segment::Segment;
 
 /// The index of one log.
 pub(crate) struct Index {

@@ -33,6 +33,25 @@ struct Jwks<'a> {
     keys: Vec<&'a RawValue>,
 }
 
+impl Key {
+    /// A key from a JWK of type `oct` that names its algorithm. RFC 7517, RFC 7518 section 6.4.
+    ///
+    /// # Errors
+    /// [`KeyError::Malformed`] and [`KeyError::Unsupported`], and those of [`hmac`](Self::hmac).
+    pub fn from_jwk(json: &str) -> Result<Self, KeyError> {
+        key(json, None, ShortSecrets::Refuse)
+    }
+
+    /// A key from a JWK that leaves its algorithm open, as RFC 7517 section 4.4 allows.
+    ///
+    /// # Errors
+    /// Those of [`from_jwk`](Self::from_jwk); and [`KeyError::Unsupported`] if the JWK does name an
+    /// algorithm, and another one.
+    pub fn from_jwk_for(algorithm: Algorithm, json: &str) -> Result<Self, KeyError> {
+        key(json, Some(algorithm), ShortSecrets::Refuse)
+    }
+}
+
 /// Reads one JWK, which has to be usable.
 pub(super) fn key(json: &str, algorithm: Option<Algorithm>, short: ShortSecrets) -> Result<Key, KeyError> {
     one("JWK", json, algorithm, short)

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::crypto::MacKey;
-use super::{Algorithm, SignatureValid, file_format, jwk};
+use super::{Algorithm, SignatureValid, file_format};
 use crate::denied::Reject;
 use crate::error::KeyError;
 use crate::limits::SECRET_BYTES_MAX;
@@ -51,23 +51,6 @@ impl Key {
     /// Those of [`hmac`](Self::hmac) but [`KeyError::TooShort`].
     pub fn hmac_insecure_allow_short(algorithm: Algorithm, secret: &[u8]) -> Result<Self, KeyError> {
         Self::hmac_of(algorithm, secret, ShortSecrets::Allow)
-    }
-
-    /// A key from a JWK of type `oct` that names its algorithm. RFC 7517, RFC 7518 section 6.4.
-    ///
-    /// # Errors
-    /// [`KeyError::Malformed`] and [`KeyError::Unsupported`], and those of [`hmac`](Self::hmac).
-    pub fn from_jwk(json: &str) -> Result<Self, KeyError> {
-        jwk::key(json, None, ShortSecrets::Refuse)
-    }
-
-    /// A key from a JWK that leaves its algorithm open, as RFC 7517 section 4.4 allows.
-    ///
-    /// # Errors
-    /// Those of [`from_jwk`](Self::from_jwk); and [`KeyError::Unsupported`] if the JWK does name an
-    /// algorithm, and another one.
-    pub fn from_jwk_for(algorithm: Algorithm, json: &str) -> Result<Self, KeyError> {
-        jwk::key(json, Some(algorithm), ShortSecrets::Refuse)
     }
 
     pub(super) fn hmac_of(algorithm: Algorithm, secret: &[u8], short: ShortSecrets) -> Result<Self, KeyError> {

@@ -7,7 +7,6 @@
 
 mod backup;
 mod demo;
-mod demo_log_out;
 mod generate;
 mod inspect;
 mod keys;

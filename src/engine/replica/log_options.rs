@@ -1,30 +1,12 @@
 //! Which log an engine has, and by which rules it goes by it.
 
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::time::Duration;
 
-use super::background_threads::Signal;
-use super::follower::Progress;
-use super::freshness::Freshness;
-use super::garbage_collection::Observed;
-use super::group_commit::Queue;
-use super::lost_records::LostRecords;
-use super::token_bounds::Bounds;
-use super::{Follower, Replica};
-use crate::clock::Times;
-use crate::error::{Error, PolicyError};
-use crate::index::{Filtering, Index};
+use crate::index::Filtering;
 use crate::keys::crypto;
-use crate::limits::{APPEND_TIMEOUT, ISSUED_IN_FUTURE_CEILING, MAX_STALENESS, MAX_STALENESS_REMOTE, OPEN_TIMEOUT};
-#[cfg(any(feature = "sqlite", feature = "sqlite-system"))]
-use crate::log::Restored;
-use crate::log::{Create, Cursor, LogError, MemoryLog, OnOutage, Origin, RevocationLog, SeveralNames};
-use crate::policy::ISSUED_IN_FUTURE_FAULT;
-use crate::revocation::Salt;
-use crate::sync::Mutex;
-use crate::token::prefetch::Guess;
+use crate::limits::{APPEND_TIMEOUT, MAX_STALENESS, OPEN_TIMEOUT};
+use crate::log::{Create, MemoryLog, OnOutage, SeveralNames};
 
 /// What becomes of a token that is not visibly revoked while the index is older than allowed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,17 +43,17 @@ pub enum Threads {
 /// ```
 #[derive(Clone)]
 pub struct Log {
-    source: Source,
-    options: Options,
-    longest_lifetime: Option<Duration>,
-    issued_in_future_max: Option<Duration>,
-    max_staleness: Option<Duration>,
+    pub(super) source: Source,
+    pub(super) options: Options,
+    pub(super) longest_lifetime: Option<Duration>,
+    pub(super) issued_in_future_max: Option<Duration>,
+    pub(super) max_staleness: Option<Duration>,
     /// What was asked for that this kind of log has not.
-    misplaced: Option<&'static str>,
+    pub(super) misplaced: Option<&'static str>,
 }
 
 #[derive(Clone)]
-enum Source {
+pub(super) enum Source {
     Memory(Result<MemoryLog, NoRandom>),
     Sqlite { path: PathBuf, create: Create, several_names: SeveralNames },
     Redis { url: String, create: Create, local_file: Option<PathBuf>, on_outage: Option<OnOutage> },
@@ -79,7 +61,7 @@ enum Source {
 
 /// The operating system gave no random bytes for a log's secret.
 #[derive(Clone, Copy)]
-struct NoRandom;
+pub(super) struct NoRandom;
 
 #[derive(Clone, Copy, Debug)]
 pub(in crate::engine) struct Options {
@@ -88,12 +70,12 @@ pub(in crate::engine) struct Options {
     pub(in crate::engine) threads: Threads,
     pub(super) open_timeout: Duration,
     pub(super) append_timeout: Duration,
-    start: Start,
-    filtering: Filtering,
+    pub(super) start: Start,
+    pub(super) filtering: Filtering,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Start {
+pub(super) enum Start {
     CaughtUp,
     Unknown,
 }
@@ -283,154 +265,10 @@ impl Log {
         self
     }
 
-    /// Copies a log in a file as a whole, whatever others do with it meanwhile, and says how many revocations it has. The copy is
-    /// a new file that only its owner may read: it holds the log's secret.
-    ///
-    /// Cost: reads and writes the whole file; nobody is held up.
-    ///
-    /// # Errors
-    /// [`LogError::Exists`]; those of opening the log, and of writing the copy.
-    #[cfg(any(feature = "sqlite", feature = "sqlite-system"))]
-    pub fn back_up(&self, to: impl AsRef<std::path::Path>) -> Result<u64, Error> {
-        Ok(crate::log::back_up(self.file()?, to.as_ref(), crypto::random_16)?)
-    }
-
-    /// Puts a backup back, which is any copy of a log that is whole. Where there is a file, its content is replaced in one
-    /// transaction, and engines that have it open read it anew; where there is none, one is made.
-    ///
-    /// # Errors
-    /// [`LogError::RestoreLoses`] where the log has revocations that the backup lacks; those of opening the log. Nothing was
-    /// changed then.
-    #[cfg(any(feature = "sqlite", feature = "sqlite-system"))]
-    pub fn restore(&self, from: impl AsRef<std::path::Path>) -> Result<Restored, Error> {
-        Ok(crate::log::restore(self.file()?, from.as_ref(), false, crypto::random_16)?)
-    }
-
-    /// The same, also where revocations are lost: their tokens are good again, until their `exp`.
-    ///
-    /// # Errors
-    /// Those of opening the log.
-    #[cfg(any(feature = "sqlite", feature = "sqlite-system"))]
-    pub fn insecure_restore(&self, from: impl AsRef<std::path::Path>) -> Result<Restored, Error> {
-        Ok(crate::log::restore(self.file()?, from.as_ref(), true, crypto::random_16)?)
-    }
-
-    /// The file that is the log, or is beside it.
-    #[cfg(any(feature = "sqlite", feature = "sqlite-system"))]
-    fn file(&self) -> Result<&std::path::Path, LogError> {
-        match &self.source {
-            Source::Sqlite { path, .. } => Ok(path),
-            Source::Redis { .. } | Source::Memory(_) => {
-                let fault = "only a log in a file is backed up and restored by itself".to_owned();
-                Err(LogError::Url { fault })
-            }
-        }
-    }
-
     /// Whether it is a file of this machine, or may have one beside it.
     #[cfg(feature = "capi")]
     pub(crate) fn may_be_file(&self) -> bool {
         matches!(self.source, Source::Sqlite { .. } | Source::Redis { .. })
-    }
-
-    pub(in crate::engine) fn open(self, progress: &mut dyn FnMut(Progress)) -> Result<Arc<Replica>, Error> {
-        let mut options = self.options;
-        options.max_staleness = self.max_staleness.unwrap_or_else(|| self.source.max_staleness());
-        if let Some(what) = self.misplaced {
-            return Err(LogError::Url { fault: what.to_owned() }.into());
-        }
-        if self.issued_in_future_max.is_some_and(|allowed| allowed > ISSUED_IN_FUTURE_CEILING) {
-            return Err(PolicyError { option: "issued_in_future_max", fault: ISSUED_IN_FUTURE_FAULT }.into());
-        }
-        let (log, origin) = self.source.open(&options)?;
-        if let Some(lifetime) = self.longest_lifetime {
-            log.set_longest_lifetime(lifetime)?;
-        }
-        if let Some(allowed) = self.issued_in_future_max {
-            log.set_allowance(allowed, Times::now().wall())?;
-        }
-        let (freshness, writer) = Freshness::never();
-        let replica = Replica {
-            index: Index::new(Salt::new(&log.salt()), options.filtering),
-            jti: Guess::of("\"jti\""),
-            log,
-            options,
-            origin,
-            freshness,
-            bounds: Bounds::none(),
-            newest: AtomicI64::new(i64::MIN),
-            latest_seen: AtomicI64::new(i64::MIN),
-            junk: AtomicU64::new(0),
-            head: AtomicI64::new(0),
-            applied: AtomicI64::new(0),
-            merging: AtomicU64::new(0),
-            follower: Mutex::new(Follower { cursor: Cursor::default(), freshness: writer }),
-            queue: Queue::default(),
-            observed: Mutex::new(Observed::default()),
-            collections: Mutex::default(),
-            backed: LostRecords::default(),
-            fault: Mutex::new(None),
-            signal: Signal::default(),
-        };
-        if options.start == Start::CaughtUp {
-            replica.catch_up(progress)?;
-        }
-        Ok(Arc::new(replica))
-    }
-}
-
-impl Source {
-    fn max_staleness(&self) -> Duration {
-        match self {
-            Self::Memory(_) | Self::Sqlite { .. } => MAX_STALENESS,
-            Self::Redis { .. } => MAX_STALENESS_REMOTE,
-        }
-    }
-
-    #[cfg_attr(not(feature = "redis"), allow(unused_variables))]
-    fn open(self, options: &Options) -> Result<(Box<dyn RevocationLog>, Origin), LogError> {
-        match self {
-            Self::Memory(log) => {
-                let fault = |NoRandom| LogError::Io {
-                    path: "memory".to_owned(),
-                    fault: "the operating system gave no random bytes for the log's secret".to_owned(),
-                };
-                Ok((Box::new(log.map_err(fault)?), Origin::Created))
-            }
-            #[cfg(any(feature = "sqlite", feature = "sqlite-system"))]
-            Self::Sqlite { path, create, several_names } => {
-                use crate::log::{FileOptions, SqliteLog};
-                // Where a thread of its own writes, that may go on for longer than its callers wait.
-                let append_timeout =
-                    if options.threads == Threads::None { options.append_timeout } else { APPEND_TIMEOUT };
-                let file = FileOptions { append_timeout, several_names, ..FileOptions::new(create) };
-                let (log, origin) = SqliteLog::open(&path, file, crypto::random_16)?;
-                Ok((Box::new(log), origin))
-            }
-            #[cfg(feature = "redis")]
-            Self::Redis { url, create, local_file, on_outage } => {
-                let opening = crate::log::Opening {
-                    create,
-                    may_be_away: options.start == Start::Unknown,
-                    max_staleness: options.max_staleness,
-                    local_file: local_file.as_deref(),
-                    on_outage,
-                };
-                let (log, origin) = crate::log::RedisLog::open(&url, &opening, crypto::random_16)?;
-                Ok((Box::new(log), origin))
-            }
-            #[cfg(not(feature = "redis"))]
-            Self::Redis { url, .. } => Err(LogError::Io {
-                // Without what may be a password.
-                path: url.split(':').next().unwrap_or_default().to_owned(),
-                fault: "this signoff was built without Redis: build it with the feature `redis`".to_owned(),
-            }),
-            #[cfg(not(any(feature = "sqlite", feature = "sqlite-system")))]
-            Self::Sqlite { path, create: Create::Never | Create::IfMissing, .. } => Err(LogError::Io {
-                path: path.display().to_string(),
-                fault: "this signoff was built without SQLite: build it with the feature `sqlite`".to_owned(),
-            }),
-        }
     }
 }
 

@@ -3,6 +3,8 @@
 //! The log is the truth, the index a view of it. Everything that writes to either is in this folder.
 
 mod background_threads;
+#[cfg(any(feature = "sqlite", feature = "sqlite-system"))]
+mod backup;
 mod completion;
 mod follower;
 mod freshness;
@@ -10,6 +12,7 @@ mod garbage_collection;
 mod group_commit;
 mod log_options;
 mod lost_records;
+mod open;
 mod seqlock;
 mod token_bounds;
 
@@ -25,7 +28,7 @@ pub use log_options::{Log, OnUnknown, Threads};
 pub(super) use background_threads::Workers;
 pub(super) use group_commit::Request;
 
-use super::accepted::{Cleared, WhyUnknown};
+use super::clearance::{Cleared, WhyUnknown};
 use super::snapshot::Ahead;
 use crate::clock::{Clock, Times, UnixTime};
 use crate::denied::{Denied, Reject, Unknown};

@@ -28,6 +28,9 @@ pub(super) enum Patience {
     None,
 }
 
+/// How many records are put back in one step of the server, so that others wait for milliseconds, not longer.
+pub(super) const STEP_MAX: usize = 2000;
+
 /// How many appends are remembered that the reader has not met. Those beyond are held, and compared when the log is read anew.
 const UNSEEN_MAX: usize = 10_000;
 

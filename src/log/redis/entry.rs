@@ -153,6 +153,14 @@ impl Parsed<'_> {
     }
 }
 
+/// Whether what is kept until then still means something.
+pub(super) fn is_live(keep_until: Option<UnixTime>, watermark: Option<UnixTime>) -> bool {
+    match (keep_until, watermark) {
+        (Some(until), Some(watermark)) => until > watermark,
+        (Some(_) | None, _) => true,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,12 +9,14 @@ mod append;
 mod connection;
 mod durability;
 mod entry;
+mod follow_with_file;
 mod local_file;
 mod outbox;
 mod reader;
 mod reconciliation;
 mod repair;
 mod script;
+mod text_set;
 mod trim;
 mod url;
 

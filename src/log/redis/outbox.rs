@@ -2,9 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::append::STEP_MAX;
 use super::entry;
-use super::reconciliation::Texts;
-use super::repair::{STEP_MAX, is_live};
+use super::text_set::TextSet;
 use crate::clock::UnixTime;
 use crate::log::LogError;
 use crate::log::local_copy::LocalCopy;
@@ -15,7 +15,7 @@ pub(super) struct Outbox {
     /// Whether the file may have any.
     pub(super) is_there: bool,
     /// All of it, where that is known.
-    pub(super) texts: Option<Texts>,
+    pub(super) texts: Option<TextSet>,
     /// What is next, or was just sent and not met yet: where it is in the file.
     pub(super) chunk: HashMap<Box<str>, Vec<i64>>,
     /// The last position in the file that has been in a chunk, and whether any was in this round.
@@ -33,7 +33,7 @@ impl Default for Outbox {
 
 impl Outbox {
     /// All of it, or more.
-    pub(super) fn of(texts: Texts) -> Self {
+    pub(super) fn of(texts: TextSet) -> Self {
         Self { texts: Some(texts), ..Self::default() }
     }
 
@@ -61,7 +61,7 @@ impl Outbox {
             self.through = *last;
             for (position, record) in rows {
                 let text = entry::write(&record);
-                if settled.contains(&position) || !is_live(record.keep_until, watermark) {
+                if settled.contains(&position) || !entry::is_live(record.keep_until, watermark) {
                     continue;
                 }
                 self.had_some = true;
@@ -76,8 +76,8 @@ impl Outbox {
 }
 
 /// The texts of all that the log has perhaps not been given.
-pub(super) fn unsent_texts(file: &dyn LocalCopy) -> Result<Texts, LogError> {
-    Texts::new(|add| {
+pub(super) fn unsent_texts(file: &dyn LocalCopy) -> Result<TextSet, LogError> {
+    TextSet::new(|add| {
         let mut through = 0;
         loop {
             let rows = file.unsent(through, STEP_MAX)?;

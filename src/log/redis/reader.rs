@@ -26,25 +26,25 @@ const NEWS_WAIT: Duration = Duration::from_millis(100);
 #[derive(Default)]
 pub(super) struct Reader {
     /// Which log was read.
-    known: Option<Known>,
+    known: Option<LogIdentity>,
     /// What it said of itself at the last head.
-    seen: Option<Facts>,
+    facts_at_head: Option<Facts>,
     /// When it was last tried whether it can be written, and what came of it.
-    tried: Option<Instant>,
+    probed_at: Option<Instant>,
     pub(super) standing: Standing,
     /// How far was read to a head, without a gap.
     pub(super) head: i64,
     /// Whether it was read by a process before this one, which can't tell what has become of it since.
     is_inherited: bool,
     /// Whether everything is read anew.
-    pub(super) is_anew: bool,
+    pub(super) is_read_anew: bool,
     /// Whether a read has taken something in and not come to the head: what it took may be of a server that is gone.
-    pub(super) is_midway: bool,
+    pub(super) is_interrupted: bool,
     /// While everything is read anew: what was held before and was not met yet.
     pub(super) lacking: Option<HashSet<Box<str>>>,
     /// What the log lacks, and when it is put back.
-    pub(super) owed: HashSet<Box<str>>,
-    pub(super) owed_at: Option<Instant>,
+    pub(super) to_repair: HashSet<Box<str>>,
+    pub(super) repair_at: Option<Instant>,
     /// How far the copy in a local file is, where there is one.
     pub(super) copying: LocalFile,
 }
@@ -56,27 +56,27 @@ impl Reader {
 
     /// Which log was read, in words.
     pub(super) fn version(&self) -> Option<String> {
-        self.known.as_ref().map(Known::to_string)
+        self.known.as_ref().map(LogIdentity::to_string)
     }
 
     /// What was read by a process before this one.
-    pub(super) fn start_from(&mut self, known: Option<Known>, head: i64) {
+    pub(super) fn start_from(&mut self, known: Option<LogIdentity>, head: i64) {
         (self.known, self.head, self.is_inherited) = (known, head, true);
     }
 
     pub(super) fn watermark(&self) -> Option<UnixTime> {
-        self.seen.and_then(|seen| seen.watermark)
+        self.facts_at_head.and_then(|facts_at_head| facts_at_head.watermark)
     }
 }
 
 /// Which log it is: another one after its keys were lost, and in a sense after entries were.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Known {
+pub(super) struct LogIdentity {
     identity: String,
     losses: i64,
 }
 
-impl Known {
+impl LogIdentity {
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (identity, losses) = text.split_once(' ')?;
         Some(Self { identity: identity.to_owned(), losses: losses.parse().ok()? })
@@ -90,7 +90,7 @@ impl Known {
     }
 }
 
-impl fmt::Display for Known {
+impl fmt::Display for LogIdentity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.identity, self.losses)
     }
@@ -98,7 +98,7 @@ impl fmt::Display for Known {
 
 /// One answer of the server about what lies behind a position.
 pub(super) struct Answer {
-    known: Option<Known>,
+    known: Option<LogIdentity>,
     format: i64,
     facts: Facts,
     count: i64,
@@ -160,13 +160,13 @@ impl RedisLog {
     pub(super) fn read_stream(&self, reader: &mut Reader, after: Cursor, visit: Visit<'_>) -> Result<Read, LogError> {
         self.begin_once()?;
         self.keep_promise()?;
-        if std::mem::take(&mut reader.is_midway) {
+        if std::mem::take(&mut reader.is_interrupted) {
             return Ok(self.read_anew(reader));
         }
         if let Some(copy) = &self.copy {
             self.begin_comparison(&**copy, reader)?;
         }
-        let is_due = reader.tried.is_none_or(|at| at.elapsed() >= self.beat_interval);
+        let is_due = reader.probed_at.is_none_or(|at| at.elapsed() >= self.beat_interval);
         let wait = match &reader.standing {
             Standing::Unproven(_) | Standing::Copied { .. } => self.place.wait.min(WAIT_AGAIN),
             Standing::Proven | Standing::Pending => self.place.wait,
@@ -178,7 +178,7 @@ impl RedisLog {
         let outcome = self.reader.with(wait, |connection, _| {
             if is_due {
                 reader.standing = self.make_sure(connection, wait)?;
-                reader.tried = Some(started);
+                reader.probed_at = Some(started);
             }
             self.read_on(connection, reader, after, visit)
         })?;
@@ -191,7 +191,7 @@ impl RedisLog {
                 if reader.standing == Standing::Proven {
                     reader.copying.is_whole(at);
                 }
-                reader.is_midway = match &self.copy {
+                reader.is_interrupted = match &self.copy {
                     Some(copy) => !self.end_comparison(&**copy, reader, cursor),
                     None => false,
                 };
@@ -204,7 +204,7 @@ impl RedisLog {
                 })
             }
             Outcome::Stopped => {
-                reader.is_midway = reader.copying.is_comparing();
+                reader.is_interrupted = reader.copying.is_comparing();
                 Ok(Read::Stopped)
             }
             Outcome::Rewound => Ok(self.read_anew(reader)),
@@ -225,15 +225,15 @@ impl RedisLog {
     fn read_anew(&self, reader: &mut Reader) -> Read {
         if let Some(copy) = &self.copy {
             self.write_copy(&**copy, reader, true);
-            reader.owed.extend(reader.copying.begin_anew(&**copy));
+            reader.to_repair.extend(reader.copying.begin_anew(&**copy));
         }
         // What was held is let go here, and held again as it is met or put back: it never takes its room twice.
         let mut held = self.held.lock();
         held.put_all(std::mem::take(&mut *self.to_hold.lock()));
         reader.lacking.get_or_insert_default().extend(held.take());
         drop(held);
-        (reader.known, reader.tried, reader.seen, reader.is_midway) = (None, None, None, false);
-        (reader.is_anew, reader.head) = (true, 0);
+        (reader.known, reader.probed_at, reader.facts_at_head, reader.is_interrupted) = (None, None, None, false);
+        (reader.is_read_anew, reader.head) = (true, 0);
         Read::Rewound
     }
 
@@ -262,9 +262,9 @@ impl RedisLog {
         let number = |at| text(at).and_then(|text| text.parse::<i64>().ok());
         let time = |at| number(at).map(UnixTime::from_millis);
         let longest_lifetime = number(5).and_then(|millis| u64::try_from(millis).ok()).map(Duration::from_millis);
-        let known = text(0).map(|identity| Known { identity, losses: number(1).unwrap_or(0) });
+        let known = text(0).map(|identity| LogIdentity { identity, losses: number(1).unwrap_or(0) });
         let allowance = text(8).and_then(|text| Allowance::parse(&text));
-        let generation = known.as_ref().map(Known::generation);
+        let generation = known.as_ref().map(LogIdentity::generation);
         Ok(Answer {
             known,
             format: number(2).unwrap_or(100),
@@ -346,7 +346,7 @@ impl RedisLog {
                 }
                 match parsed.record() {
                     Ok(record) => {
-                        reader.owed.remove(entry.text);
+                        reader.to_repair.remove(entry.text);
                         if let Some(lacking) = &mut reader.lacking {
                             lacking.remove(entry.text);
                         }
@@ -364,15 +364,16 @@ impl RedisLog {
             if entries.len() < READ_MAX {
                 let facts = answer.facts;
                 if let Some(watermark) = facts.watermark
-                    && reader.seen.is_none_or(|seen| seen.watermark != Some(watermark))
+                    && reader.facts_at_head.is_none_or(|facts_at_head| facts_at_head.watermark != Some(watermark))
                 {
                     held.forget_until(watermark);
                 }
                 // Whoever starts anew is told of the head, also where there is nothing.
-                let is_news = reader.seen.replace(facts) != Some(facts) || cursor != after || after.position == 0;
+                let is_news =
+                    reader.facts_at_head.replace(facts) != Some(facts) || cursor != after || after.position == 0;
                 return Ok(Outcome::Head { cursor, facts, junk, unknown_kinds, met, is_news });
             }
-            reader.is_midway = true;
+            reader.is_interrupted = true;
             drop(held);
             if let Some(copy) = &self.copy {
                 self.write_copy(&**copy, reader, false);
@@ -434,7 +435,7 @@ mod tests {
             match read(log, cursor) {
                 Read::ToHead { cursor: head, .. } => cursor = head,
                 Read::Rewound => cursor = Cursor::default(),
-                Read::Unchanged if log.state.lock().owed.is_empty() => return,
+                Read::Unchanged if log.state.lock().to_repair.is_empty() => return,
                 Read::Unchanged | Read::Stopped => {}
             }
         }
@@ -474,7 +475,7 @@ mod tests {
         let log = open_redis(&server.url(""), None);
         log.append(&[record(0)]).unwrap();
         let Read::ToHead { cursor: end, .. } = read(&log, Cursor::default()) else { panic!("it is read to its head") };
-        log.state.lock().is_midway = true;
+        log.state.lock().is_interrupted = true;
         assert_eq!(read(&log, end), Read::Rewound);
         settle(&log, Cursor::default());
         assert_eq!(log.list(0, 10).unwrap().records, [record(0)]);

@@ -3,10 +3,9 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use super::append::Patience;
+use super::append::{Patience, STEP_MAX};
 use super::reader::Reader;
 use super::{RedisLog, add_facts, entry, millis, script, shorter};
-use crate::clock::UnixTime;
 use crate::log::{Allowance, Cursor, Facts, LogError, Standing};
 
 /// Within what time the nodes put back what was lost: each at a moment of its own, so that it sees what others did before.
@@ -15,14 +14,11 @@ const WITHIN: Duration = Duration::from_millis(500);
 /// After how long it is tried again.
 const AGAIN: Duration = Duration::from_millis(200);
 
-/// How many records are put back in one step of the server, so that others wait for milliseconds, not longer.
-pub(super) const STEP_MAX: usize = 2000;
-
 impl RedisLog {
     /// Tells a log that went back, or was made anew by somebody who knew nothing of it, what was stated before.
     pub(super) fn restate(&self, reader: &mut Reader, facts: Facts) -> Result<Facts, LogError> {
         let before = std::mem::replace(&mut *self.last_facts.lock(), facts);
-        if !std::mem::take(&mut reader.is_anew) {
+        if !std::mem::take(&mut reader.is_read_anew) {
             return Ok(facts);
         }
         let stated = Facts {
@@ -46,8 +42,8 @@ impl RedisLog {
         let missing = self.unseen.lock().settle(start, met, end, reader.standing == Standing::Proven);
         if !missing.is_empty() {
             tracing::warn!(count = missing.len(), "revocations went to a server that is not the one that is followed");
-            reader.owed.extend(missing);
-            reader.owed_at = Some(Instant::now());
+            reader.to_repair.extend(missing);
+            reader.repair_at = Some(Instant::now());
             self.writer.leave();
         }
     }
@@ -58,19 +54,19 @@ impl RedisLog {
             && !lacking.is_empty()
         {
             tracing::warn!(count = lacking.len(), "the log lacks revocations that this node holds: putting them back");
-            reader.owed.extend(lacking);
+            reader.to_repair.extend(lacking);
         }
-        if !reader.owed.is_empty() || (self.copy.is_some() && reader.copying.has_unsent()) {
-            reader.owed_at.get_or_insert_with(|| self.moment_within(WITHIN));
+        if !reader.to_repair.is_empty() || (self.copy.is_some() && reader.copying.has_unsent()) {
+            reader.repair_at.get_or_insert_with(|| self.moment_within(WITHIN));
         }
-        if reader.owed_at.is_none_or(|at| Instant::now() < at) {
+        if reader.repair_at.is_none_or(|at| Instant::now() < at) {
             return;
         }
-        let done = self.append_owed(reader).and_then(|()| match &self.copy {
+        let done = self.append_missing(reader).and_then(|()| match &self.copy {
             Some(copy) => self.send_unsent(&**copy, reader),
             None => Ok(None),
         });
-        reader.owed_at = match done {
+        reader.repair_at = match done {
             Ok(more_within) => more_within.map(|within| self.moment_within(within)),
             Err(error) => {
                 tracing::warn!(%error, "revocations could not be put back yet");
@@ -84,25 +80,17 @@ impl RedisLog {
         Instant::now() + Duration::from_millis(random)
     }
 
-    fn append_owed(&self, reader: &mut Reader) -> Result<(), LogError> {
+    fn append_missing(&self, reader: &mut Reader) -> Result<(), LogError> {
         let watermark = reader.watermark();
-        reader.owed.retain(|text| is_live(entry::keep_until(text), watermark));
-        let owed: Vec<Box<str>> = reader.owed.iter().cloned().collect();
-        for chunk in owed.chunks(STEP_MAX) {
+        reader.to_repair.retain(|text| entry::is_live(entry::keep_until(text), watermark));
+        let to_repair: Vec<Box<str>> = reader.to_repair.iter().cloned().collect();
+        for chunk in to_repair.chunks(STEP_MAX) {
             let times = chunk.iter().map(|text| entry::recorded_at(text)).collect();
             self.append_texts(&chunk.into(), times, Patience::None)?;
             chunk.iter().for_each(|text| {
-                reader.owed.remove(text);
+                reader.to_repair.remove(text);
             });
         }
         Ok(())
-    }
-}
-
-/// Whether what is kept until then still means something.
-pub(super) fn is_live(keep_until: Option<UnixTime>, watermark: Option<UnixTime>) -> bool {
-    match (keep_until, watermark) {
-        (Some(until), Some(watermark)) => until > watermark,
-        (Some(_) | None, _) => true,
     }
 }

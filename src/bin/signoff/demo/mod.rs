@@ -1,20 +1,23 @@
 //! `signoff demo`: the main job on real work, every verdict held to what it must be.
 
+mod log_out;
+mod setup;
+
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use signoff::{Accepted, Algorithm, Denied, Engine, Key, KeySet, NewToken, Policy, Scratch, Status, Times};
+use signoff::{Algorithm, Engine, Key, NewToken, Scratch, Status, Times};
 
 use crate::vectors::Vector;
-use crate::{Failure, Outcome, demo_log_out, say};
+use crate::{Failure, Outcome, say};
+use setup::{SECRET, USERS, keys, policy, rate, status};
 
 const TOKENS: usize = 200_000;
-pub(crate) const USERS: usize = 5000;
-pub(crate) const SECRET: &str = "a demo secret, which everybody may know";
+
 const OTHER_SECRET: &str = "another demo secret, of somebody else's";
-const PEERS: &str = include_str!("../../../tests/vectors/peers.json");
+const PEERS: &str = include_str!("../../../../tests/vectors/peers.json");
 
 /// What was done to a token, and what must become of it.
 struct Kind {
@@ -74,21 +77,13 @@ pub(crate) fn run() -> Result<Outcome, Failure> {
     }
     show_rates(&engine, &tokens)?;
     let good: Vec<&str> = tokens.iter().filter(|(kind, _)| *kind == 0).map(|(_, token)| token.as_str()).collect();
-    demo_log_out::run(&good)?;
+    log_out::run(&good)?;
     show_six(&engine, &tokens)?;
     Ok(Outcome::Good)
 }
 
 fn engine(secret: &str) -> Result<Engine, signoff::Error> {
     Engine::new(keys(secret)?, policy())
-}
-
-pub(crate) fn keys(secret: &str) -> Result<KeySet, signoff::Error> {
-    Ok(KeySet::new([Key::hmac(Algorithm::Hs256, secret.as_bytes())?])?)
-}
-
-pub(crate) fn policy() -> Policy {
-    Policy::new().issuer("https://demo.example").audience("api")
 }
 
 /// The token at a place, and its kind.
@@ -135,13 +130,6 @@ fn other_spelling(signature: &str) -> String {
     spelling
 }
 
-pub(crate) fn status(verdict: &Result<Accepted<'_>, Denied>) -> Status {
-    match verdict {
-        Ok(_) => Status::Done,
-        Err(denied) => denied.status(),
-    }
-}
-
 /// Verification on one thread, beside the bare HMAC over the same tokens: the best of five turns each.
 fn show_rates(engine: &Engine, tokens: &[(usize, String)]) -> Result<(), Failure> {
     let key =
@@ -171,10 +159,6 @@ fn show_rates(engine: &Engine, tokens: &[(usize, String)]) -> Result<(), Failure
     say(format_args!("bare HMAC-SHA-256   {} a second", rate(good.len(), bare)))?;
     say(format_args!("a verification takes {:.2} times its HMAC\n", whole.as_secs_f64() / bare.as_secs_f64()))?;
     Ok(())
-}
-
-pub(crate) fn rate(count: usize, time: Duration) -> String {
-    format!("{:>9.0}", count as f64 / time.as_secs_f64())
 }
 
 fn show_six(engine: &Engine, tokens: &[(usize, String)]) -> Result<(), Failure> {

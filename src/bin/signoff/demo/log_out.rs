@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use signoff::{Denied, Engine, Error, Log, NewToken, Reject, Revocation, Scratch, Status};
 
-use crate::demo::{SECRET, USERS, keys, policy, rate, status};
+use super::setup::{SECRET, USERS, keys, policy, rate, status};
 use crate::{Failure, say};
 
 /// Every hundredth user logs out everywhere.
