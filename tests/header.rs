@@ -11,7 +11,7 @@ use signoff::Status;
 
 /// In the order in which the header tells them.
 const SOURCES: [&str; 14] = [
-    "version", "codes", "text", "error", "keys", "policy", "log", "engine", "claims", "verify", "accepted", "sign",
+    "version", "status", "text", "error", "keys", "policy", "log", "engine", "claims", "verify", "accepted", "sign",
     "revoke", "listing",
 ];
 

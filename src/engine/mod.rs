@@ -7,6 +7,7 @@ mod accepted;
 mod buffers;
 mod clearance;
 mod counters;
+mod header_cache;
 mod health;
 mod replica;
 mod revoke;
@@ -14,6 +15,7 @@ mod scratch;
 mod sign;
 mod snapshot;
 mod verified_elsewhere;
+mod verify;
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -29,17 +31,17 @@ pub use scratch::Scratch;
 pub use sign::{NewToken, SignedToken};
 pub use verified_elsewhere::VouchedToken;
 
-use crate::clock::{Clock, Times, UnixTime};
-use crate::denied::{Denied, JsonFault, Reject, Unknown};
+use crate::clock::{Clock, Times};
+use crate::denied::Denied;
 use crate::error::Error;
 use crate::keys::{AuthenticToken, KeySet};
+use crate::policy::Policy;
 use crate::policy::claims::Claims;
-use crate::policy::{self, ClaimStrings, Policy};
-use buffers::Buffers;
-use counters::{Counters, Counts};
-use replica::{Foresight, Replica, Served};
+use counters::Counters;
+use replica::Served;
 use scratch::Published;
 use snapshot::Snapshot;
+use verify::{Reading, authenticate};
 
 /// Verifies and signs tokens with one key set and one policy.
 ///
@@ -196,8 +198,8 @@ impl Engine {
         let (token, policy) = (token.as_ref(), &self.shared.policy);
         with_thread_scratch(|Scratch { recent, buffers }| {
             let (snapshot, _) = recent.current(&self.shared.published, &self.shared.counters);
-            let found = snapshot.authenticate(buffers, token, policy, &mut ())?;
-            Ok(AuthenticToken::new(found.signing_input, found.payload, found.signature).into_owned())
+            let signed = authenticate(snapshot, policy, buffers, token, &mut ())?;
+            Ok(AuthenticToken::new(signed.signing_input, signed.payload, signed.signature).into_owned())
         })
     }
 
@@ -221,49 +223,9 @@ impl Engine {
     ) -> Result<Proven<'a>, Denied> {
         let Scratch { recent, buffers } = scratch;
         let (snapshot, counts) = recent.current(&self.shared.published, &self.shared.counters);
-        let verdict = self.judge_bytes(snapshot, buffers, token, (clock, claims), counts);
+        let verdict = self.check(snapshot, buffers, token, Reading { clock, claims }, counts);
         counts.count(verdict.as_ref().err());
         verdict
-    }
-
-    #[inline(always)]
-    fn judge_bytes<'a>(
-        &self,
-        snapshot: &Snapshot,
-        buffers: &'a mut Buffers,
-        token: &'a [u8],
-        (clock, claims): (Clock, &mut Claims),
-        counts: &mut Counts,
-    ) -> Result<Proven<'a>, Denied> {
-        let policy = &self.shared.policy;
-        let log = self.shared.log.as_ref().map(|log| &*log.replica);
-        let mut ahead = log.map(|log| Foresight { log, jti_place: &mut counts.jti_place, look: None });
-        let found = snapshot.authenticate(buffers, token, policy, &mut ahead)?;
-        let look = ahead.and_then(|ahead| ahead.look);
-
-        let payload = std::str::from_utf8(found.payload)
-            .map_err(|error| Reject::ClaimsJson { fault: JsonFault::NotUtf8 { at: error.valid_up_to() } })?;
-        found.unescaped.clear();
-        *claims = Claims::default();
-        claims.read(payload, found.unescaped, policy)?;
-        let allowed = policy.issued_in_future(log.map(Replica::issued_in_future_max));
-        let now = clock.now(policy.time_limits(claims, allowed));
-        if now <= UnixTime::from_millis(0) {
-            return Err(Unknown::ClockNotSet { now }.into());
-        }
-        let texts = ClaimStrings { payload, unescaped: found.unescaped };
-        let proof = policy::judge(policy, claims, texts, found.typ, found.key, now, allowed)?;
-        let cleared = match log {
-            None => Cleared::NoLog,
-            Some(log) => {
-                // Where nothing was foreseen the screening begins here.
-                let look = look.unwrap_or_else(|| log.look(|| None));
-                let times = (clock, now, policy.leeway);
-                log.clear(&look, claims, texts, found.signing_input, times, &mut counts.probes)?
-            }
-        };
-        let (signing_input, signature) = (found.signing_input, found.signature);
-        Ok(Proven { texts, signing_input, signature, proof, cleared })
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use super::replica::{ClockTrust, Compaction, Replica, Request, Revoking};
+use super::replica::{ClockTrust, Compaction, Now, Replica, Request, Revoking};
+use super::verify::authenticate;
 use super::{Accepted, Engine, Scratch, VouchedToken, with_thread_scratch};
 use crate::clock::{Clock, Times, UnixTime};
-use crate::denied::{JsonFault, Reject, Unknown};
+use crate::denied::Unknown;
 use crate::error::{Error, RevokeError};
 use crate::index::{NotRevoked, Screened};
 use crate::keys::crypto;
@@ -133,7 +134,7 @@ impl Engine {
         let now = clock.now([accepted.expires_at().map(|exp| exp.plus(self.policy().leeway)), None, None, None]);
         // What has expired may have been collected, so that its record is not asked for.
         if let Some(exp) = accepted.expires_at()
-            && let Some(now) = replica.expired(&look, exp, (now, self.policy().leeway))
+            && let Some(now) = replica.expired(&look, exp, Now { time: now, leeway: self.policy().leeway })
         {
             return Ok(RevocationStatus::Expired { exp, now });
         }
@@ -287,13 +288,9 @@ impl Engine {
         let policy = self.policy();
         with_thread_scratch(|scratch| {
             let (snapshot, _) = scratch.recent.current(&self.shared.published, &self.shared.counters);
-            let found = snapshot.authenticate(&mut scratch.buffers, token, policy, &mut ())?;
-            let payload = std::str::from_utf8(found.payload)
-                .map_err(|error| Reject::ClaimsJson { fault: JsonFault::NotUtf8 { at: error.valid_up_to() } })?;
-            found.unescaped.clear();
+            let found = authenticate(snapshot, policy, &mut scratch.buffers, token, &mut ())?;
             let mut claims = Claims::default();
-            claims.read(payload, found.unescaped, policy)?;
-            let texts = ClaimStrings { payload, unescaped: found.unescaped };
+            let texts = claims.read_payload(found.payload, found.unescaped, policy)?;
             Ok(Named::new(&claims, texts, found.signing_input))
         })
         .map_err(RevokeError::Token)

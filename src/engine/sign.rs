@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::replica::Now;
 use super::{Engine, replica};
 use crate::clock::{Times, UnixTime};
 use crate::denied::Reject;
@@ -224,7 +225,8 @@ impl Engine {
     fn refuse_revoked(&self, claims: &Claims, texts: ClaimStrings<'_>, now: UnixTime) -> Result<(), SignError> {
         let Some(log) = &self.shared.log else { return Ok(()) };
         let (log, look) = (&log.replica, log.replica.look(|| None));
-        log.judge(&look, claims, (now, self.policy().leeway)).map_err(SignError::WouldBeRejected)?;
+        log.judge(&look, claims, Now { time: now, leeway: self.policy().leeway })
+            .map_err(SignError::WouldBeRejected)?;
         // A signed token always has a `jti`, so that its hash is not asked for.
         match log.screen(&look, &replica::traits(claims, texts), || [0; 32]) {
             Screened::Revoked(scope) | Screened::CutOff(scope) => Err(SignError::Revoked { scope }),

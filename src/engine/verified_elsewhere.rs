@@ -3,10 +3,10 @@
 //! Another library may check a signature by an algorithm that signoff does not have. Whether the token was logged out
 //! is then still to be asked, by the same rules as for every other token.
 
-use super::snapshot::decode;
+use super::replica::{JudgedAt, Now};
 use super::{Cleared, Engine, Scratch, with_thread_scratch};
 use crate::clock::{Clock, Times, UnixTime};
-use crate::denied::{Denied, JsonFault, Reject, Unknown};
+use crate::denied::{Denied, Reject, Unknown};
 use crate::index::Probes;
 use crate::policy::ClaimStrings;
 use crate::policy::claims::Claims;
@@ -83,8 +83,8 @@ impl Engine {
             if now <= UnixTime::default() {
                 return Err(Unknown::ClockNotSet { now }.into());
             }
-            let times = (clock, now, self.policy().leeway);
-            log.clear(&look, &read.claims, read.texts, read.signing_input, times, &mut Probes::default())
+            let at = JudgedAt { clock, now: Now { time: now, leeway: self.policy().leeway } };
+            log.clear(&look, &read.claims, read.texts, read.signing_input, at, &mut Probes::default())
         })
     }
 
@@ -94,19 +94,15 @@ impl Engine {
         let token = UnverifiedToken::parse(token, policy.token_bytes_max)?;
         let buffers = &mut scratch.buffers;
         buffers.let_go();
-        let header = decode(token.header(), &mut buffers.header).ok_or_else(|| token.fault())?;
+        let header = token.decode_header(&mut buffers.header)?;
         Header::parse(header, &mut buffers.unescaped)?;
         refuse_duplicates(header, &mut buffers.unescaped)?;
         if token.signature().is_empty() {
             return Err(Reject::SignatureMissing);
         }
-        let payload = decode(token.payload(), &mut buffers.payload).ok_or_else(|| token.fault())?;
-        let payload = std::str::from_utf8(payload)
-            .map_err(|error| Reject::ClaimsJson { fault: JsonFault::NotUtf8 { at: error.valid_up_to() } })?;
-        buffers.unescaped.clear();
+        let payload = token.decode_payload(&mut buffers.payload)?;
         let mut claims = Claims::default();
-        claims.read(payload, &mut buffers.unescaped, policy)?;
-        let texts = ClaimStrings { payload, unescaped: &buffers.unescaped };
+        let texts = claims.read_payload(payload, &mut buffers.unescaped, policy)?;
         Ok(Read { signing_input: token.signing_input(), texts, claims })
     }
 }

@@ -8,6 +8,7 @@ use super::{Algorithm, Key, SignatureValid, jwk};
 use crate::denied::Reject;
 use crate::error::KeyError;
 use crate::limits::{CANDIDATE_KEYS_MAX, KEY_ID_BYTES_MAX, KEYS_MAX};
+use crate::token::Signature;
 use crate::token::header::Header;
 
 /// The keys that tokens are verified with, each pinned to one algorithm. Immutable once made.
@@ -121,18 +122,32 @@ impl KeySet {
 
     /// The first of the candidates that made this signature. `midway` is called in the middle of each try, for
     /// work that does not depend on it.
+    ///
+    /// # Errors
+    /// [`Reject::SignatureMissing`], [`Reject::SignatureLength`], [`Reject::SignatureInvalid`].
     #[inline(always)]
-    pub(crate) fn verify(
+    pub(crate) fn check_signature(
         &self,
         candidates: &Candidates,
-        message: &[u8],
-        signature: &[u8],
+        signing_input: &[u8],
+        signature: &Signature<'_>,
         mut midway: impl FnMut(),
-    ) -> Option<(&Key, SignatureValid)> {
-        candidates.at[..usize::from(candidates.count)].iter().find_map(|&at| {
+    ) -> Result<(&Key, SignatureValid), Reject> {
+        let algorithm = candidates.algorithm;
+        let (bytes, len) = match signature {
+            Signature::Decoded([]) => return Err(Reject::SignatureMissing),
+            Signature::Decoded(bytes) => (*bytes, bytes.len()),
+            Signature::TooLong { len } => (&[][..], *len),
+        };
+        if len != algorithm.signature_bytes() {
+            let (algorithm, expected) = (algorithm.name(), algorithm.signature_bytes());
+            return Err(Reject::SignatureLength { algorithm, bytes: len, expected });
+        }
+        let mut made_by = |&at: &u16| {
             let key = &self.keys[usize::from(at)];
-            Some((key, key.holds(message, signature, &mut midway)?))
-        })
+            Some((key, key.holds(signing_input, bytes, &mut midway)?))
+        };
+        candidates.at[..usize::from(candidates.count)].iter().find_map(&mut made_by).ok_or(Reject::SignatureInvalid)
     }
 }
 
@@ -155,10 +170,6 @@ impl Candidates {
             *slot = place;
             self.count += 1;
         }
-    }
-
-    pub(crate) fn algorithm(&self) -> Algorithm {
-        self.algorithm
     }
 }
 

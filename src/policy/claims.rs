@@ -4,11 +4,11 @@
 //! is malformed, never missing: that is how a mistyped `exp` became "no `exp`" elsewhere
 //! (CVE-2026-25537).
 
-use super::claim_strings::{Audience, Span};
+use super::claim_strings::{Audience, ClaimStrings, Span};
 use super::numeric_date::{self, DateFault};
 use super::{NumericIds, Policy};
 use crate::clock::UnixTime;
-use crate::denied::{ClaimName, Reject};
+use crate::denied::{ClaimName, JsonFault, Reject};
 use crate::limits::KNOWN_CUT_OFF_MAX;
 use crate::token::json::{self, JsonString, Kind, Value};
 
@@ -128,6 +128,22 @@ pub(crate) struct Claims {
 }
 
 impl Claims {
+    /// Reads them out of a payload, in the place of what was read before. `unescaped` is room for texts with escapes in them.
+    #[inline(always)]
+    pub(crate) fn read_payload<'a>(
+        &mut self,
+        payload: &'a [u8],
+        unescaped: &'a mut String,
+        policy: &Policy,
+    ) -> Result<ClaimStrings<'a>, Reject> {
+        let payload = std::str::from_utf8(payload)
+            .map_err(|error| Reject::ClaimsJson { fault: JsonFault::NotUtf8 { at: error.valid_up_to() } })?;
+        unescaped.clear();
+        *self = Self::default();
+        self.read(payload, unescaped, policy)?;
+        Ok(ClaimStrings { payload, unescaped })
+    }
+
     /// Reads a payload. Strings with escapes in them are resolved onto the end of `unescaped`.
     ///
     /// Cost: one pass; no allocation once `unescaped` is as long as the longest payload.

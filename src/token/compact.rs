@@ -81,6 +81,33 @@ impl<'a> UnverifiedToken<'a> {
         &self.bytes[self.payload_end + 1..]
     }
 
+    /// Decodes the header into a buffer, which grows to the longest that it has met.
+    ///
+    /// # Errors
+    /// What is wrong with the shape of the token.
+    pub(crate) fn decode_header<'b>(&self, buffer: &'b mut Vec<u8>) -> Result<&'b [u8], Reject> {
+        decode(self.header(), buffer).ok_or_else(|| self.fault())
+    }
+
+    /// Decodes the payload, as [`decode_header`](Self::decode_header) does.
+    #[inline]
+    pub(crate) fn decode_payload<'b>(&self, buffer: &'b mut Vec<u8>) -> Result<&'b [u8], Reject> {
+        decode(self.payload(), buffer).ok_or_else(|| self.fault())
+    }
+
+    /// Decodes the signature.
+    #[inline(always)]
+    pub(crate) fn decode_signature<'b>(&self, buffer: &'b mut [u8]) -> Result<Signature<'b>, Reject> {
+        let text = self.signature();
+        match base64url::decoded_len(text.len()) {
+            Some(len) if len > buffer.len() && base64url::is_canonical(text) => Ok(Signature::TooLong { len }),
+            _ => match base64url::decode(text, buffer) {
+                Ok(bytes) => Ok(Signature::Decoded(bytes)),
+                Err(_) => Err(self.fault()),
+            },
+        }
+    }
+
     /// The decoded header. Anybody may have written it.
     #[must_use]
     pub fn unverified_header(&self) -> Vec<u8> {
@@ -100,6 +127,15 @@ impl<'a> UnverifiedToken<'a> {
     }
 }
 
+/// A decoded signature, which nothing has been held against.
+pub(crate) enum Signature<'a> {
+    Decoded(&'a [u8]),
+    /// Longer than any algorithm makes, so its bytes are of no interest.
+    TooLong {
+        len: usize,
+    },
+}
+
 impl std::fmt::Debug for UnverifiedToken<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("UnverifiedToken").field("bytes", &self.bytes.len()).finish_non_exhaustive()
@@ -113,6 +149,15 @@ fn position_of_stranger(bytes: &[u8]) -> Option<usize> {
     let blocks = bytes.chunks(64).map(|block| block.iter().fold(false, |any, byte| any | is_strange(byte)));
     let first = blocks.enumerate().find(|(_, any)| *any).map(|(block, _)| block * 64)?;
     bytes[first..].iter().position(is_strange).map(|at| first + at)
+}
+
+#[inline]
+fn decode<'b>(part: &[u8], buffer: &'b mut Vec<u8>) -> Option<&'b [u8]> {
+    let len = base64url::decoded_len(part.len())?;
+    if buffer.len() < len {
+        buffer.resize(len, 0);
+    }
+    base64url::decode(part, buffer).ok().map(|bytes| &*bytes)
 }
 
 /// Parts were found canonical when the token was parsed, so this decodes all of them.

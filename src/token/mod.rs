@@ -10,4 +10,5 @@ pub(crate) mod json;
 mod json_scan;
 pub(crate) mod prefetch;
 
+pub(crate) use compact::Signature;
 pub use compact::UnverifiedToken;

@@ -29,7 +29,7 @@ pub(super) use background_threads::Workers;
 pub(super) use group_commit::Request;
 
 use super::clearance::{Cleared, WhyUnknown};
-use super::snapshot::Ahead;
+use super::verify::Prefetch;
 use crate::clock::{Clock, Times, UnixTime};
 use crate::denied::{Denied, Reject, Unknown};
 use crate::index::{Contents, Earlier, Index, KeptUntil, Look, Probes, Screened, Traits};
@@ -47,6 +47,7 @@ use garbage_collection::Observed;
 use group_commit::Queue;
 use lost_records::LostRecords;
 use token_bounds::Bounds;
+pub(super) use token_bounds::Now;
 
 /// One log and its index.
 pub(super) struct Replica {
@@ -77,27 +78,33 @@ pub(super) struct Replica {
     signal: background_threads::Signal,
 }
 
+/// The time by which a token is judged, and the clock by which the index's age is.
+pub(super) struct JudgedAt {
+    pub(super) clock: Clock,
+    pub(super) now: Now,
+}
+
 /// A view of the index, and how fresh it is at least.
 pub(super) type Seen<'p> = Look<'p, AsOf>;
 
 /// The screening of a token whose signature is still to be verified.
-pub(super) struct Foresight<'r, 'p> {
+pub(super) struct Warming<'r, 'p> {
     pub(super) log: &'r Replica,
     pub(super) jti_place: &'r mut Place,
     pub(super) look: Option<Seen<'p>>,
 }
 
-impl<'p> Ahead<'p> for Option<Foresight<'_, 'p>> {
+impl<'p> Prefetch<'p> for Option<Warming<'_, 'p>> {
     #[inline]
     fn before_signature(&mut self, payload: &'p [u8]) {
-        if let Some(Foresight { log, jti_place, look }) = self {
+        if let Some(Warming { log, jti_place, look }) = self {
             *look = Some(log.look(|| log.jti.text(payload, jti_place)));
         }
     }
 
     #[inline]
     fn midway(&mut self) {
-        if let Some(Foresight { look: Some(look), .. }) = self {
+        if let Some(Warming { look: Some(look), .. }) = self {
             look.go_on();
         }
     }
@@ -163,13 +170,13 @@ impl Replica {
     }
 
     /// What the log itself asks of a token; see [`Bounds`].
-    pub(super) fn judge(&self, look: &Seen<'_>, claims: &Claims, at: (UnixTime, Duration)) -> Result<(), Reject> {
-        self.bounds.judge(look, claims, at)
+    pub(super) fn judge(&self, look: &Seen<'_>, claims: &Claims, now: Now) -> Result<(), Reject> {
+        self.bounds.judge(look, claims, now)
     }
 
     /// The time by which a token that ends then has ended, if it has: what the clock reads, or the watermark.
-    pub(super) fn expired(&self, look: &Seen<'_>, exp: UnixTime, at: (UnixTime, Duration)) -> Option<UnixTime> {
-        self.bounds.expired(look, exp, at)
+    pub(super) fn expired(&self, look: &Seen<'_>, exp: UnixTime, now: Now) -> Option<UnixTime> {
+        self.bounds.expired(look, exp, now)
     }
 
     /// How far ahead of the clock an `iat` may lie.
@@ -224,10 +231,11 @@ impl Replica {
         claims: &Claims,
         texts: ClaimStrings<'_>,
         signing_input: &[u8],
-        (clock, now, leeway): (Clock, UnixTime, Duration),
+        JudgedAt { clock, now }: JudgedAt,
         probes: &mut Probes,
     ) -> Result<Cleared, Denied> {
-        self.bounds.judge(look, claims, (now, leeway))?;
+        self.bounds.judge(look, claims, now)?;
+        let now = now.time;
         let traits = traits(claims, texts);
         let proof = match self.index.screen(look, &traits, || crypto::sha256(signing_input), probes) {
             Screened::NotRevoked(proof) => proof,

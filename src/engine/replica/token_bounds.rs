@@ -17,6 +17,13 @@ use crate::policy::Ahead;
 use crate::policy::claims::Claims;
 use crate::sync::Mutex;
 
+/// What the clock read, and by how much clocks may differ.
+#[derive(Clone, Copy)]
+pub(in crate::engine) struct Now {
+    pub(in crate::engine) time: UnixTime,
+    pub(in crate::engine) leeway: Duration,
+}
+
 pub(super) struct Bounds {
     /// Milliseconds; `i64::MIN` where there is none.
     watermark: AtomicI64,
@@ -84,13 +91,13 @@ impl Bounds {
         &self,
         behind: &Look<'_, AsOf>,
         exp: UnixTime,
-        (now, leeway): (UnixTime, Duration),
+        Now { time, leeway }: Now,
     ) -> Option<UnixTime> {
         let watermark = self.watermark_behind(behind);
-        [(now, leeway), (watermark, KEEP_AFTER_EXPIRY)]
-            .into_iter()
-            .find(|(by, more)| exp.plus(*more) <= *by)
-            .map(|(by, _)| by)
+        if exp.plus(leeway) <= time {
+            return Some(time);
+        }
+        (exp.plus(KEEP_AFTER_EXPIRY) <= watermark).then_some(watermark)
     }
 
     fn watermark_behind(&self, behind: &Look<'_, AsOf>) -> UnixTime {
@@ -103,7 +110,7 @@ impl Bounds {
         &self,
         behind: &Look<'_, AsOf>,
         claims: &Claims,
-        (now, leeway): (UnixTime, Duration),
+        Now { time: now, leeway }: Now,
     ) -> Result<(), Reject> {
         let watermark = self.watermark_behind(behind);
         if let Some(exp) = claims.exp()
