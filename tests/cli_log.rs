@@ -296,6 +296,17 @@ fn is_root() -> bool {
 }
 
 #[test]
+fn a_line_that_is_no_text_is_named_and_the_others_are_recorded() {
+    let shell = Shell::new();
+    std::fs::write(shell.path("ids"), b"a\n\xff\nb\n").unwrap();
+    let (exit, out, told) = shell.run(&["revoke", "--log", "l.db", "--token-ids", "ids"], "");
+    assert_eq!(exit, 1, "{told}");
+    let lines: Vec<_> = out.lines().collect();
+    assert!(lines.len() == 3 && lines[1].contains(r#""line":2,"ok":false"#) && lines[1].contains("not UTF-8"), "{out}");
+    assert!(told.contains("2 recorded") && told.contains("1 failed"), "{told}");
+}
+
+#[test]
 fn a_backup_is_made_and_put_back_by_commands_and_a_loss_has_to_be_said_yes_to() {
     let shell = Shell::new();
     shell.revoke(&["--session", "a"], "");

@@ -71,6 +71,41 @@ fn a_file_with_two_names_is_refused_by_either_unless_it_is_allowed_by_name() {
     assert_eq!(misplaced.status(), Status::LogUrl);
 }
 
+/// What lies beside another of its names is not to be seen from here: a backup would not be whole, and a restore would lay what is
+/// there over it.
+#[test]
+fn backups_and_restores_by_a_second_name_are_refused_and_change_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let [path, other, backup] = ["signoff.db", "snap.db", "backup.db"].map(|name| folder.path().join(name));
+    let engine = create(&path);
+    revoke(&engine, "a");
+    Log::sqlite(&path).back_up(&backup).unwrap();
+    revoke(&engine, "b");
+    fs::hard_link(&path, &other).unwrap();
+    let refused = [
+        Log::sqlite(&other).back_up(folder.path().join("second.db")).map(|_| ()).unwrap_err(),
+        Log::sqlite(&other).restore(&backup).map(|_| ()).unwrap_err(),
+        Log::sqlite(&other).insecure_restore(&backup).map(|_| ()).unwrap_err(),
+    ];
+    for error in refused {
+        assert_eq!(error.status(), Status::LogLinked, "{error}");
+    }
+    assert!(!folder.path().join("second.db").exists() && !folder.path().join("snap.db-wal").exists());
+    fs::remove_file(&other).unwrap();
+    revoke(&engine, "c");
+    drop(engine);
+    assert_eq!(recorded(&path), ["a", "b", "c"]);
+}
+
+#[test]
+fn a_symbolic_link_that_leads_nowhere_is_told_as_what_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("signoff.db");
+    symlink(folder.path().join("gone.db"), &path).unwrap();
+    let error = open(Log::sqlite(&path).create_if_missing()).map(|_| ()).unwrap_err();
+    assert!(error.to_string().contains("a symbolic link that leads to no file"), "{error}");
+}
+
 /// `cp -al` gives every file of a tree a second name.
 #[test]
 fn a_snapshot_of_links_beside_a_running_service_is_told_by_health_and_stops_nothing() {
@@ -250,6 +285,98 @@ fn mounted(script: &str, path: &Path) -> String {
 
 fn is_root() -> bool {
     Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout.trim_ascii() == b"0")
+}
+
+/// Runs a script in a namespace of mounts of its own. In it `signoff_test NAME` runs one of the children here.
+fn in_own_mounts(script: &str) -> String {
+    let mut unshare = Command::new("unshare");
+    if is_root() {
+        unshare.arg("--mount");
+    } else {
+        unshare.args(["--user", "--map-root-user", "--mount"]);
+    }
+    let child = r#"signoff_test() { "$0" --exact "$1" --nocapture || true; };"#;
+    let output =
+        unshare.args(["sh", "-ec", &format!("{child} {script}")]).arg(std::env::current_exe().unwrap()).output();
+    let output = output.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn raw_rows(path: &Path, count: u32) {
+    let insert = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
+        INSERT INTO revocation (batch, scope, value, issuer, recorded_at)
+        SELECT 1, 'token', 'jti:an id of some length, so that the rows take room ' || i, '*', 0 FROM n";
+    rusqlite::Connection::open(path).unwrap().execute(insert, [count]).unwrap();
+}
+
+#[test]
+fn child_that_writes_beside_others_and_is_killed() {
+    let Some(path) = std::env::var_os("SIGNOFF_WRITES") else { return };
+    let number = |name: &str| std::env::var(name).unwrap().parse::<u32>().unwrap();
+    let file = rusqlite::Connection::open(&path).unwrap();
+    file.execute("DELETE FROM revocation WHERE position <= ?1", [number("SIGNOFF_DELETES")]).unwrap();
+    let insert = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
+        INSERT INTO revocation (batch, scope, value, issuer, recorded_at) SELECT 2, 'token', 'jti:' || i, '*', 0 FROM n";
+    file.execute(insert, [number("SIGNOFF_ADDS")]).unwrap();
+    std::process::abort();
+}
+
+#[test]
+fn child_that_backs_up() {
+    let Some(path) = std::env::var_os("SIGNOFF_BACKS_UP_FROM") else { return };
+    let to = std::env::var_os("SIGNOFF_BACKS_UP_TO").unwrap();
+    match Log::sqlite(path).back_up(to) {
+        Ok(count) => println!("\nbacked up: {count}"),
+        Err(error) => println!("\nnot backed up: {error}"),
+    }
+}
+
+/// Each side of a file that is a mount point has what it wrote last beside its own name.
+#[test]
+fn both_sides_of_a_file_that_is_a_mount_point_are_saved_whatever_each_has_written() {
+    if !may_mount() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let [host, app] = ["host", "app"].map(|name| folder.path().join(name));
+    for each in [&host, &app] {
+        fs::create_dir(each).unwrap();
+    }
+    drop(create(&host.join("signoff.db")));
+    raw_rows(&host.join("signoff.db"), 5000);
+    let script = format!(
+        "H={h}/signoff.db A={a}/signoff.db; touch $A; mount --bind $H $A;
+         SIGNOFF_WRITES=$H SIGNOFF_DELETES=3000 SIGNOFF_ADDS=2000 signoff_test child_that_writes_beside_others_and_is_killed;
+         SIGNOFF_WRITES=$A SIGNOFF_DELETES=0 SIGNOFF_ADDS=400 signoff_test child_that_writes_beside_others_and_is_killed;
+         SIGNOFF_BACKS_UP_FROM=$H SIGNOFF_BACKS_UP_TO={h}/b.db signoff_test child_that_backs_up;
+         SIGNOFF_BACKS_UP_FROM=$A SIGNOFF_BACKS_UP_TO={a}/b.db signoff_test child_that_backs_up;",
+        h = host.display(),
+        a = app.display()
+    );
+    let told = in_own_mounts(&script);
+    assert!(told.contains("backed up: 4000") && told.contains("backed up: 5400"), "{told}");
+}
+
+#[test]
+fn a_backup_that_fills_its_disk_says_which_and_leaves_nothing_there() {
+    if !may_mount() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let [path, small] = ["signoff.db", "small"].map(|name| folder.path().join(name));
+    fs::create_dir(&small).unwrap();
+    drop(create(&path));
+    raw_rows(&path, 20_000);
+    let script = format!(
+        "mount -t tmpfs -o size=1m none {s};
+         SIGNOFF_BACKS_UP_FROM={p} SIGNOFF_BACKS_UP_TO={s}/b.db signoff_test child_that_backs_up; echo left: $(ls -A {s})",
+        s = small.display(),
+        p = path.display()
+    );
+    let told = in_own_mounts(&script);
+    let expected = format!("not backed up: {}/b.db: the disk is full", small.display());
+    assert!(told.contains(&expected) && told.contains("left:\n"), "{told}");
 }
 
 /// The usual slip with containers: `-v ./signoff.db:/app/signoff.db`.

@@ -628,6 +628,77 @@ fn a_restore_is_noticed_by_who_has_the_log_open_and_loses_nothing_unless_it_is_t
     assert_eq!(status(&open(Log::sqlite(&anew)).unwrap(), &token("a")), Status::TokenRevoked);
 }
 
+/// What many a script does, and no document: `cp backup.db signoff.db`, beside processes that have the file open.
+#[test]
+fn a_backup_that_is_copied_over_the_file_is_noticed_and_what_was_acknowledged_lately_is_recorded_in_it() {
+    let folder = folder();
+    let (path, backup) = (folder.path().join("signoff.db"), folder.path().join("backup.db"));
+    let (engine, idle) = (create(&path), open(Log::sqlite(&path)).unwrap());
+    revoke(&engine, "in the backup").unwrap();
+    Log::sqlite(&path).back_up(&backup).unwrap();
+    for n in 0..300 {
+        revoke(&engine, &format!("before-{n}")).unwrap();
+    }
+    fs::write(&path, fs::read(&backup).unwrap()).unwrap();
+    for n in 0..50 {
+        revoke(&engine, &format!("behind-{n}")).unwrap();
+    }
+    revoke(&idle, "by another").unwrap();
+    drop((engine, idle));
+
+    let found = open(Log::sqlite(&path)).unwrap();
+    for name in ["in the backup", "before-0", "before-299", "behind-0", "behind-49", "by another"] {
+        assert_eq!(status(&found, &token(name)), Status::TokenRevoked, "{name}");
+    }
+    drop(found);
+    let check: String =
+        Connection::open(&path).unwrap().query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    assert_eq!(check, "ok");
+}
+
+#[test]
+fn a_restore_keeps_what_the_log_asks_of_every_token() {
+    let folder = folder();
+    let (path, backup) = (folder.path().join("signoff.db"), folder.path().join("backup.db"));
+    drop(create(&path));
+    Log::sqlite(&path).back_up(&backup).unwrap();
+    let hour = Duration::from_secs(3600);
+    drop(open(Log::sqlite(&path).longest_lifetime(hour).issued_in_future_max(Duration::from_secs(1))).unwrap());
+    Log::sqlite(&path).restore(&backup).unwrap();
+    let raised = open(Log::sqlite(&path).longest_lifetime(2 * hour)).map(|_| ()).unwrap_err();
+    assert_eq!(raised.status(), Status::LogLifetime);
+    let raised = open(Log::sqlite(&path).issued_in_future_max(Duration::from_secs(9))).map(|_| ()).unwrap_err();
+    assert_eq!(raised.status(), Status::LogAllowance);
+}
+
+#[test]
+fn a_backup_that_can_not_be_made_says_which_file_is_at_fault_and_leaves_nothing() {
+    let folder = folder();
+    let path = folder.path().join("signoff.db");
+    revoke(&create(&path), "a").unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::create_dir(at("a-directory")).unwrap();
+    fs::write(at("left.db-wal"), "what was written last to a file that is gone").unwrap();
+    let back_up = |to: &str| Log::sqlite(&path).back_up(at(to)).unwrap_err();
+    assert_eq!(back_up("left.db").status(), Status::LogExists);
+    for (to, expected) in [("none/b.db", Status::LogNoDirectory), ("a-directory", Status::LogExists)] {
+        let error = back_up(to);
+        assert_eq!(error.status(), expected, "{error}");
+        assert!(error.to_string().starts_with(at(to).to_str().unwrap()), "{error}");
+    }
+    let restore = |log: &str, from: &str| Log::sqlite(at(log)).restore(at(from)).unwrap_err().to_string();
+    let missing = restore("signoff.db", "mistyped.db");
+    assert!(missing.contains("mistyped.db: there is no such file"), "{missing}");
+    for error in [restore("signoff.db", "a-directory"), restore("a-directory", "signoff.db")] {
+        assert!(error.contains("a-directory: is a directory"), "{error}");
+    }
+    let directory = open(Log::sqlite(at("a-directory")).create_if_missing()).map(|_| ()).unwrap_err();
+    assert!(directory.to_string().contains("a-directory: is a directory"), "{directory}");
+    let hidden = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    let hidden: Vec<_> = hidden.filter(|name| name.to_string_lossy().starts_with('.')).collect();
+    assert!(hidden.is_empty(), "{hidden:?}");
+}
+
 /// Fills a log with rows that have expired, and one that has not.
 fn with_expired_rows(path: &Path, count: u32) {
     let now = Times::now().wall().as_secs() * 1000;

@@ -52,19 +52,19 @@ pub enum LogError {
         fault: String,
     },
     /// The file can't be written to.
-    #[error("{path}: the log can't be written to; allow this user to write the file and its directory")]
+    #[error("{path}: can't be written to; allow this user to write it and its directory")]
     ReadOnly {
         /// The file.
         path: String,
     },
     /// The file or its directory can't be opened by this user.
-    #[error("{path}: permission denied; allow this user to read and write the file and its directory")]
+    #[error("{path}: permission denied; allow this user to read and write it and its directory")]
     Denied {
         /// The file.
         path: String,
     },
     /// The disk is full, or a quota is.
-    #[error("{path}: the disk is full; the revocation was not recorded, make room and try again")]
+    #[error("{path}: the disk is full, and nothing was written; make room and try again")]
     Full {
         /// The file.
         path: String,
@@ -97,7 +97,7 @@ pub enum LogError {
     },
     /// The file has several names.
     #[error(
-        "{path}: has {links} names (hard links), and who opens another of them would not see what is recorded here; remove the other names, which `find -samefile` lists, or make copies with `signoff backup`"
+        "{path}: has {links} names (hard links), and who opens another of them would not see what is recorded here; remove the other names, which `find -samefile` lists, and make snapshots with `signoff backup` from then on"
     )]
     Linked {
         /// The file.

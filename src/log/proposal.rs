@@ -193,7 +193,7 @@ impl Allowance {
     }
 
     /// The smaller of two, which both were stated.
-    #[cfg(feature = "redis")]
+    #[cfg(any(feature = "redis", feature = "sqlite", feature = "sqlite-system"))]
     pub(super) fn smaller(one: Option<Self>, other: Option<Self>) -> Option<Self> {
         match (one, other) {
             (Some(one), Some(other)) => Some(if one.max <= other.max { one } else { other }),

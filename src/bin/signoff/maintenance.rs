@@ -107,7 +107,16 @@ pub(crate) fn compact(arguments: &CompactArguments) -> Result<Outcome, Failure> 
         ))?;
     }
     if arguments.rewrite {
+        let bytes =
+            |suffix: &str| std::fs::metadata(format!("{}{suffix}", arguments.log)).map_or(0, |found| found.len());
+        let before = bytes("");
         engine.rewrite_log().map_err(log::failure)?;
+        say(format_args!("{} was written anew: {before} bytes before, {} now", arguments.log, bytes("")))?;
+        if bytes("-wal") > 0 {
+            say(format_args!(
+                "a process still reads what was there before: the file shrinks when that is done, at the next collection"
+            ))?;
+        }
     }
     Ok(Outcome::Good)
 }

@@ -10,7 +10,8 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use clap::Args;
 use signoff::{
-    Algorithm, Engine, Error, Log, Origin, Policy, Revocation, Revoked, Revoking, Threads, Times, TokenId, UnixTime,
+    Algorithm, Engine, Error, Log, Origin, Policy, Revocation, Revoked, Revoking, Status, Threads, Times, TokenId,
+    UnixTime,
 };
 
 use crate::{Failure, Outcome, keys, log, time_values};
@@ -188,7 +189,8 @@ const IN_FLIGHT: usize = 4096;
 /// A line on its way.
 struct Sent {
     line: u64,
-    revoking: Pin<Box<Revoking>>,
+    /// None where the line is no text.
+    revoking: Option<Pin<Box<Revoking>>>,
 }
 
 fn many(arguments: &Arguments, path: &str, kind: Kind) -> Result<Outcome, Failure> {
@@ -203,19 +205,25 @@ fn many(arguments: &Arguments, path: &str, kind: Kind) -> Result<Outcome, Failur
     let engine = arguments.open(Threads::Own)?;
     let mut stdout = std::io::stdout().lock();
     let (mut flight, mut totals) = (VecDeque::new(), Totals::default());
-    let mut lines = BufReader::new(input).lines().zip(1_u64..);
+    let mut lines = BufReader::new(input).split(b'\n').zip(1_u64..);
     loop {
         let next = lines.next();
         let is_end = next.is_none();
         if let Some((text, line)) = next {
             let text = text.map_err(|error| Failure::of_file(path, &error))?;
             bar.inc(text.len() as u64 + 1);
-            let revocation = arguments.with_options(revocation_of(kind, text.trim_end_matches('\r')));
-            flight.push_back(Sent { line, revoking: Box::pin(engine.revoke_async(revocation)) });
+            let send = |text: &str| {
+                let revocation = arguments.with_options(revocation_of(kind, text.trim_end_matches('\r')));
+                Box::pin(engine.revoke_async(revocation))
+            };
+            flight.push_back(Sent { line, revoking: std::str::from_utf8(&text).ok().map(send) });
         }
         while flight.len() >= IN_FLIGHT || (is_end && !flight.is_empty()) {
             let Some(sent) = flight.pop_front() else { break };
-            let line = totals.note(sent.line, wait(sent.revoking));
+            let line = match sent.revoking {
+                Some(revoking) => totals.note(sent.line, wait(revoking)),
+                None => totals.note_unreadable(sent.line),
+            };
             writeln!(stdout, "{line}").map_err(|error| Failure::of_output(&error))?;
         }
         if is_end {
@@ -256,17 +264,23 @@ impl Totals {
                 format!(r#"{{"line":{line},{}"#, &answer(revoked)[1..])
             }
             Err(error) => {
-                self.failed += 1;
                 let status = error.status();
                 self.environment |= status.http_status() == 503;
-                let message = serde_json::Value::from(error.to_string());
-                format!(
-                    r#"{{"line":{line},"ok":false,"code":"{}","number":{},"message":{message}}}"#,
-                    status.name(),
-                    status.number()
-                )
+                self.failed(line, status, &error.to_string())
             }
         }
+    }
+
+    /// A line that is no text names nothing.
+    fn note_unreadable(&mut self, line: u64) -> String {
+        self.failed(line, Status::NotUtf8, "the line is not UTF-8; write it so, or leave it out")
+    }
+
+    fn failed(&mut self, line: u64, status: Status, message: &str) -> String {
+        self.failed += 1;
+        let message = serde_json::Value::from(message);
+        let (name, number) = (status.name(), status.number());
+        format!(r#"{{"line":{line},"ok":false,"code":"{name}","number":{number},"message":{message}}}"#)
     }
 }
 

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use rusqlite::{Connection, backup};
 
-use super::file::{beside, folder, io};
-use super::{FileOptions, LogError, SeveralNames, SqliteLog, connect, fault, schema};
-use crate::log::Create;
+use super::connection::{connect, fault};
+use super::file::{self, beside, folder, io};
+use super::{FileOptions, LogError, SeveralNames, SqliteLog, schema};
+use crate::log::{Allowance, Create, Facts};
 
 /// What a backup is put back over, and what becomes of it.
 #[non_exhaustive]
@@ -45,25 +46,37 @@ impl Drop for Draft {
 
 /// Copies a log as a whole into a new file that only its owner may read, whatever others do with it meanwhile. Says how many
 /// revocations there are.
-pub(crate) fn back_up(path: &Path, to: &Path, random: fn() -> Option<[u8; 16]>) -> Result<u64, LogError> {
+pub(crate) fn back_up(
+    path: &Path,
+    to: &Path,
+    names: SeveralNames,
+    random: fn() -> Option<[u8; 16]>,
+) -> Result<u64, LogError> {
     let (path, to) = (absolute(path)?, absolute(to)?);
     let exists = || LogError::Exists { path: to.display().to_string() };
-    if to.exists() {
+    if to.exists() || to.is_symlink() {
         return Err(exists());
     }
-    // As any user of the log, so that what is no log is refused. Also of a file that should not be opened like this: what was
-    // recorded in it is to be saved.
-    let options = FileOptions { several_names: SeveralNames::Rescue, ..FileOptions::new(Create::Never) };
+    schema::refuse_leftover(&to)?;
+    // As any user of the log, so that what is no log is refused. Also of a file that is a mount point: what was recorded in it is
+    // to be saved.
+    let names = if names == SeveralNames::Refuse { SeveralNames::Rescue } else { names };
+    let options = FileOptions { several_names: names, leaves_wal: true, ..FileOptions::new(Create::Never) };
     let (log, _) = SqliteLog::open(&path, options, random)?;
     let draft = Draft::of(&to, random)?;
-    schema::make_private(&draft.0)?;
+    schema::make_private(&draft.0).map_err(|error| about(error, &to))?;
     let text = draft.0.to_str().ok_or_else(|| LogError::Io {
         path: to.display().to_string(),
         fault: "the path is not UTF-8, which SQLite wants".to_owned(),
     })?;
-    log.reader.with(None, |held| held.connection.execute("VACUUM INTO ?1", [text]))?;
+    let copied = log.reader.with(None, |held| Ok(held.connection.execute("VACUUM INTO ?1", [text])))?;
+    copied.map_err(|error| {
+        let told = fault(&to, &error);
+        // What is no fault of the log is one of the copy.
+        if matches!(told, LogError::Corrupt { .. }) { named(told, &path) } else { told }
+    })?;
     drop(log);
-    let count = whole(&draft.0)?;
+    let count = whole(&draft.0).map_err(|error| about(error, &to))?;
     std::fs::File::open(&draft.0).and_then(|file| file.sync_all()).map_err(|error| io(&to, &error))?;
     let is_there = |error: &std::io::Error| error.kind() == std::io::ErrorKind::AlreadyExists;
     schema::publish(&draft.0, &to).map_err(|error| if is_there(&error) { exists() } else { io(&to, &error) })?;
@@ -76,16 +89,23 @@ pub(crate) fn back_up(path: &Path, to: &Path, random: fn() -> Option<[u8; 16]>) 
 pub(crate) fn restore(
     path: &Path,
     from: &Path,
+    names: SeveralNames,
     may_lose: bool,
     random: fn() -> Option<[u8; 16]>,
 ) -> Result<Restored, LogError> {
     let (path, from) = (absolute(path)?, absolute(from)?);
+    file::refuse_no_file(&path)?;
+    file::refuse_no_file(&from)?;
+    if !from.exists() {
+        let fault = "there is no such file; name a backup that `signoff backup` has made".to_owned();
+        return Err(LogError::Io { path: from.display().to_string(), fault });
+    }
     // Worked on is a copy, with what lies beside it: the backup stays as it is, and is brought to this version first.
     let draft = Draft::of(&path, random)?;
-    schema::make_private(&draft.0)?;
-    copy(&from, &draft.0)?;
+    schema::make_private(&draft.0).map_err(|error| about(error, &path))?;
+    copy(&from, &draft.0).map_err(|error| about_draft(error, &draft, &path))?;
     if beside(&from, "-wal").exists() {
-        copy(&beside(&from, "-wal"), &suffixed(&draft.0, "-wal"))?;
+        copy(&beside(&from, "-wal"), &suffixed(&draft.0, "-wal")).map_err(|error| about_draft(error, &draft, &path))?;
     }
     let mut held = connect(&draft.0).map_err(|error| named(error, &from))?;
     schema::verify(&mut held, &draft.0).map_err(|error| named(error, &from))?;
@@ -105,10 +125,13 @@ pub(crate) fn restore(
         sync_folder(&path)?;
         return Ok(Restored { revocations: count, lost: 0 });
     }
-    let options = FileOptions { several_names: SeveralNames::Allow, ..FileOptions::new(Create::Never) };
+    let options = FileOptions { several_names: names, ..FileOptions::new(Create::Never) };
     let (log, _) = SqliteLog::open(&path, options, random)?;
     // From its first step on nobody else can write, so that what is counted is what is lost.
     let reader = connect(&path)?;
+    // What the log asks of every token stays as strict as it is: what it refused is not to be good again.
+    let stated = schema::facts(&reader).map_err(|error| fault(&path, &error))?;
+    keep_bounds(&mut held, stated).map_err(|error| fault(&draft.0, &error))?;
     let mut kept = log.file.kept.lock();
     let lost = log.writer.with(Some(log.busy_timeout), |live| {
         let restore = backup::Backup::new(&held, &mut live.connection)?;
@@ -118,6 +141,10 @@ pub(crate) fn restore(
             return Ok(None);
         }
         // A reader sees what was there before.
+        let now = schema::facts(&reader)?;
+        if (now.longest_lifetime, now.allowance) != (stated.longest_lifetime, stated.allowance) {
+            return Ok(None);
+        }
         let lost = lost(&reader, &draft.0)?;
         match lost {
             Some(lost) if lost == 0 || may_lose => {
@@ -137,6 +164,19 @@ pub(crate) fn restore(
         Some((lost, false)) => Err(LogError::RestoreLoses { path: path.display().to_string(), lost }),
         None => Err(LogError::Busy { path: path.display().to_string(), waited: log.busy_timeout }),
     }
+}
+
+/// Writes the stricter of what a log and its backup ask of tokens into the copy.
+fn keep_bounds(copy: &mut Connection, stated: Facts) -> Result<(), rusqlite::Error> {
+    let own = schema::facts(copy)?;
+    let transaction = copy.transaction()?;
+    if let Some(lifetime) = own.longest_lifetime.into_iter().chain(stated.longest_lifetime).min() {
+        schema::set_fact(&transaction, schema::LONGEST_LIFETIME, &lifetime.as_millis().to_string())?;
+    }
+    if let Some(allowance) = Allowance::smaller(own.allowance, stated.allowance) {
+        schema::set_fact(&transaction, schema::ALLOWANCE, &allowance.to_string())?;
+    }
+    transaction.commit()
 }
 
 /// How many revocations a log has that a backup lacks.
@@ -183,6 +223,28 @@ fn named(error: LogError, path: &Path) -> LogError {
         LogError::Newer { found, known, .. } => LogError::Newer { path, found, known },
         LogError::Corrupt { fault, .. } => LogError::Corrupt { path, fault },
         other => other,
+    }
+}
+
+/// The error of a draft is one of the file that it is to become.
+#[allow(clippy::wildcard_enum_match_arm)] // What does not name a file stays as it is.
+fn about(error: LogError, path: &Path) -> LogError {
+    let path = path.display().to_string();
+    match error {
+        LogError::NoDirectory { .. } => LogError::NoDirectory { path },
+        LogError::Denied { .. } => LogError::Denied { path },
+        LogError::ReadOnly { .. } => LogError::ReadOnly { path },
+        LogError::Full { .. } => LogError::Full { path },
+        LogError::Io { fault, .. } => LogError::Io { path, fault },
+        other => named(other, Path::new(&path)),
+    }
+}
+
+/// The same of an error that may be one of the file that was copied.
+fn about_draft(error: LogError, draft: &Draft, path: &Path) -> LogError {
+    match error.to_string().starts_with(&draft.0.display().to_string()) {
+        true => about(error, path),
+        false => error,
     }
 }
 

@@ -98,7 +98,8 @@ pub(super) fn refuse_several_names(path: &Path, seen: Seen, names: SeveralNames)
     if seen.is_mount_point && names != SeveralNames::Rescue {
         return Err(LogError::Mounted { path: text() });
     }
-    if seen.links > 1 && names == SeveralNames::Refuse {
+    // What lies beside another of its names is neither seen nor saved from here.
+    if seen.links > 1 && names != SeveralNames::Allow {
         return Err(LogError::Linked { path: text(), links: seen.links });
     }
     Ok(())
@@ -124,6 +125,44 @@ pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.canonicalize().unwrap_or_else(|_| path.to_owned()).into_os_string();
     name.push(suffix);
     name.into()
+}
+
+/// Says what a path names instead of a file, where it is no file: what SQLite would say of it leads nowhere.
+pub(super) fn refuse_no_file(path: &Path) -> Result<(), LogError> {
+    let fault = match path.metadata() {
+        Ok(found) if found.is_dir() => {
+            "is a directory; name the file in it that is the log, as in `signoff.db` (a container makes a directory where the file \
+             that it mounts is missing)"
+        }
+        Err(_) if path.is_symlink() => "is a symbolic link that leads to no file; remove it, or put back what it names",
+        Ok(_) | Err(_) => return Ok(()),
+    };
+    Err(LogError::Io { path: path.display().to_string(), fault: fault.to_owned() })
+}
+
+/// Which file stands in the way where a log can't be written to: itself, or what SQLite keeps beside it.
+pub(super) fn in_the_way(path: &Path) -> PathBuf {
+    let beside = ["-wal", "-shm"].map(|suffix| beside(path, suffix));
+    let mut found = beside.into_iter().filter(|path| path.exists() && !is_writable(path));
+    found.next().filter(|_| is_writable(path)).unwrap_or_else(|| path.to_owned())
+}
+
+#[cfg(unix)]
+pub(super) fn is_writable(path: &Path) -> bool {
+    rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok()
+}
+
+#[cfg(not(unix))]
+pub(super) fn is_writable(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|found| !found.permissions().readonly())
+}
+
+/// Whether there is no room left where a path lies, which some file systems report as a fault of the disk.
+pub(super) fn is_full(path: &Path) -> bool {
+    #[cfg(unix)]
+    return rustix::fs::statvfs(folder(path)).is_ok_and(|found| found.f_blocks > 0 && found.f_bavail == 0);
+    #[cfg(not(unix))]
+    false
 }
 
 /// What an error of the file system means for whoever runs the log.

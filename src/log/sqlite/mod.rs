@@ -8,10 +8,12 @@
 //! has no use for them, since SQLite itself can't be used across a fork.
 
 mod backup;
+mod connection;
 mod file;
 #[cfg(feature = "redis")]
 mod local_copy;
 mod open_file;
+mod queries;
 mod row;
 mod schema;
 
@@ -20,20 +22,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior, params};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, TransactionBehavior, params};
 
 use super::{
-    Allowance, Appended, Backing, Collected, Committed, Create, Cursor, Facts, Fate, Follows, Ground, LogError, Moment,
-    Note, Origin, Page, Proposal, Read, RevocationLog, Room, SeveralNames, There, Unread, Visit, advance,
+    Allowance, Appended, Backing, Collected, Committed, Create, Cursor, Fate, LogError, Note, Origin, Page, Proposal,
+    Read, RevocationLog, Room, SeveralNames, Visit, advance,
 };
 use crate::clock::UnixTime;
 use crate::limits::APPEND_TIMEOUT;
-use crate::revocation::{Durability, Record};
+use crate::revocation::Record;
 pub use backup::Restored;
 pub(crate) use backup::{back_up, restore};
 #[cfg(feature = "redis")]
 pub(super) use local_copy::CopyFile;
 use open_file::{Held, OpenFile, Slot};
+use queries::{append, commit, has, read_to_head};
 use row::Row;
 
 /// How long a writer waits for another process at most.
@@ -46,11 +50,14 @@ pub(crate) struct FileOptions {
     pub(crate) several_names: SeveralNames,
     /// How long a revocation waits for the disk: for its commit, and for the watermark that may come before it.
     pub(crate) append_timeout: Duration,
+    /// Whether what lies beside the file stays there when it is closed again: what others have written by another of its names
+    /// would be lost by writing what was by this one into the file.
+    pub(crate) leaves_wal: bool,
 }
 
 impl FileOptions {
     pub(crate) fn new(create: Create) -> Self {
-        Self { create, several_names: SeveralNames::Refuse, append_timeout: APPEND_TIMEOUT }
+        Self { create, several_names: SeveralNames::Refuse, append_timeout: APPEND_TIMEOUT, leaves_wal: false }
     }
 
     fn busy_timeout(self) -> Duration {
@@ -98,6 +105,7 @@ impl Counted {
 impl Drop for Counted {
     fn drop(&mut self) {
         OPEN.fetch_sub(1, Ordering::Relaxed);
+        open_file::let_go_of_closed();
     }
 }
 
@@ -111,6 +119,7 @@ impl SqliteLog {
         let counted = Counted::new();
         // So that a process which changes its directory (as daemons do) still finds it.
         let path = &std::path::absolute(path).map_err(|error| file::io(path, &error))?;
+        file::refuse_no_file(path)?;
         let place_note = file::refuse_network(path)?;
         let mut origin = Origin::Found;
         if options.create == Create::IfMissing && !path.exists() {
@@ -120,17 +129,33 @@ impl SqliteLog {
         file::copy_up(path);
         let seen = file::Seen::of(path)?;
         file::refuse_several_names(path, seen, options.several_names)?;
+        // Before SQLite makes files beside it that would then stand in the way.
+        if !file::is_writable(path) && !file::is_read_only(path) {
+            return Err(LogError::ReadOnly { path: path.display().to_string() });
+        }
         let file = OpenFile::enter(path, seen.id)?;
         if !file.is_sound() {
             file.let_go();
         }
         let busy_timeout = options.busy_timeout();
+        let wal = std::fs::metadata(file::beside(path, "-wal"));
+        let leaves_wal = options.leaves_wal && wal.is_ok_and(|wal| wal.len() > 0);
+        let leave = move |connection: &Connection| match leaves_wal {
+            true => connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map(drop),
+            false => Ok(()),
+        };
         // Opening may wait for longer than a revocation: another process may be bringing the file to its version.
-        let verified = file.slot(|_| Ok(())).with(None, |held| Ok(schema::verify(&mut held.connection, path)))?;
+        let verified = file.slot(leave).with(None, |held| Ok(schema::verify(&mut held.connection, path)))?;
         verified?;
-        let writer = file.slot(move |connection| connection.busy_timeout(busy_timeout));
-        // It reads forward, and hardly a page twice.
-        let reader = file.slot(|connection| connection.pragma_update(None, "cache_size", -READER_CACHE_KIB));
+        let writer = file.slot(move |connection| {
+            leave(connection)?;
+            connection.busy_timeout(busy_timeout)
+        });
+        let reader = file.slot(move |connection| {
+            leave(connection)?;
+            // It reads forward, and hardly a page twice.
+            connection.pragma_update(None, "cache_size", -READER_CACHE_KIB)
+        });
         let salt = writer.with(None, |held| schema::salt(&held.connection))?;
         let salt = salt.ok_or_else(|| LogError::Corrupt {
             path: path.display().to_string(),
@@ -230,46 +255,6 @@ impl Drop for SqliteLog {
         if let Err(error) = self.mend() {
             tracing::warn!(path = %self.path.display(), %error, "could not record again what was lost");
         }
-    }
-}
-
-/// Whether a batch is in the log, or was and has been deleted.
-fn has(connection: &Connection, last: Cursor) -> Result<bool, rusqlite::Error> {
-    let facts = schema::facts(connection)?;
-    knows(connection, &facts, last)
-}
-
-/// A connection to a file that exists, for reading and writing.
-fn connect(path: &Path) -> Result<Connection, LogError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(|error| fault(path, &error))?;
-    let set_up = || {
-        connection.busy_timeout(BUSY_TIMEOUT)?;
-        connection.pragma_update(None, "synchronous", "FULL")?;
-        connection.pragma_update(None, "trusted_schema", "OFF")?;
-        connection.set_prepared_statement_cache_capacity(32);
-        Ok(())
-    };
-    set_up().map_err(|error| fault(path, &error))?;
-    Ok(connection)
-}
-
-/// What an error of SQLite means for whoever runs the log.
-fn fault(path: &Path, error: &rusqlite::Error) -> LogError {
-    use rusqlite::ErrorCode;
-    let path = path.display().to_string();
-    let text = error.to_string();
-    match error.sqlite_error_code() {
-        Some(ErrorCode::DiskFull) => LogError::Full { path },
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => LogError::Busy { path, waited: BUSY_TIMEOUT },
-        Some(ErrorCode::ReadOnly) => LogError::ReadOnly { path },
-        Some(ErrorCode::PermissionDenied) => LogError::Denied { path },
-        Some(ErrorCode::NotADatabase) => LogError::Foreign { path, fault: "this is not a database file" },
-        Some(ErrorCode::DatabaseCorrupt) => LogError::Corrupt { path, fault: text },
-        Some(ErrorCode::CannotOpen) if !Path::new(&path).exists() => LogError::Missing { path },
-        Some(ErrorCode::CannotOpen) if file::is_read_only(Path::new(&path)) => LogError::ReadOnly { path },
-        Some(ErrorCode::CannotOpen) => LogError::Denied { path },
-        _ => LogError::Io { path, fault: text },
     }
 }
 
@@ -442,117 +427,3 @@ impl SqliteLog {
 
 /// How much is given back in one transaction: two megabytes.
 const GIVEN_BACK_PAGES: u32 = 500;
-
-fn commit(
-    transaction: &rusqlite::Transaction<'_>,
-    proposals: &mut [Proposal],
-    backing: Backing,
-) -> Result<Committed, rusqlite::Error> {
-    let facts = schema::facts(transaction)?;
-    let is_backing = backing.is_of(facts.generation)
-        && knows(transaction, &facts, backing.read)?
-        && knows(transaction, &facts, backing.appended)?;
-    let ground = Ground { is_backing, facts };
-    let fates: Vec<_> = proposals.iter().map(|proposal| proposal.fate(&ground)).collect();
-    let to_append = || fates.iter().map(|fate| *fate == Fate::Appended);
-    if proposals.iter().zip(to_append()).any(|(proposal, is_to)| is_to && proposal.moment == Moment::Now) {
-        let unread = unread_cut_offs(transaction, backing.read)?;
-        proposals.iter_mut().for_each(|proposal| proposal.move_behind(&facts, &unread));
-    }
-    let records = proposals.iter().zip(to_append()).filter_map(|(proposal, is_to)| is_to.then_some(&proposal.record));
-    let appended = append(transaction, records)?;
-    Ok(Committed { appended, fates, generation: facts.generation, is_backing })
-}
-
-/// The cut-offs behind what whoever proposes has read: few, unless it reads seldom.
-fn unread_cut_offs(transaction: &rusqlite::Transaction<'_>, read: Cursor) -> Result<Vec<Unread>, rusqlite::Error> {
-    let mut select = transaction.prepare_cached(row::SELECT_AFTER)?;
-    let (mut rows, mut unread) = (select.query([read.position])?, Vec::new());
-    while let Some(raw) = rows.next()? {
-        if let Row::Record(_, record) = row::parse(raw)?
-            && record.issued_before.is_some()
-        {
-            unread.extend(Unread::of(&row::into_record(raw, &record)?));
-        }
-    }
-    Ok(unread)
-}
-
-/// Appends records, and says where they stand. None where there are none.
-fn append<'r>(
-    transaction: &rusqlite::Transaction<'_>,
-    records: impl Iterator<Item = &'r Record>,
-) -> Result<Option<Appended>, rusqlite::Error> {
-    // A tag that no other batch bears. SQLite's generator is seeded by the system's.
-    let tag: i64 = transaction.prepare_cached("SELECT random()")?.query_row([], |row| row.get(0))?;
-    let mut insert = transaction.prepare_cached(row::INSERT)?;
-    let mut newest = schema::time(transaction, schema::NEWEST)?;
-    // What is appended to the copy of another log is owed to that.
-    let is_copy = schema::fact(transaction, schema::COPY_OF)?.is_some();
-    let mut owe = transaction.prepare_cached("INSERT OR IGNORE INTO unsent VALUES (?1)")?;
-    let (mut first, mut last) = (None, None);
-    for record in records {
-        row::insert(&mut insert, record, tag)?;
-        let position = transaction.last_insert_rowid();
-        first.get_or_insert(position);
-        last = Some(Cursor { position, tag, keep_until: record.keep_until });
-        if is_copy {
-            owe.execute([position])?;
-        }
-        newest = Some(advance(newest, record.recorded_at));
-    }
-    let (Some(first), Some(last)) = (first, last) else { return Ok(None) };
-    if let Some(newest) = newest {
-        schema::set_time(transaction, schema::NEWEST, newest)?;
-    }
-    Ok(Some(Appended { first, last, follows: Follows::Anything, durability: Durability::File }))
-}
-
-/// Whether the log is still the one that somebody knows who stands there.
-fn knows(connection: &Connection, facts: &Facts, cursor: Cursor) -> Result<bool, rusqlite::Error> {
-    // Whatever somebody else has put there is a number, or as good as none.
-    let number = |row: &rusqlite::Row<'_>| Ok(row.get_ref(0)?.as_i64().unwrap_or(0));
-    let batch = |sql| connection.prepare_cached(sql)?.query_row([cursor.position], number).optional();
-    // An earlier version's backup, restored in place under a running process, lacks the table.
-    let notes_deleted = || connection.table_exists(None, "deleted");
-    let there = match batch("SELECT batch FROM revocation WHERE position = ?1")? {
-        Some(tag) => There::Held(tag),
-        None if !notes_deleted()? => There::Nothing,
-        None => batch("SELECT batch FROM deleted WHERE position = ?1")?.map_or(There::Nothing, There::Deleted),
-    };
-    Ok(cursor.is_known(there, facts.watermark))
-}
-
-/// One consistent view of the log: whether it is the one that the reader knows, then what is new in it.
-fn read_to_head(connection: &Connection, after: Cursor, visit: Visit<'_>) -> Result<Read, rusqlite::Error> {
-    let snapshot = connection.unchecked_transaction()?;
-    let facts = schema::facts(&snapshot)?;
-    if !knows(&snapshot, &facts, after)? {
-        return Ok(Read::Rewound);
-    }
-    let (mut cursor, mut junk, mut unknown_kinds) = (after, 0, 0);
-    {
-        let mut select = snapshot.prepare_cached(row::SELECT_AFTER)?;
-        let mut rows = select.query([after.position])?;
-        while let Some(raw) = rows.next()? {
-            match row::parse(raw)? {
-                Row::Record(at, record) => {
-                    cursor = at;
-                    if visit(record).is_break() {
-                        return Ok(Read::Stopped);
-                    }
-                }
-                Row::Junk(at) => {
-                    cursor = at;
-                    junk += 1;
-                }
-                Row::UnknownKind(at) => {
-                    cursor = at;
-                    unknown_kinds += 1;
-                }
-            }
-        }
-    }
-    snapshot.finish()?;
-    Ok(Read::ToHead { cursor, facts, junk, unknown_kinds })
-}

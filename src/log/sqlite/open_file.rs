@@ -1,5 +1,8 @@
 //! A file as this copy of signoff has it open: its connections, and whether what they write is what others read.
 //!
+//! A file that is overwritten in its place, as by `cp`, is told by its first bytes: what was written last (`-wal`) fits the content
+//! that is gone, and SQLite would lay it over the new one.
+//!
 //! When another copy of SQLite in this process closes the file, the locks of all its users in the process are gone, and what was
 //! written last (`-wal`) may be deleted under them: what they commit from then on, nobody else has. So each connection is known
 //! here, and the `-wal` that they write to. Where there is another in its place, all of them are closed, and opened anew: as long
@@ -17,16 +20,52 @@ use parking_lot::Mutex;
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
+use super::connection::{connect, fault};
 use super::file::{self, FileId};
-use super::{Appended, Cursor, LogError, Record, UnixTime, connect, fault};
+use super::{Appended, Cursor, LogError, Record, UnixTime};
 
-/// The files that this copy has open.
-static FILES: Mutex<Vec<Weak<OpenFile>>> = Mutex::new(Vec::new());
+/// The files that this copy has open, each with the content that its first bytes are read from.
+///
+/// To close a file takes all locks that the process has on it. So the content is closed only under this lock, and when no
+/// connection to the file is left: whoever opens one has entered it here before, and is kept alive by it.
+static FILES: Mutex<Vec<(Weak<OpenFile>, Arc<Content>)>> = Mutex::new(Vec::new());
+
+/// Closes what no log here has open any more.
+pub(super) fn let_go_of_closed() {
+    FILES.lock().retain(|(file, _)| file.strong_count() > 0);
+}
+
+/// A file to be read beside SQLite.
+struct Content(#[allow(dead_code)] std::fs::File);
+
+impl Content {
+    fn open(path: &Path) -> Result<Self, LogError> {
+        std::fs::File::open(path).map(Self).map_err(|error| file::io(path, &error))
+    }
+
+    /// Whether the file begins as a log in WAL mode does, as it is while anybody has it open. Source: the SQLite file format,
+    /// section 1.3.
+    #[cfg(unix)]
+    fn is_in_wal_mode(&self) -> bool {
+        use std::os::unix::fs::FileExt as _;
+        let mut header = [0; 20];
+        let is_whole = self.0.read_exact_at(&mut header, 0).is_ok();
+        is_whole && header.starts_with(b"SQLite format 3\0") && header[18..20] == [2, 2]
+    }
+
+    /// Elsewhere an open file can't be overwritten.
+    #[cfg(not(unix))]
+    fn is_in_wal_mode(&self) -> bool {
+        true
+    }
+}
 
 pub(super) struct OpenFile {
     path: PathBuf,
     id: FileId,
     wal: PathBuf,
+    /// Owned by [`FILES`].
+    content: Weak<Content>,
     in_use: Mutex<InUse>,
     /// What was acknowledged lately by any log here.
     pub(super) kept: Mutex<Kept>,
@@ -107,21 +146,23 @@ impl OpenFile {
     /// The file as it is open here already, or a file that nobody has opened yet.
     pub(super) fn enter(path: &Path, id: FileId) -> Result<Arc<Self>, LogError> {
         let mut files = FILES.lock();
-        files.retain(|file| file.strong_count() > 0);
-        if let Some(file) = files.iter().filter_map(Weak::upgrade).find(|file| file.id == id) {
+        files.retain(|(file, _)| file.strong_count() > 0);
+        if let Some(file) = files.iter().filter_map(|(file, _)| file.upgrade()).find(|file| file.id == id) {
             return Ok(file);
         }
+        let content = Arc::new(Content::open(path)?);
         let file = Arc::new(Self {
             path: path.to_owned(),
             id,
             wal: file::beside(path, "-wal"),
+            content: Arc::downgrade(&content),
             in_use: Mutex::default(),
             kept: Mutex::default(),
             slots: Mutex::default(),
             losses: AtomicU64::new(0),
             _mark: mark::Mark::set(path, id)?,
         });
-        files.push(Arc::downgrade(&file));
+        files.push((Arc::downgrade(&file), content));
         Ok(file)
     }
 
@@ -141,13 +182,17 @@ impl OpenFile {
         slot
     }
 
-    /// Whether what the connections write is what others read. Cost: one look at a name.
+    /// Whether what the connections write is what others read. Cost: one look at a name, and twenty bytes that are read.
     pub(super) fn is_sound(&self) -> bool {
         self.is_in_place(&self.in_use.lock())
     }
 
     fn is_in_place(&self, in_use: &InUse) -> bool {
-        in_use.wal.is_none_or(|wal| FileId::of(&self.wal).is_ok_and(|found| found == wal))
+        in_use.wal.is_none_or(|wal| FileId::of(&self.wal).is_ok_and(|found| found == wal) && !self.is_overwritten())
+    }
+
+    fn is_overwritten(&self) -> bool {
+        self.content.upgrade().is_some_and(|content| !content.is_in_wal_mode())
     }
 
     /// How often it was not.
@@ -178,13 +223,30 @@ impl OpenFile {
                 give_up(&held.connection);
             }
         }
+        let is_overwritten = self.is_overwritten();
+        if is_overwritten {
+            self.remove_what_fits_no_more();
+        }
         *in_use = InUse::default();
         self.losses.fetch_add(1, Ordering::Release);
         drop(in_use);
-        tracing::warn!(
-            path = %self.path.display(),
-            "what was written last was deleted under this process: somebody else in it, or a person, has closed the log; it is opened anew"
-        );
+        let what = match is_overwritten {
+            true => "the log was overwritten in its place, as by `cp`: put backups back with `signoff restore`",
+            false => {
+                "what was written last was deleted under this process: somebody else in it, or a person, has closed the log"
+            }
+        };
+        tracing::warn!(path = %self.path.display(), "{what}; it is opened anew");
+    }
+}
+
+impl OpenFile {
+    /// Removes what was written last to the content that is gone. Other processes notice that, and open the file anew too.
+    fn remove_what_fits_no_more(&self) {
+        for suffix in ["-wal", "-shm"] {
+            // Another process may have been quicker.
+            let _gone = std::fs::remove_file(file::beside(&self.path, suffix));
+        }
     }
 }
 
@@ -263,6 +325,10 @@ impl Slot {
         }
         let set_up = || {
             (self.set_up)(&connection)?;
+            if self.file.losses() > 0 {
+                // A backup that was copied over the file has lost that mode.
+                connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+            }
             // The first read is what opens `-wal`.
             connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
         };

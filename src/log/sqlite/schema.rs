@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
+use super::connection::{connect, fault};
 use super::file::{folder, io};
-use super::{LogError, Origin, connect, fault};
+use super::{LogError, Origin};
 use crate::clock::{Times, UnixTime};
 use crate::log::{Allowance, Facts};
 
@@ -82,7 +83,7 @@ pub(super) fn draft(path: &Path, random: fn() -> Option<[u8; 16]>) -> Result<Pat
 
 /// Removes a draft, where it was not given its name, and what lies beside it.
 pub(super) fn remove_draft(draft: &Path) {
-    for suffix in ["", "-wal", "-shm"] {
+    for suffix in ["", "-wal", "-shm", "-journal"] {
         let mut name = draft.to_owned().into_os_string();
         name.push(suffix);
         // Mostly they are not there any more.
@@ -216,7 +217,7 @@ pub(super) fn verify(connection: &mut Connection, path: &Path) -> Result<(), Log
 }
 
 /// Puts the file into WAL mode, which a copy by `VACUUM INTO` has lost.
-fn set_wal(connection: &Connection, path: &Path) -> Result<(), LogError> {
+pub(super) fn set_wal(connection: &Connection, path: &Path) -> Result<(), LogError> {
     let mode = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0));
     match mode.map_err(|error| fault(path, &error))?.as_str() {
         "wal" => Ok(()),
