@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 use signoff::Status;
 
 /// In the order in which the header tells them.
-const SOURCES: [&str; 14] = [
-    "version", "status", "text", "error", "keys", "policy", "log", "engine", "claims", "verify", "accepted", "sign",
-    "revoke", "listing",
+const SOURCES: [&str; 15] = [
+    "version", "status", "str", "times", "error", "keys", "policy", "log", "engine", "claims", "verify", "accepted",
+    "sign", "revoke", "listing",
 ];
 
 fn root() -> PathBuf {

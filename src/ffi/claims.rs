@@ -10,7 +10,7 @@ use super::call::Call;
 use super::fault::{CallError, Outcome};
 use super::outputs::Buffer;
 use super::sized::sized;
-use super::text::millis;
+use super::times::millis;
 use super::{signoff_error, signoff_status, signoff_str};
 use crate::engine::{Accepted, Cleared, Proven, WhyUnknown};
 use crate::policy::claim_strings::Span;

@@ -5,7 +5,7 @@ use std::ffi::c_char;
 use super::call::Call;
 use super::fault::CallError;
 use super::sized::sized;
-use super::text::{duration_millis, millis};
+use super::times::{duration_millis, millis};
 use super::{signoff_engine, signoff_error, signoff_status};
 use crate::engine::CollectionPause;
 use crate::log::{Note, Origin};

@@ -3,7 +3,7 @@
 use super::call::Call;
 use super::fork::OfProcess;
 use super::sized::sized;
-use super::text::millis;
+use super::times::millis;
 use super::{
     SIGNOFF_ISSUER_ABSENT, SIGNOFF_ISSUER_ANY, SIGNOFF_ISSUER_NAMED, SIGNOFF_REVOKE_EVERYTHING, SIGNOFF_REVOKE_SESSION,
     SIGNOFF_REVOKE_SUBJECT, SIGNOFF_REVOKE_TOKEN_ID, signoff_engine, signoff_error, signoff_status, signoff_str,

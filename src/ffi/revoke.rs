@@ -6,7 +6,7 @@ use super::call::Call;
 use super::fault::{CallError, Fault};
 use super::fork::OfProcess;
 use super::sized::sized;
-use super::text::{millis, optional_moment};
+use super::times::{millis, optional_moment};
 use super::{signoff_accepted, signoff_engine, signoff_error, signoff_status, signoff_str, signoff_times};
 use crate::clock::Times;
 use crate::engine::{ClockTrust, Revoking, VouchedToken};

@@ -7,7 +7,7 @@ use super::call::Call;
 use super::fault::CallError;
 use super::keys::flag;
 use super::sized::sized;
-use super::text::millis;
+use super::times::millis;
 use super::{signoff_engine, signoff_error, signoff_status, signoff_str, signoff_times};
 use crate::clock::Times;
 use crate::engine::NewToken;

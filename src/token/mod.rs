@@ -7,7 +7,6 @@ pub(crate) mod base64url;
 mod compact;
 pub(crate) mod header;
 pub(crate) mod json;
-mod json_scan;
 pub(crate) mod prefetch;
 
 pub(crate) use compact::Signature;

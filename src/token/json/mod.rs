@@ -2,50 +2,25 @@
 //!
 //! It accepts only what `serde_json` accepts as a `Value`, and reads the same values. What it
 //! refuses beyond that: anything but an object at the top, nesting deeper than
-//! [`JSON_DEPTH_MAX`], and numbers whose written magnitude reaches 10^[`NUMBER_MAGNITUDE_MAX`].
+//! [`JSON_DEPTH_MAX`], and numbers whose written magnitude reaches 10^[`NUMBER_MAGNITUDE_MAX`](crate::limits::NUMBER_MAGNITUDE_MAX).
 //! Names that appear twice are the business of whoever collects the members.
-//!
-//! Invariant: a [`JsonString`] is well formed, so that reading its characters can't fail.
+
+mod effort;
+mod number;
+mod scan;
+mod string;
 
 use wide::u8x16;
 
-use super::json_scan::StringEnds;
+pub(crate) use effort::Bounded;
+pub(crate) use number::eight_digits;
+pub(crate) use string::{JsonString, Slice};
+
 use crate::denied::JsonFault;
-use crate::limits::{JSON_DEPTH_MAX, NUMBER_MAGNITUDE_MAX};
-
-/// A piece of a text, cut out only when it is asked for: most pieces never are.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Slice<'a> {
-    text: &'a str,
-    pub(crate) start: usize,
-    pub(crate) end: usize,
-}
-
-impl<'a> Slice<'a> {
-    #[inline]
-    pub(crate) fn raw(self) -> &'a str {
-        &self.text[self.start..self.end]
-    }
-
-    #[inline]
-    pub(crate) fn bytes(self) -> &'a [u8] {
-        &self.text.as_bytes()[self.start..self.end]
-    }
-}
-
-/// A string as it stands in the text, between its quotes, escapes not resolved.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct JsonString<'a> {
-    pub(crate) slice: Slice<'a>,
-    spelling: Spelling,
-}
-
-/// Whether a string stands for itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Spelling {
-    Plain,
-    Escaped,
-}
+use crate::limits::JSON_DEPTH_MAX;
+use effort::{Effort, Unbounded};
+use scan::StringEnds;
+use string::Spelling;
 
 /// The value of a member, well formed: its kind, and where it stands.
 ///
@@ -118,56 +93,6 @@ pub(crate) fn read_array<'a>(raw: &'a str, mut element: impl FnMut(Value<'a>)) -
     match reader.elements(&mut element) {
         Some(()) => Ok(()),
         None => Err(reader.fault),
-    }
-}
-
-/// What a text may cost beyond its length: one for each escape and each string that has any, eight more for a name that has;
-/// in what is nested, one for each comma and name, and two for a container; four for a number that has neither one digit nor,
-/// as a time, ten.
-pub(crate) trait Effort {
-    /// Whether there was so much left.
-    fn spend(&mut self, effort: usize) -> bool;
-
-    /// Whether the object may have one more member.
-    fn member(&mut self) -> bool;
-}
-
-/// For texts that somebody has vouched for.
-pub(crate) struct Unbounded;
-
-impl Effort for Unbounded {
-    #[inline(always)]
-    fn spend(&mut self, _: usize) -> bool {
-        true
-    }
-
-    #[inline(always)]
-    fn member(&mut self) -> bool {
-        true
-    }
-}
-
-/// How much is left, and how many members.
-pub(crate) struct Bounded {
-    pub(crate) effort: usize,
-    pub(crate) members: usize,
-}
-
-impl Effort for Bounded {
-    #[inline]
-    fn spend(&mut self, effort: usize) -> bool {
-        let left = self.effort.checked_sub(effort);
-        self.effort = left.unwrap_or(0);
-        left.is_some()
-    }
-
-    #[inline(always)]
-    fn member(&mut self) -> bool {
-        if self.members == 0 {
-            return false;
-        }
-        self.members -= 1;
-        true
     }
 }
 
@@ -500,81 +425,6 @@ impl<'a, E: Effort> Reader<'a, E> {
             _ => self.not_json(at),
         }
     }
-
-    /// RFC 8259 section 6.
-    #[inline(always)]
-    fn number(&mut self, start: usize) -> Option<usize> {
-        // Ten digits and no more, as times have.
-        if let Some(&[b'1'..=b'9', ref eight @ .., last, next]) =
-            self.text.as_bytes().get(start..).and_then(|rest| rest.first_chunk::<11>())
-            && eight_digits(eight)
-            && last.is_ascii_digit()
-            && matches!(next, b',' | b'}' | b']')
-        {
-            return Some(start + 10);
-        }
-        // One digit and no more.
-        if let Some([b'0'..=b'9', b',' | b'}' | b']']) =
-            self.text.as_bytes().get(start..).and_then(|rest| rest.first_chunk::<2>())
-        {
-            return Some(start + 1);
-        }
-        self.any_number(start)
-    }
-
-    #[inline]
-    fn any_number(&mut self, start: usize) -> Option<usize> {
-        self.spend(4)?;
-        let whole = start + usize::from(self.peek(start) == b'-');
-        let mut at = self.digits(whole)?;
-        let mut magnitude = i64::try_from(at - whole).unwrap_or(i64::MAX);
-        if self.peek(whole) == b'0' && magnitude > 1 {
-            return self.not_json(whole + 1);
-        }
-        if self.peek(at) == b'.' {
-            at = self.digits(at + 1)?;
-        }
-        if matches!(self.peek(at), b'e' | b'E') {
-            let negative = self.peek(at + 1) == b'-';
-            let digits = at + 1 + usize::from(matches!(self.peek(at + 1), b'-' | b'+'));
-            at = self.digits(digits)?;
-            let exponent = exponent(&self.text.as_bytes()[digits..at]);
-            magnitude = magnitude.saturating_add(if negative { -exponent } else { exponent });
-        }
-        // The digits before the point and the exponent bound the value from above.
-        match magnitude > NUMBER_MAGNITUDE_MAX {
-            true => self.fault(JsonFault::NumberOutOfRange { at: start }),
-            false => Some(at),
-        }
-    }
-
-    /// One digit or more.
-    #[inline(always)]
-    fn digits(&mut self, start: usize) -> Option<usize> {
-        match (self.peek(start).is_ascii_digit(), self.peek(start + 1).is_ascii_digit()) {
-            (true, false) => Some(start + 1),
-            (true, true) => Some(self.digits_to_the_last(start + 2)),
-            (false, _) => self.not_json(start),
-        }
-    }
-
-    fn digits_to_the_last(&self, start: usize) -> usize {
-        let mut at = start;
-        while self.peek(at).is_ascii_digit() {
-            at += 1;
-            if at - start == 24 {
-                return at + self.many_digits(at);
-            }
-        }
-        at
-    }
-
-    /// How many digits follow, where there are more than readers tell apart.
-    #[cold]
-    fn many_digits(&self, at: usize) -> usize {
-        let rest = self.text.as_bytes().get(at..).unwrap_or_default();
-        run_of(rest, |bytes| (bytes - u8x16::splat(b'0')).min(u8x16::splat(9)).simd_eq(bytes - u8x16::splat(b'0')))
-    }
 }
 
 /// How many bytes at the front are of a kind.
@@ -592,103 +442,6 @@ fn run_of(bytes: &[u8], is: impl Fn(u8x16) -> u8x16) -> usize {
     sixteens.len() * 16 + (!is(u8x16::new(last)).to_bitmask()).trailing_zeros() as usize
 }
 
-/// What an exponent's digits say, as far as an `i64` goes: more only make it larger still.
-fn exponent(digits: &[u8]) -> i64 {
-    let zeros = if digits[0] == b'0' { run_of(digits, |bytes| bytes.simd_eq(u8x16::splat(b'0'))) } else { 0 };
-    // A text with so many digits that they don't fit into an i64 has none as long to make up for it.
-    let significant = &digits[zeros..];
-    if significant.len() > 18 {
-        return i64::MAX;
-    }
-    significant.iter().fold(0, |value, digit| value * 10 + i64::from(digit - b'0'))
-}
-
-/// Whether all eight are digits: high halves of 3, and low halves that stay below 10.
-#[inline(always)]
-pub(crate) fn eight_digits(eight: &[u8; 8]) -> bool {
-    let word = u64::from_le_bytes(*eight);
-    let carried = word.wrapping_add(0x0606_0606_0606_0606);
-    (word & 0xf0f0_f0f0_f0f0_f0f0) == 0x3030_3030_3030_3030
-        && (carried & 0xf0f0_f0f0_f0f0_f0f0) == 0x3030_3030_3030_3030
-}
-
 fn hex4(digits: &[u8]) -> Option<u32> {
     digits.first_chunk::<4>()?.iter().try_fold(0, |value, &digit| Some(value * 16 + char::from(digit).to_digit(16)?))
-}
-
-impl<'a> JsonString<'a> {
-    /// Where the string stands in its text, for whoever keeps many of them.
-    #[allow(clippy::cast_possible_truncation)] // Texts are bounded, far below what a u32 holds.
-    #[inline]
-    pub(crate) fn place(self) -> (u32, u32) {
-        (self.slice.start as u32, self.slice.end as u32)
-    }
-
-    /// The string itself where it has no escapes, and so stands for itself.
-    #[inline]
-    pub(crate) fn plain(self) -> Option<&'a str> {
-        (self.spelling == Spelling::Plain).then(|| self.slice.raw())
-    }
-
-    /// Appends the characters to a text, escapes resolved.
-    pub(crate) fn unescape_onto(self, text: &mut String) {
-        let mut rest = self.slice.raw();
-        while let Some(at) = memchr::memchr(b'\\', rest.as_bytes()) {
-            let (plain, from_escape) = rest.split_at(at);
-            text.push_str(plain);
-            let mut chars = from_escape.chars();
-            text.extend(unescaped(&mut chars));
-            rest = chars.as_str();
-        }
-        text.push_str(rest);
-    }
-
-    /// The characters, escapes resolved.
-    pub(crate) fn chars(self) -> impl Iterator<Item = char> + 'a {
-        let mut rest = self.slice.raw().chars();
-        std::iter::from_fn(move || unescaped(&mut rest))
-    }
-
-    #[inline]
-    pub(crate) fn is_escaped(self) -> bool {
-        self.spelling == Spelling::Escaped
-    }
-
-    /// Whether the characters are those of `other`.
-    #[inline]
-    pub(crate) fn is(self, other: &str) -> bool {
-        if self.is_escaped() { self.chars().eq(other.chars()) } else { self.slice.raw() == other }
-    }
-}
-
-/// The next character, an escape resolved.
-#[inline]
-fn unescaped(rest: &mut std::str::Chars<'_>) -> Option<char> {
-    Some(match rest.next()? {
-        '\\' => match rest.next()? {
-            'b' => '\u{8}',
-            'f' => '\u{c}',
-            'n' => '\n',
-            'r' => '\r',
-            't' => '\t',
-            'u' => unicode_escape(rest)?,
-            itself => itself,
-        },
-        plain => plain,
-    })
-}
-
-/// Behind `\u`: four digits, and a second escape for the second half of a surrogate pair.
-fn unicode_escape(rest: &mut std::str::Chars<'_>) -> Option<char> {
-    let first = code_unit(rest)?;
-    if !(0xd800..0xdc00).contains(&first) {
-        return char::from_u32(first);
-    }
-    rest.nth(1)?; // The second escape's `\u`.
-    let second = code_unit(rest)?;
-    char::from_u32(0x1_0000 + ((first - 0xd800) << 10) + (second - 0xdc00))
-}
-
-fn code_unit(rest: &mut std::str::Chars<'_>) -> Option<u32> {
-    (0..4).try_fold(0, |value, _| Some(value * 16 + rest.next()?.to_digit(16)?))
 }
