@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, backup};
 
-use super::connection::{connect, fault};
+use super::connection::{connect, fault, within};
 use super::file::{self, beside, folder, io};
 use super::{FileOptions, LogError, SeveralNames, SqliteLog, schema};
 use crate::log::{Allowance, Create, Facts};
@@ -136,7 +136,7 @@ pub(crate) fn restore(
     let lost = log.writer.with(Some(log.busy_timeout), |live| {
         let restore = backup::Backup::new(&held, &mut live.connection)?;
         // Waits for who writes as long as any writer does.
-        let begun = restore.step(1)?;
+        let begun = within(log.busy_timeout, || restore.step(1))?;
         if matches!(begun, backup::StepResult::Busy | backup::StepResult::Locked) {
             return Ok(None);
         }

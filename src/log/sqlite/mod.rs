@@ -34,6 +34,7 @@ use crate::limits::APPEND_TIMEOUT;
 use crate::revocation::Record;
 pub use backup::Restored;
 pub(crate) use backup::{back_up, restore};
+use connection::{wait_closely, within};
 #[cfg(feature = "redis")]
 pub(super) use local_copy::CopyFile;
 use open_file::{Held, OpenFile, Slot};
@@ -140,7 +141,7 @@ impl SqliteLog {
         let busy_timeout = options.busy_timeout();
         let wal = std::fs::metadata(file::beside(path, "-wal"));
         let leaves_wal = options.leaves_wal && wal.is_ok_and(|wal| wal.len() > 0);
-        let leave = move |connection: &Connection| match leaves_wal {
+        let leave = move |connection: &mut Connection| match leaves_wal {
             true => connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map(drop),
             false => Ok(()),
         };
@@ -149,7 +150,7 @@ impl SqliteLog {
         verified?;
         let writer = file.slot(move |connection| {
             leave(connection)?;
-            connection.busy_timeout(busy_timeout)
+            wait_closely(connection)
         });
         let reader = file.slot(move |connection| {
             leave(connection)?;
@@ -192,7 +193,7 @@ impl SqliteLog {
             return Ok(());
         }
         let again = self.writer.with(Some(self.busy_timeout), |held| {
-            let transaction = held.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let transaction = begin(&mut held.connection, self.busy_timeout)?;
             let mut count = 0;
             for (_, appended, records) in &mut kept.batches {
                 if !has(&transaction, appended.last)?
@@ -236,7 +237,7 @@ impl SqliteLog {
             self.still_there()?;
             self.mend()?;
             let done = slot.with(Some(wait), |held| {
-                let transaction = held.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+                let transaction = begin(&mut held.connection, wait)?;
                 let done = work(&transaction)?;
                 transaction.commit()?;
                 Ok(done)
@@ -247,6 +248,11 @@ impl SqliteLog {
         }
         Err(LogError::Moved { path: self.path.display().to_string() })
     }
+}
+
+/// Begins to write, when others are done.
+fn begin(connection: &mut Connection, wait: Duration) -> Result<rusqlite::Transaction<'_>, rusqlite::Error> {
+    within(wait, || connection.transaction_with_behavior(TransactionBehavior::Immediate))
 }
 
 impl Drop for SqliteLog {
@@ -419,7 +425,7 @@ impl SqliteLog {
             // Who waits here for a reader holds up everybody who writes: then it is done another time.
             connection.busy_timeout(Duration::ZERO)?;
             let done = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
-            connection.busy_timeout(self.busy_timeout)?;
+            wait_closely(connection)?;
             done
         })
     }

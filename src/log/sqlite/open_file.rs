@@ -132,7 +132,7 @@ pub(super) struct Slot {
     held: Mutex<Option<Held>>,
 }
 
-type SetUp = Box<dyn Fn(&Connection) -> Result<(), rusqlite::Error> + Send + Sync>;
+type SetUp = Box<dyn Fn(&mut Connection) -> Result<(), rusqlite::Error> + Send + Sync>;
 
 pub(super) struct Held {
     pub(super) connection: Connection,
@@ -173,7 +173,7 @@ impl OpenFile {
     /// A connection of this file, which is opened at its first use.
     pub(super) fn slot(
         self: &Arc<Self>,
-        set_up: impl Fn(&Connection) -> Result<(), rusqlite::Error> + Send + Sync + 'static,
+        set_up: impl Fn(&mut Connection) -> Result<(), rusqlite::Error> + Send + Sync + 'static,
     ) -> Arc<Slot> {
         let slot = Arc::new(Slot { file: Arc::clone(self), set_up: Box::new(set_up), held: Mutex::default() });
         let mut slots = self.slots.lock();
@@ -310,7 +310,7 @@ impl Slot {
             return Ok(());
         }
         let path = &self.file.path;
-        let connection = connect(path)?;
+        let mut connection = connect(path)?;
         let is_same = |connection: &Connection| {
             // The path may name another file by now.
             let is_same = FileId::of(path).is_ok_and(|found| found == self.file.id);
@@ -323,8 +323,8 @@ impl Slot {
         if !is_same(&connection) {
             return Err(moved());
         }
-        let set_up = || {
-            (self.set_up)(&connection)?;
+        let mut set_up = || {
+            (self.set_up)(&mut connection)?;
             if self.file.losses() > 0 {
                 // A backup that was copied over the file has lost that mode.
                 connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
