@@ -48,7 +48,7 @@
  *
  * TIMES are milliseconds since 1970-01-01T00:00:00Z, durations milliseconds. A time that can only be in seconds is
  * refused with SIGNOFF_ERR_TIME. A function that judges or records by the time takes a signoff_times, where NULL means
- * this machine's clocks; how old the log is in signoff_engine_health() and signoff_accepted_is_revoked() goes by them always.
+ * this machine's clocks; how old the log is in signoff_engine_health() and signoff_engine_is_revoked() goes by them always.
  *
  * fork(): see signoff_engine. Signals: no function may be called from a signal handler.
  */

@@ -176,3 +176,76 @@ fn no_page_or_source_names_a_registry_host_or_a_temporary_path() {
         );
     }
 }
+
+/// Every page, and what is told in the header and in sources.
+fn texts() -> Vec<(String, String)> {
+    let mut found: Vec<_> = PAGES.iter().map(|page| ((*page).to_owned(), read(page))).collect();
+    found.extend(["bindings/node/README.md", "include/signoff.h"].map(|path| (path.to_owned(), read(path))));
+    let mut folders = vec![root().join("src"), root().join("examples/c")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            match entry.extension().and_then(|extension| extension.to_str()) {
+                _ if entry.is_dir() => folders.push(entry),
+                Some("rs" | "c") => {
+                    let name = entry.strip_prefix(root()).unwrap().display().to_string();
+                    found.push((name, fs::read_to_string(&entry).unwrap()));
+                }
+                _ => {}
+            }
+        }
+    }
+    found
+}
+
+/// The words of a text that begin like this, each up to its last letter or digit.
+fn words<'t>(text: &'t str, prefix: &'static str) -> impl Iterator<Item = &'t str> {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    text.split(move |c: char| !is_word(c)).filter(move |word| word.starts_with(prefix) && word.len() > prefix.len())
+}
+
+/// So are metrics, which have the same prefix, and the one claim of ours. A word may be the beginning of several.
+#[test]
+fn every_name_of_the_c_interface_that_is_told_of_exists() {
+    let header = read("include/signoff.h");
+    let code: String = {
+        let without_comments = header.split("/*").map(|part| part.split_once("*/").map_or(part, |(_, code)| code));
+        without_comments.collect()
+    };
+    let declared: std::collections::BTreeSet<_> = words(&code, "signoff_").chain(words(&code, "SIGNOFF_")).collect();
+    let (metrics, claim) = (read("src/engine/health.rs"), "signoff_after");
+    let is_metric = |name: &str| metrics.contains(&format!("\"{}\"", name.trim_start_matches("signoff_")));
+    let tells_of_c = |path: &str| {
+        path.ends_with(".md") || path.ends_with(".h") || path.starts_with("src/ffi/") || path.ends_with(".c")
+    };
+    let mut unknown = Vec::new();
+    for (path, text) in texts().into_iter().filter(|(path, _)| tells_of_c(path)) {
+        for name in words(&text, "signoff_").chain(words(&text, "SIGNOFF_")) {
+            let is_beginning =
+                declared.iter().any(|other| other.starts_with(&format!("{}_", name.trim_end_matches('_'))));
+            if !(declared.contains(name) || is_beginning || is_metric(name) || name == claim) {
+                unknown.push(format!("{path}: {name}"));
+            }
+        }
+    }
+    assert!(unknown.is_empty(), "told of, but not in include/signoff.h: {unknown:#?}");
+}
+
+/// Paths as pages and comments write them: in backquotes, from the root, or from the package's folder on its own page.
+#[test]
+fn every_file_that_is_told_of_exists() {
+    for (path, text) in texts() {
+        let quoted = text.split('`').skip(1).step_by(2).chain(
+            // In comments also without.
+            text.split(|c: char| c.is_whitespace() || "()<>,;\"".contains(c)).filter(|word| word.starts_with("docs/")),
+        );
+        for name in quoted.map(|name| name.trim_end_matches(['.', ':'])) {
+            let name = name.split('#').next().unwrap();
+            let is_path = ["src/", "tests/", "docs/", "benches/", "fuzz/", "examples/", "include/", "bindings/"]
+                .iter()
+                .any(|folder| name.starts_with(folder))
+                && name.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c));
+            let is_there = root().join(name).exists() || root().join("bindings/node").join(name).exists();
+            assert!(!is_path || is_there, "{path} tells of {name}, which there is not");
+        }
+    }
+}
