@@ -60,8 +60,17 @@ pub(crate) struct Look<'p, A> {
 pub(super) struct Guessed<'p> {
     jti: &'p [u8],
     print: Fingerprint,
-    /// What the filters of this view say, once they were asked: the first segment that may hold it, if any.
-    first_maybe: Option<Option<usize>>,
+    filters: Filters,
+}
+
+/// What the filters of a view say of a fingerprint.
+#[derive(Clone, Copy)]
+enum Filters {
+    Unasked,
+    /// The first segment that may hold it.
+    Maybe(usize),
+    /// None does.
+    Absent,
 }
 
 impl<'p, A> Look<'p, A> {
@@ -74,7 +83,7 @@ impl<'p, A> Look<'p, A> {
         let guess = guess.map(|jti| {
             let print = salt.fingerprint(Lane::Jti, jti);
             jtis.segments.iter().for_each(|segment| segment.prefetch(print.key));
-            Guessed { jti, print, first_maybe: None }
+            Guessed { jti, print, filters: Filters::Unasked }
         });
         Self { as_of, view, guess }
     }
@@ -90,14 +99,16 @@ impl<'p, A> Look<'p, A> {
     #[inline]
     pub(crate) fn go_on(&mut self) {
         let jtis = &self.view.lanes[Lane::Jti as usize];
-        if let Some(Guessed { print, first_maybe, .. }) = &mut self.guess
+        if let Some(Guessed { print, filters, .. }) = &mut self.guess
             && jtis.len() <= NEAR_RECORDS
         {
-            let first = jtis.segments.iter().position(|segment| segment.probe(print.key) == Probe::Maybe);
-            if let Some(first) = first {
-                jtis.segments[first].prefetch_entries(print.key);
-            }
-            *first_maybe = Some(first);
+            *filters = match jtis.segments.iter().position(|segment| segment.probe(print.key) == Probe::Maybe) {
+                Some(first) => {
+                    jtis.segments[first].prefetch_entries(print.key);
+                    Filters::Maybe(first)
+                }
+                None => Filters::Absent,
+            };
         }
     }
 }
@@ -105,6 +116,13 @@ impl<'p, A> Look<'p, A> {
 /// Up to how many records the filters lie in a processor's second cache (2.5 MB), and are read in a few
 /// nanoseconds once they were asked for.
 const NEAR_RECORDS: usize = 1 << 21;
+
+/// What fingerprints are made with: the log's secret, and the issuers that its records name.
+#[derive(Clone, Copy)]
+pub(super) struct Names<'i> {
+    pub(super) salt: &'i Salt,
+    pub(super) issuers: &'i Issuers,
+}
 
 impl View {
     /// Whether a record means the token, from the narrowest scope to the widest.
@@ -114,7 +132,7 @@ impl View {
     #[inline]
     pub(super) fn screen(
         &self,
-        (salt, issuers): (&Salt, &Issuers),
+        Names { salt, issuers }: Names<'_>,
         token: &Traits<'_>,
         guess: Option<Guessed<'_>>,
         signing_input: impl FnOnce() -> [u8; 32],
@@ -125,22 +143,26 @@ impl View {
         if let Some(jti) = token.jti {
             let is_listed = match guess {
                 _ if jtis.is_empty() => false,
-                Some(Guessed { jti: guess, print, first_maybe }) if std::ptr::eq(guess, jti.as_bytes()) => {
-                    screen.is_listed(jtis, print, first_maybe)
+                Some(Guessed { jti: guess, print, filters }) if std::ptr::eq(guess, jti.as_bytes()) => {
+                    screen.is_listed(jtis, print, filters)
                 }
-                Some(_) | None => screen.is_listed(jtis, salt.fingerprint(Lane::Jti, jti.as_bytes()), None),
+                Some(_) | None => screen.is_listed(jtis, salt.fingerprint(Lane::Jti, jti.as_bytes()), Filters::Unasked),
             };
             if is_listed {
                 return Screened::Revoked(Scope::Token);
             }
         } else if !signing_inputs.is_empty()
-            && screen.is_listed(signing_inputs, salt.fingerprint(Lane::SigningInput, &signing_input()), None)
+            && screen.is_listed(
+                signing_inputs,
+                salt.fingerprint(Lane::SigningInput, &signing_input()),
+                Filters::Unasked,
+            )
         {
             return Screened::Revoked(Scope::Token);
         }
         if let Some(sid) = token.sid
             && !sessions.is_empty()
-            && screen.is_listed(sessions, salt.fingerprint(Lane::Session, sid.as_bytes()), None)
+            && screen.is_listed(sessions, salt.fingerprint(Lane::Session, sid.as_bytes()), Filters::Unasked)
         {
             return Screened::Revoked(Scope::Session);
         }
@@ -157,7 +179,7 @@ impl View {
     }
 
     /// The latest cut-off that would revoke a token with these traits, were it issued early enough and kept by none.
-    pub(super) fn latest_cut_off(&self, (salt, issuers): (&Salt, &Issuers), token: &Traits<'_>) -> Option<UnixTime> {
+    pub(super) fn latest_cut_off(&self, Names { salt, issuers }: Names<'_>, token: &Traits<'_>) -> Option<UnixTime> {
         let mut screen = Screen { salt, issuers, token, mark: None, probes: &mut Probes::default() };
         let meant = self.everything.iter().filter(|one| one.issuer.means(token.iss));
         let mut latest = meant.map(|one| one.cut_off.at).max();
@@ -184,16 +206,17 @@ struct Screen<'a> {
 
 impl Screen<'_> {
     #[inline]
-    fn is_listed(&mut self, records: &LsmTree, print: Fingerprint, first_maybe: Option<Option<usize>>) -> bool {
+    fn is_listed(&mut self, records: &LsmTree, print: Fingerprint, filters: Filters) -> bool {
         if self.is_recent(records, print) {
             return true;
         }
-        let from = match first_maybe {
-            None => 0,
-            Some(first) => first.unwrap_or(records.segments.len()),
+        let (from, is_asked) = match filters {
+            Filters::Unasked => (0, false),
+            Filters::Maybe(first) => (first, true),
+            Filters::Absent => (records.segments.len(), true),
         };
         for (at, segment) in records.segments.iter().enumerate().skip(from) {
-            let probed = first_maybe.is_some() && at == from;
+            let probed = is_asked && at == from;
             if probed || segment.probe(print.key) == Probe::Maybe {
                 let listed = segment.has(print.key, |tag| self.is_meant(print, tag));
                 self.count(segment.filter().is_fuse(), listed);

@@ -26,6 +26,7 @@ pub(crate) use bulk_load::Batch;
 pub use fuse_filter::Filtering;
 pub use lookup::NotRevoked;
 
+use lookup::Names;
 pub(crate) use lookup::{Look, Probes, Screened, Traits};
 
 use crate::clock::UnixTime;
@@ -176,12 +177,12 @@ impl Index {
         signing_input: impl FnOnce() -> [u8; 32],
         probes: &mut Probes,
     ) -> Screened {
-        look.view.screen((&self.salt, &self.issuers), token, look.guess, signing_input, probes)
+        look.view.screen(Names { salt: &self.salt, issuers: &self.issuers }, token, look.guess, signing_input, probes)
     }
 
     /// The latest cut-off that would revoke a token with these traits, were it issued early enough and kept by none.
     pub(crate) fn latest_cut_off<A>(&self, look: &Look<'_, A>, token: &Traits<'_>) -> Option<UnixTime> {
-        look.view.latest_cut_off((&self.salt, &self.issuers), token)
+        look.view.latest_cut_off(Names { salt: &self.salt, issuers: &self.issuers }, token)
     }
 
     /// What is held of the tokens that a record with a cut-off means.

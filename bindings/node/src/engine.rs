@@ -17,7 +17,7 @@ use signoff::{ClockTrust, Engine, NewToken, Status, Times, UnixTime, VouchedToke
 use crate::error::Fault;
 use crate::options::{Options, Parts};
 use crate::revoke::Asked;
-use crate::verifier::{Held, Open, lend};
+use crate::verifier::{Held, JsToken, Open, lend};
 use crate::{outcome_names, promise, revoke, shared_engines, strings, verifier};
 
 /// One JavaScript thread's hold on an engine, until it is closed.
@@ -154,18 +154,23 @@ impl NativeEngine {
         now: Option<f64>,
     ) -> Result<Unknown<'env>> {
         self.with(env, |open| {
-            open.verify(env.raw(), (token.raw(), length as usize), at(now), |_, _, accepted| {
-                json(
-                    env,
-                    &json!({
-                        "payload": accepted.payload(),
-                        "tokenId": accepted.token_id().to_string(),
-                        "issuedAt": millis(accepted.issued_at()),
-                        "expiresAt": millis(accepted.expires_at()),
-                        "cleared": outcome_names::cleared(accepted.cleared()),
-                    }),
-                )
-            })
+            open.verify(
+                env.raw(),
+                JsToken { value: token.raw(), length: length as usize },
+                at(now),
+                |_, _, accepted| {
+                    json(
+                        env,
+                        &json!({
+                            "payload": accepted.payload(),
+                            "tokenId": accepted.token_id().to_string(),
+                            "issuedAt": millis(accepted.issued_at()),
+                            "expiresAt": millis(accepted.expires_at()),
+                            "cleared": outcome_names::cleared(accepted.cleared()),
+                        }),
+                    )
+                },
+            )
         })
     }
 

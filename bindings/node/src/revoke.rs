@@ -19,9 +19,8 @@ use crate::{outcome_names, promise};
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Asked {
     target: Target,
-    /// Left out: any. `null`: tokens without one.
-    #[serde(default, deserialize_with = "given")]
-    issuer: Option<Option<String>>,
+    #[serde(default, deserialize_with = "issuer")]
+    issuer: Issuer,
     issued_before_ms: Option<i64>,
     keep: Vec<String>,
     keep_until_ms: Option<i64>,
@@ -43,8 +42,9 @@ enum Target {
     Everything,
 }
 
-fn given<'de, D: serde::Deserializer<'de>>(value: D) -> Result<Option<Option<String>>, D::Error> {
-    Option::deserialize(value).map(Some)
+fn issuer<'de, D: serde::Deserializer<'de>>(value: D) -> Result<Issuer, D::Error> {
+    // Left out it is not asked for: any.
+    Ok(Option::<String>::deserialize(value)?.map_or(Issuer::Absent, Issuer::Named))
 }
 
 impl Asked {
@@ -63,11 +63,7 @@ impl Asked {
             Target::Subject(sub) => Revocation::subject(sub),
             Target::Everything => Revocation::everything(),
         };
-        match asked.issuer {
-            None => {}
-            Some(None) => revocation = revocation.issuer(Issuer::Absent),
-            Some(Some(issuer)) => revocation = revocation.issuer(issuer),
-        }
+        revocation = revocation.issuer(asked.issuer);
         if let Some(millis) = asked.issued_before_ms {
             revocation = revocation.issued_before(UnixTime::from_millis(millis));
         }

@@ -53,6 +53,12 @@ pub(crate) fn lend<T>(work: impl FnOnce(&mut Lent) -> T) -> T {
 /// What the object and its function share. None once it is closed.
 pub(crate) type Held = Rc<RefCell<Option<Open>>>;
 
+/// A string of JavaScript, and what it says of its own length: in UTF-16 code units, which for a token are its bytes.
+pub(crate) struct JsToken {
+    pub(crate) value: sys::napi_value,
+    pub(crate) length: usize,
+}
+
 impl Open {
     pub(crate) fn new(engine: Arc<Engine>) -> Self {
         Self { engine, memo: Memo::default() }
@@ -62,14 +68,14 @@ impl Open {
     pub(crate) fn verify<T>(
         &mut self,
         env: sys::napi_env,
-        (token, length): (sys::napi_value, usize),
+        JsToken { value, length }: JsToken,
         times: Option<Times>,
         hand_over: impl FnOnce(&mut Memo, &[u8], &signoff::Accepted<'_>) -> Result<T>,
     ) -> Result<std::result::Result<T, Fault>> {
         let Self { engine, memo } = self;
         lend(|Lent { scratch, token: buffer }| {
             let max = engine.policy().longest_token_bytes();
-            let bytes = match strings::read_token(env, token, length, buffer, max)? {
+            let bytes = match strings::read_token(env, value, length, buffer, max)? {
                 Ok(bytes) => bytes,
                 Err(reject) => return Ok(Err(Denied::from(reject).into())),
             };
@@ -163,7 +169,7 @@ unsafe extern "C" fn verify(env: sys::napi_env, info: sys::napi_callback_info) -
     let work = || -> Result<sys::napi_value> {
         // SAFETY: this is such a callback.
         let arguments = unsafe { Arguments::read(env, info)? };
-        let token = (arguments.values[0], arguments.number(env, 1)? as usize);
+        let token = JsToken { value: arguments.values[0], length: arguments.number(env, 1)? as usize };
         let times = arguments.times(env, 2)?;
         let answer = match arguments.held.borrow_mut().as_mut() {
             None => Err(Fault::closed()),

@@ -6,7 +6,7 @@ use std::sync::mpsc::sync_channel;
 use std::time::Instant;
 
 use super::freshness::Moment;
-use super::{Follower, Replica};
+use super::{Follower, Lowered, Replica};
 use crate::clock::{Times, UnixTime};
 use crate::index::{Batch, Merge};
 use crate::log::{Cursor, LogError, Read, Standing};
@@ -182,12 +182,12 @@ impl Replica {
     fn is_taken_back(&self, watermark: Option<UnixTime>, start: Cursor, collections: u64) -> bool {
         let mut state = self.collections.lock();
         let is_lower = watermark < self.bounds.watermark() && state.count == collections;
-        let is_read_anew = start.position == 0 && state.lowered_to.is_some_and(|lowered| lowered <= watermark);
+        let is_read_anew = start.position == 0 && matches!(state.lowered, Lowered::To(lowered) if lowered <= watermark);
         if !is_lower || is_read_anew {
             return false;
         }
         // From now on, and until it is believed, nothing is left out that counts by the lower one.
-        state.lowered_to = Some(watermark);
+        state.lowered = Lowered::To(watermark);
         self.index.collect(watermark.unwrap_or_default());
         true
     }

@@ -116,13 +116,25 @@ struct Collections {
     /// How often one was set here.
     count: u64,
     /// What it was taken back to, while the log is read anew before that is believed.
-    lowered_to: Option<Option<UnixTime>>,
+    lowered: Lowered,
+}
+
+/// Whether the watermark was taken back.
+#[derive(Clone, Copy, Default)]
+enum Lowered {
+    #[default]
+    No,
+    /// To this, or to none.
+    To(Option<UnixTime>),
 }
 
 impl Collections {
     /// Until when the index may leave out what is kept.
     fn left_out_until(&self, watermark: UnixTime) -> UnixTime {
-        self.lowered_to.map_or(watermark, |lowered| watermark.min(lowered.unwrap_or_default()))
+        match self.lowered {
+            Lowered::No => watermark,
+            Lowered::To(lowered) => watermark.min(lowered.unwrap_or_default()),
+        }
     }
 }
 
@@ -142,7 +154,9 @@ impl Replica {
         let watermark =
             if current.count == collections { facts.watermark } else { facts.watermark.max(self.bounds.watermark()) };
         self.bounds.set_watermark(watermark);
-        current.lowered_to = current.lowered_to.filter(|_| current.count != collections);
+        if current.count == collections {
+            current.lowered = Lowered::No;
+        }
         if let Some(watermark) = watermark {
             self.index.collect(current.left_out_until(watermark));
         }
