@@ -227,6 +227,46 @@ fn no_two_files_import_each_other_and_none_itself_by_way_of_others() {
     }
 }
 
+/// The lines of each function, told by where its last brace stands: as deep as its first word.
+fn longest_function(text: &str) -> (usize, String) {
+    let lines: Vec<_> = text.lines().collect();
+    let depth = |line: &str| line.len() - line.trim_start().len();
+    let is_function = |line: &str| {
+        let words = line.trim_start().split("fn ").next().unwrap();
+        line.contains("fn ")
+            && words.split_whitespace().all(|word| {
+                word.starts_with("pub")
+                    || ["const", "unsafe", "extern", "\"C\"", "super)", "crate)"].contains(&word)
+                    || word.starts_with("in")
+                    || word.ends_with(')')
+            })
+    };
+    let starts = (0..lines.len()).filter(|&at| is_function(lines[at]) && !lines[at].trim_start().starts_with("//"));
+    let lengths = starts.map(|start| {
+        let end = (start..lines.len()).find(|&at| {
+            let is_last = lines[at].trim() == "}" && depth(lines[at]) == depth(lines[start]);
+            is_last || (at == start && lines[at].ends_with(['}', ';']))
+        });
+        (end.unwrap_or(start) - start + 1, lines[start].trim().to_owned())
+    });
+    lengths.max().unwrap_or_default()
+}
+
+#[test]
+fn no_file_and_no_function_is_longer_than_can_be_read() {
+    let mut lengths = Vec::new();
+    for path in sources(&root().join("src")) {
+        let text = fs::read_to_string(&path).unwrap();
+        let count = text.lines().count();
+        assert!(count <= 450, "{} has {count} lines", path.display());
+        let (longest, function) = longest_function(&text);
+        assert!(longest <= 74, "{}: {function} has {longest} lines", path.display());
+        lengths.push(count);
+    }
+    lengths.sort_unstable();
+    assert!(lengths[lengths.len() / 2] <= 160, "the median file has {} lines", lengths[lengths.len() / 2]);
+}
+
 #[test]
 fn the_picture_in_architecture_md_has_every_room() {
     let architecture = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();

@@ -100,69 +100,105 @@ pub(crate) fn restore(
         let fault = "there is no such file; name a backup that `signoff backup` has made".to_owned();
         return Err(LogError::Io { path: from.display().to_string(), fault });
     }
-    // Worked on is a copy, with what lies beside it: the backup stays as it is, and is brought to this version first.
-    let draft = Draft::of(&path, random)?;
-    schema::make_private(&draft.0).map_err(|error| about(error, &path))?;
-    copy(&from, &draft.0).map_err(|error| about_draft(error, &draft, &path))?;
-    if beside(&from, "-wal").exists() {
-        copy(&beside(&from, "-wal"), &suffixed(&draft.0, "-wal")).map_err(|error| about_draft(error, &draft, &path))?;
-    }
-    let mut held = connect(&draft.0).map_err(|error| named(error, &from))?;
-    schema::verify(&mut held, &draft.0).map_err(|error| named(error, &from))?;
-    let count = checked(&held, &from)?;
-    match schema::salt(&held).map_err(|error| fault(&from, &error))? {
-        Some(_) => {}
-        None => return Err(LogError::Corrupt { path: from.display().to_string(), fault: "it has no salt".to_owned() }),
-    }
-    // Whoever knows the log is to know that records may have been taken from it.
-    schema::renew_generation(&held).map_err(|error| fault(&draft.0, &error))?;
+    let mut copy = Copy::of(&from, &path, random)?;
     if !path.exists() {
-        schema::refuse_leftover(&path)?;
-        let whole = held.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
-        whole.map_err(|error| fault(&draft.0, &error))?;
-        held.close().map_err(|(_, error)| fault(&draft.0, &error))?;
-        schema::publish(&draft.0, &path).map_err(|error| io(&path, &error))?;
-        sync_folder(&path)?;
-        return Ok(Restored { revocations: count, lost: 0 });
+        return copy.publish(&path);
     }
     let options = FileOptions { several_names: names, ..FileOptions::new(Create::Never) };
     let (log, _) = SqliteLog::open(&path, options, random)?;
-    // From its first step on nobody else can write, so that what is counted is what is lost.
-    let reader = connect(&path)?;
-    // What the log asks of every token stays as strict as it is: what it refused is not to be good again.
-    let stated = schema::facts(&reader).map_err(|error| fault(&path, &error))?;
-    keep_bounds(&mut held, stated).map_err(|error| fault(&draft.0, &error))?;
-    let mut kept = log.file.kept.lock();
-    let lost = log.writer.with(Some(log.busy_timeout), |live| {
-        let restore = backup::Backup::new(&held, &mut live.connection)?;
-        // Waits for who writes as long as any writer does.
-        let begun = within(log.busy_timeout, || restore.step(1))?;
-        if matches!(begun, backup::StepResult::Busy | backup::StepResult::Locked) {
-            return Ok(None);
-        }
-        // A reader sees what was there before.
-        let now = schema::facts(&reader)?;
-        if (now.longest_lifetime, now.allowance) != (stated.longest_lifetime, stated.allowance) {
-            return Ok(None);
-        }
-        let lost = lost(&reader, &draft.0)?;
-        match lost {
-            Some(lost) if lost == 0 || may_lose => {
-                restore.run_to_completion(PAGES, PAUSE, None)?;
-                kept.forget();
-                Ok(Some((lost, true)))
-            }
-            // Dropped before its end, it changes nothing.
-            Some(lost) => Ok(Some((lost, false))),
-            None => Ok(None),
-        }
-    })?;
-    drop(kept);
+    let replaced = copy.replace(&log, may_lose)?;
     log.still_there()?;
-    match lost {
-        Some((lost, true)) => Ok(Restored { revocations: count, lost }),
-        Some((lost, false)) => Err(LogError::RestoreLoses { path: path.display().to_string(), lost }),
-        None => Err(LogError::Busy { path: path.display().to_string(), waited: log.busy_timeout }),
+    match replaced {
+        Replaced::Done { lost } => Ok(Restored { revocations: copy.count, lost }),
+        Replaced::WouldLose { lost } => Err(LogError::RestoreLoses { path: path.display().to_string(), lost }),
+        Replaced::Busy => Err(LogError::Busy { path: path.display().to_string(), waited: log.busy_timeout }),
+    }
+}
+
+/// A copy of a backup, with what lies beside it: the backup stays as it is, and is brought to this version first.
+struct Copy {
+    /// Closed before its file is removed.
+    connection: Connection,
+    draft: Draft,
+    /// How many revocations it has.
+    count: u64,
+}
+
+/// What became of a log that was to be replaced.
+enum Replaced {
+    Done {
+        lost: u64,
+    },
+    WouldLose {
+        lost: u64,
+    },
+    /// Others wrote, or stated something new, and nothing was changed.
+    Busy,
+}
+
+impl Copy {
+    fn of(from: &Path, path: &Path, random: fn() -> Option<[u8; 16]>) -> Result<Self, LogError> {
+        let draft = Draft::of(path, random)?;
+        schema::make_private(&draft.0).map_err(|error| about(error, path))?;
+        copy(from, &draft.0).map_err(|error| about_draft(error, &draft, path))?;
+        if beside(from, "-wal").exists() {
+            copy(&beside(from, "-wal"), &suffixed(&draft.0, "-wal"))
+                .map_err(|error| about_draft(error, &draft, path))?;
+        }
+        let mut connection = connect(&draft.0).map_err(|error| named(error, from))?;
+        schema::verify(&mut connection, &draft.0).map_err(|error| named(error, from))?;
+        let count = checked(&connection, from)?;
+        if schema::salt(&connection).map_err(|error| fault(from, &error))?.is_none() {
+            return Err(LogError::Corrupt { path: from.display().to_string(), fault: "it has no salt".to_owned() });
+        }
+        // Whoever knows the log is to know that records may have been taken from it.
+        schema::renew_generation(&connection).map_err(|error| fault(&draft.0, &error))?;
+        Ok(Self { draft, connection, count })
+    }
+
+    /// Makes it the log where there is none.
+    fn publish(self, path: &Path) -> Result<Restored, LogError> {
+        let Self { draft, connection, count } = self;
+        schema::refuse_leftover(path)?;
+        let whole = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
+        whole.map_err(|error| fault(&draft.0, &error))?;
+        connection.close().map_err(|(_, error)| fault(&draft.0, &error))?;
+        schema::publish(&draft.0, path).map_err(|error| io(path, &error))?;
+        sync_folder(path)?;
+        Ok(Restored { revocations: count, lost: 0 })
+    }
+
+    /// Makes it the content of a log that others may have open.
+    fn replace(&mut self, log: &SqliteLog, may_lose: bool) -> Result<Replaced, LogError> {
+        // From its first step on nobody else can write, so that what is counted is what is lost.
+        let reader = connect(&log.path)?;
+        // What the log asks of every token stays as strict as it is: what it refused is not to be good again.
+        let stated = schema::facts(&reader).map_err(|error| fault(&log.path, &error))?;
+        keep_bounds(&mut self.connection, stated).map_err(|error| fault(&self.draft.0, &error))?;
+        let mut kept = log.file.kept.lock();
+        log.writer.with(Some(log.busy_timeout), |live| {
+            let restore = backup::Backup::new(&self.connection, &mut live.connection)?;
+            // Waits for who writes as long as any writer does.
+            let begun = within(log.busy_timeout, || restore.step(1))?;
+            if matches!(begun, backup::StepResult::Busy | backup::StepResult::Locked) {
+                return Ok(Replaced::Busy);
+            }
+            // A reader sees what was there before.
+            let now = schema::facts(&reader)?;
+            if (now.longest_lifetime, now.allowance) != (stated.longest_lifetime, stated.allowance) {
+                return Ok(Replaced::Busy);
+            }
+            match lost(&reader, &self.draft.0)? {
+                Some(lost) if lost == 0 || may_lose => {
+                    restore.run_to_completion(PAGES, PAUSE, None)?;
+                    kept.forget();
+                    Ok(Replaced::Done { lost })
+                }
+                // Dropped before its end, it changes nothing.
+                Some(lost) => Ok(Replaced::WouldLose { lost }),
+                None => Ok(Replaced::Busy),
+            }
+        })
     }
 }
 
