@@ -256,6 +256,16 @@ pub enum RevokeError {
         /// The limit.
         max: usize,
     },
+    /// A whole token stands where its id, or who it is of, goes: it would be recorded, and log nobody out.
+    #[error(
+        "the {what} of a revocation is a whole token, which would log nobody out: log out the token itself, or give its {claim}"
+    )]
+    WholeToken {
+        /// Which.
+        what: &'static str,
+        /// The claim that is meant.
+        claim: &'static str,
+    },
     /// An option that a scope does not have.
     #[error("{option} is for revocations of a subject or of everything, not of a {scope}")]
     NoCutOff {
@@ -301,6 +311,7 @@ impl RevokeError {
             Self::Token(reject) => reject.status(),
             Self::Empty { .. }
             | Self::TooLong { .. }
+            | Self::WholeToken { .. }
             | Self::NoCutOff { .. }
             | Self::CutOffInFuture { .. }
             | Self::KeepUntilPast { .. } => Status::RevocationInvalid,

@@ -498,6 +498,30 @@ fn slips_are_refused_with_their_names() {
     assert!(is_recorded(revoke(&engine, Revocation::subject("a").issued_before(near))));
 }
 
+/// `revoke --token-id "$TOKEN"` would be recorded, log nobody out, and keep a token that is still good in the log.
+#[test]
+fn a_whole_token_where_an_id_goes_is_refused_with_what_to_give_instead() {
+    let engine = engine();
+    let token = token_of("a", "");
+    for (revocation, claim) in [
+        (Revocation::token_id(token.clone()), "jti"),
+        (Revocation::token_id(format!(" Bearer {token}\n")), "jti"),
+        (Revocation::session(token.clone()), "sid"),
+        (Revocation::subject(token.clone()), "sub"),
+        (Revocation::subject("u").keep(token.as_str()), "jti or sid"),
+    ] {
+        let error = engine.revoke_at(revocation, at(NOW)).unwrap_err();
+        assert_eq!(error.status(), Status::RevocationInvalid);
+        let expected = format!("give its {claim}");
+        assert!(error.to_string().contains("whole token") && error.to_string().contains(&expected), "{error}");
+    }
+    assert_eq!(engine.revocations().unwrap().count(), 0);
+    // What only looks a little like one.
+    for id in ["2026.01.31", "a.b.c", "eyJhbGciOiJIUzI1NiJ9", "eyJhbGciOiJIUzI1NiJ9.e30"] {
+        assert!(is_recorded(revoke(&engine, Revocation::token_id(id))), "{id}");
+    }
+}
+
 #[test]
 fn without_a_log_there_is_nothing_to_log_out_of() {
     let engine = Engine::new(keys(), Policy::new()).unwrap();

@@ -14,8 +14,9 @@ use crate::limits::{CUT_OFF_IN_FUTURE_MAX, KEEP_AFTER_EXPIRY, KEEP_MAX, REVOCATI
 use crate::log::{LogError, Moment};
 use crate::policy::ClaimStrings;
 use crate::policy::claims::Claims;
-use crate::revocation::TokenId;
-use crate::revocation::{Asked, Issuer, Kept, Record, Revocation, Revoked, Scope, Target};
+use crate::revocation::{Asked, Issuer, Kept, Record, Revocation, Revoked, Scope, Target, TokenId};
+use crate::token::UnverifiedToken;
+use crate::token::header::Header;
 
 /// What the log says about a token.
 #[non_exhaustive]
@@ -328,12 +329,23 @@ const FIRST_EXP: UnixTime = UnixTime::from_secs(946_684_800);
 
 /// Refuses what only a slip can have made: an unset variable would log out nobody, or everybody.
 fn refuse_slips(target: &Target, issuer: &Issuer, keep: &[String], reason: Option<&str>) -> Result<(), RevokeError> {
-    let what = match target.scope() {
-        Scope::Token => "token id",
-        Scope::Session => "session",
-        Scope::Subject => "subject",
-        Scope::Everything => "value",
+    let (what, claim) = match target.scope() {
+        Scope::Token => ("token id", "jti"),
+        Scope::Session => ("session", "sid"),
+        Scope::Subject => ("subject", "sub"),
+        Scope::Everything => ("value", ""),
     };
+    let named = match target {
+        Target::Token(TokenId::Jti(jti)) => jti,
+        Target::Session(value) | Target::Subject(value) => value.as_str(),
+        Target::Token(TokenId::SigningInput(_)) | Target::Everything => "",
+    };
+    if is_whole_token(named) {
+        return Err(RevokeError::WholeToken { what, claim });
+    }
+    if keep.iter().any(|id| is_whole_token(id)) {
+        return Err(RevokeError::WholeToken { what: "kept id", claim: "jti or sid" });
+    }
     if target.is_empty() {
         return Err(RevokeError::Empty { what });
     }
@@ -350,6 +362,17 @@ fn refuse_slips(target: &Target, issuer: &Issuer, keep: &[String], reason: Optio
         return Err(RevokeError::TooLong { what: "number of kept ids", max: KEEP_MAX });
     }
     Ok(())
+}
+
+/// Whether a text is a token, also with the word before it that a header has: three parts, of which the first is a JOSE header.
+fn is_whole_token(text: &str) -> bool {
+    let text = text.trim();
+    let text = match text.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim_start(),
+        Some(_) | None => text,
+    };
+    let token = UnverifiedToken::parse(text.as_bytes(), usize::MAX);
+    token.is_ok_and(|token| Header::parse(&token.unverified_header(), &mut String::new()).is_ok())
 }
 
 /// The revocations in a log, in order, read a page at a time.
