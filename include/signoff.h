@@ -1194,7 +1194,7 @@ typedef struct signoff_policy {
      */
     struct signoff_str subject;
     /**
-     * The "typ" that is let in, as in at+jwt. No text: any but logout+jwt, secevent+jwt and statuslist+jwt.
+     * The "typ" that is let in, as in at+jwt. No text: any that does not end in +jwt, and at+jwt.
      */
     struct signoff_str token_type;
     /**

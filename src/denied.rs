@@ -232,7 +232,7 @@ pub enum Reject {
     /// `typ` is not the policy's.
     #[error("token type (typ) is not the one that the policy names")]
     TypeMismatch,
-    /// `typ` is `logout+jwt`, `secevent+jwt` or `statuslist+jwt`, and the policy does not name it.
+    /// `typ` ends in `+jwt`, as in `logout+jwt` or `dpop+jwt`, is not `at+jwt`, and the policy does not name it.
     #[error("token type (typ) is {typ}, which only a policy that names it accepts")]
     TypeReserved {
         /// The type.

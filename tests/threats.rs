@@ -523,7 +523,22 @@ fn one_of_our_names_must_be_among_the_audiences() {
 #[test]
 fn one_kind_of_token_never_passes_for_another() {
     let typed = |typ: &str| token(format!(r#"{{"alg":"HS256","typ":"{typ}"}}"#), CLAIMS);
-    for typ in ["logout+jwt", "secevent+jwt", "statuslist+jwt", "application/logout+jwt", "LOGOUT+JWT"] {
+    let reserved = [
+        "logout+jwt",
+        "secevent+jwt",
+        "statuslist+jwt",
+        "application/logout+jwt",
+        "LOGOUT+JWT",
+        // A media type with parameters is the same type.
+        "logout+jwt; x=y",
+        "Application/Logout+JWT;charset=utf-8",
+        "token-introspection+jwt",
+        "dpop+jwt",
+        "kb+jwt",
+        "rt+jwt",
+        "one-that-is-still-to-come+jwt",
+    ];
+    for typ in reserved {
         assert_eq!(status(typed(typ)), Status::ClaimTypeReserved, "{typ}");
     }
     let access = || Policy::new().token_type("at+jwt");

@@ -35,7 +35,7 @@ pub struct signoff_policy {
     pub audiences_len: usize,
     /// The one "sub" that is let in. No text: any.
     pub subject: signoff_str,
-    /// The "typ" that is let in, as in at+jwt. No text: any but logout+jwt, secevent+jwt and statuslist+jwt.
+    /// The "typ" that is let in, as in at+jwt. No text: any that does not end in +jwt, and at+jwt.
     pub token_type: signoff_str,
     /// Claims that must be present.
     pub required_claims: *const signoff_str,

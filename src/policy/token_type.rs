@@ -4,8 +4,24 @@ use super::Policy;
 use crate::denied::Reject;
 use crate::token::json::JsonString;
 
-/// Kinds of tokens with rules of their own, which must not pass for an ordinary token.
-const RESERVED: [&str; 3] = ["logout+jwt", "secevent+jwt", "statuslist+jwt"];
+/// Kinds of tokens with rules of their own, which must not pass for an ordinary token: every type that ends like this but that of
+/// access tokens. RFC 8725 section 3.11, RFC 9068 section 2.1.
+const KIND_OF_JWT: &str = "+jwt";
+const ACCESS_TOKEN: &str = "at+jwt";
+
+/// Those that are told by their names: log out (OpenID Connect Back-Channel Logout), security events (RFC 8417), status lists,
+/// introspection (RFC 9701), proofs of possession (RFC 9449), key binding (SD-JWT), refresh tokens, requests (RFC 9101).
+const RESERVED: [&str; 8] = [
+    "logout+jwt",
+    "secevent+jwt",
+    "statuslist+jwt",
+    "token-introspection+jwt",
+    "dpop+jwt",
+    "kb+jwt",
+    "rt+jwt",
+    "oauth-authz-req+jwt",
+];
+const OTHER: &str = "a type that ends in +jwt";
 
 const APPLICATION: &str = "application/";
 
@@ -27,30 +43,68 @@ impl TypeVerdict {
     }
 }
 
-/// A type as it is compared: lower case, without `application/`. RFC 7515 section 4.1.9.
+/// A type as the policy keeps it: lower case, and what [`essence`] leaves of it.
 pub(super) fn normal_form(typ: &str) -> Box<str> {
-    let typ = typ.to_ascii_lowercase();
-    typ.strip_prefix(APPLICATION).unwrap_or(&typ).into()
+    let essence = essence(typ.as_bytes()).to_ascii_lowercase();
+    String::from_utf8_lossy(&essence).into()
 }
 
+/// A type without `application/` (RFC 7515 section 4.1.9) and without parameters (RFC 2045 section 5.1).
+fn essence(typ: &[u8]) -> &[u8] {
+    let end = memchr::memchr(b';', typ).unwrap_or(typ.len());
+    let typ = typ[..end].trim_ascii();
+    match typ.split_at_checked(APPLICATION.len()) {
+        Some((front, rest)) if front.eq_ignore_ascii_case(APPLICATION.as_bytes()) => rest,
+        Some(_) | None => typ,
+    }
+}
+
+/// What the policy says of a type. Nobody has vouched for it yet, so that nothing is done for each of its characters.
 pub(crate) fn type_verdict(policy: &Policy, typ: Option<JsonString<'_>>) -> TypeVerdict {
-    let is = |wanted: &str| typ.is_some_and(|typ| same(typ, wanted));
-    match &policy.token_type {
-        Some(wanted) if is(wanted) => TypeVerdict::Fits,
-        Some(_) => TypeVerdict::Differs,
-        None => RESERVED.into_iter().find(|reserved| is(reserved)).map_or(TypeVerdict::Fits, TypeVerdict::Reserved),
+    let mut unescaped = [0; ESCAPED_MAX];
+    let typ = match typ {
+        None => Found::Absent,
+        Some(typ) => {
+            let text = typ.plain().map(str::as_bytes).or_else(|| resolved(typ, &mut unescaped));
+            text.map_or(Found::Unreadable, |text| Found::Type(essence(text)))
+        }
+    };
+    let is = |wanted: &str| matches!(typ, Found::Type(typ) if typ.eq_ignore_ascii_case(wanted.as_bytes()));
+    match (&policy.token_type, typ) {
+        (Some(wanted), _) if is(wanted) => TypeVerdict::Fits,
+        (Some(_), _) => TypeVerdict::Differs,
+        (None, Found::Absent) => TypeVerdict::Fits,
+        (None, Found::Unreadable) => TypeVerdict::Reserved(OTHER),
+        (None, Found::Type(typ)) => {
+            let end = &typ[typ.len().saturating_sub(KIND_OF_JWT.len())..];
+            if !end.eq_ignore_ascii_case(KIND_OF_JWT.as_bytes()) || is(ACCESS_TOKEN) {
+                return TypeVerdict::Fits;
+            }
+            TypeVerdict::Reserved(RESERVED.into_iter().find(|reserved| is(reserved)).unwrap_or(OTHER))
+        }
     }
 }
 
-/// Whether `typ` is the type whose normal form is `wanted`.
-fn same(typ: JsonString<'_>, wanted: &str) -> bool {
-    if let Some(plain) = typ.plain() {
-        let same = |text: &[u8]| text.eq_ignore_ascii_case(wanted.as_bytes());
-        let long = |(prefix, rest): (&[u8], &[u8])| prefix.eq_ignore_ascii_case(APPLICATION.as_bytes()) && same(rest);
-        return same(plain.as_bytes()) || plain.as_bytes().split_at_checked(APPLICATION.len()).is_some_and(long);
+/// What a header has of a type.
+#[derive(Clone, Copy)]
+enum Found<'t> {
+    Absent,
+    Type(&'t [u8]),
+    /// With escapes, and longer than is read or not ASCII.
+    Unreadable,
+}
+
+/// The longest type with escapes in it that is read: no registered one is half as long.
+const ESCAPED_MAX: usize = 128;
+
+/// A type whose escapes are resolved; none where it is not ASCII, or longer than is read.
+fn resolved<'b>(typ: JsonString<'_>, buffer: &'b mut [u8; ESCAPED_MAX]) -> Option<&'b [u8]> {
+    let mut len = 0;
+    for char in typ.chars() {
+        *buffer.get_mut(len)? = u8::try_from(char).ok().filter(u8::is_ascii)?;
+        len += 1;
     }
-    let lower = || typ.chars().map(|c| c.to_ascii_lowercase());
-    lower().eq(wanted.chars()) || lower().eq(APPLICATION.chars().chain(wanted.chars()))
+    Some(&buffer[..len])
 }
 
 #[cfg(test)]
@@ -97,7 +151,17 @@ mod tests {
             assert_eq!(verdict(None, Some(&long)), TypeVerdict::Reserved(typ));
             assert_eq!(verdict(Some(typ), Some(&long)), TypeVerdict::Fits);
         }
-        for typ in [None, Some("JWT"), Some("at+jwt"), Some("made up")] {
+        for typ in ["logout+jwt; x=y", " LOGOUT+JWT ;charset=utf-8", "logout\\u002bjwt;"] {
+            assert_eq!(verdict(None, Some(typ)), TypeVerdict::Reserved("logout+jwt"), "{typ}");
+        }
+        assert_eq!(verdict(Some("at+jwt; x=y"), Some("at+jwt;z")), TypeVerdict::Fits);
+        // With an escape, and so long that nobody means it.
+        assert_eq!(verdict(None, Some(&format!("\\u0041{}", "x".repeat(200)))), TypeVerdict::Reserved(OTHER));
+        for typ in ["vc+jwt", "made-up+jwt", "+jwt"] {
+            assert_eq!(verdict(None, Some(typ)), TypeVerdict::Reserved(OTHER), "{typ}");
+            assert_eq!(verdict(Some(typ), Some(typ)), TypeVerdict::Fits);
+        }
+        for typ in [None, Some("JWT"), Some("at+jwt"), Some("AT+JWT; v=1"), Some("made up"), Some("jwt+at")] {
             assert_eq!(verdict(None, typ), TypeVerdict::Fits, "{typ:?}");
         }
     }
