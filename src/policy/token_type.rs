@@ -65,7 +65,7 @@ pub(crate) fn type_verdict(policy: &Policy, typ: Option<JsonString<'_>>) -> Type
     let typ = match typ {
         None => Found::Absent,
         Some(typ) => {
-            let text = typ.plain().map(str::as_bytes).or_else(|| resolved(typ, &mut unescaped));
+            let text = typ.plain().map(str::as_bytes).or_else(|| typ.unescape_into(&mut unescaped));
             text.map_or(Found::Unreadable, |text| Found::Type(essence(text)))
         }
     };
@@ -94,18 +94,8 @@ enum Found<'t> {
     Unreadable,
 }
 
-/// The longest type with escapes in it that is read: no registered one is half as long.
-const ESCAPED_MAX: usize = 128;
-
-/// A type whose escapes are resolved; none where it is not ASCII, or longer than is read.
-fn resolved<'b>(typ: JsonString<'_>, buffer: &'b mut [u8; ESCAPED_MAX]) -> Option<&'b [u8]> {
-    let mut len = 0;
-    for char in typ.chars() {
-        *buffer.get_mut(len)? = u8::try_from(char).ok().filter(u8::is_ascii)?;
-        len += 1;
-    }
-    Some(&buffer[..len])
-}
+/// The longest type with escapes in it that is read, in characters: no registered one is as long, with `application/` before it.
+const ESCAPED_MAX: usize = 40;
 
 #[cfg(test)]
 mod tests {

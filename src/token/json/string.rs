@@ -63,6 +63,22 @@ impl<'a> JsonString<'a> {
         text.push_str(rest);
     }
 
+    /// The characters in a buffer, escapes resolved; none where they don't fit, or an escape is not of ASCII.
+    pub(crate) fn unescape_into(self, buffer: &mut [u8]) -> Option<&[u8]> {
+        let mut rest = self.slice.raw();
+        let mut len = 0;
+        loop {
+            let plain = memchr::memchr(b'\\', rest.as_bytes()).unwrap_or(rest.len());
+            let (plain, from_escape) = rest.split_at(plain);
+            buffer.get_mut(len..len + plain.len())?.copy_from_slice(plain.as_bytes());
+            len += plain.len();
+            let mut chars = from_escape.chars();
+            let Some(char) = unescaped(&mut chars) else { return Some(&buffer[..len]) };
+            *buffer.get_mut(len)? = u8::try_from(char).ok().filter(u8::is_ascii)?;
+            (len, rest) = (len + 1, chars.as_str());
+        }
+    }
+
     /// The characters, escapes resolved.
     pub(crate) fn chars(self) -> impl Iterator<Item = char> + 'a {
         let mut rest = self.slice.raw().chars();
