@@ -66,7 +66,7 @@ fn every_threat_has_a_test_that_exists() {
         "tests/interleavings.rs",
         "tests/log_out_everywhere.rs",
         "tests/true_of_the_log.rs",
-        "src/index/cut_off.rs",
+        "src/index/merged_cut_offs.rs",
         "tests/redis.rs",
         "tests/redis_local_file.rs",
         "src/log/redis/url.rs",

@@ -4,7 +4,6 @@
 //! lock, and allocates nothing once its [`Scratch`] has grown to the tokens it meets.
 
 mod accepted;
-mod buffers;
 mod clearance;
 mod counters;
 mod header_cache;

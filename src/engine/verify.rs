@@ -3,11 +3,11 @@
 //! `token/` reads bytes, `keys/` judges the signature, `policy/` the claims, `replica/` whether it was logged out. Here they follow
 //! one another, and nothing else is decided.
 
-use super::buffers::Buffers;
 use super::clearance::Cleared;
 use super::counters::Counts;
 use super::header_cache::HeaderFacts;
 use super::replica::{JudgedAt, Now, Replica, Warming};
+use super::scratch::Buffers;
 use super::snapshot::Snapshot;
 use super::{Engine, Proven};
 use crate::clock::{Clock, UnixTime};

@@ -4,8 +4,8 @@
 //! button again and again takes no more room than others, and little more time than reading takes.
 
 use super::Everything;
-use super::cut_off::{CutOff, Kept};
 use super::entry::{Entry, Until};
+use super::merged_cut_offs::{CutOff, Kept};
 use super::segment::Entries;
 use crate::clock::UnixTime;
 use crate::revocation::{Fingerprint, KeepRef, KeptId, Lane, RecordRef, Salt};

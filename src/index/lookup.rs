@@ -5,10 +5,10 @@ use std::sync::Arc;
 use arc_swap::Guard;
 
 use super::View;
-use super::cut_off::{CutOff, Signed, Spared};
 use super::fuse_filter::Probe;
 use super::issuers::Issuers;
 use super::lsm_tree::LsmTree;
+use super::merged_cut_offs::{CutOff, Signed, Spared};
 use crate::clock::UnixTime;
 use crate::revocation::{Fingerprint, IssuerMark, KeptId, Lane, Salt, Scope};
 

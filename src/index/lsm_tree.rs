@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::cut_off::CutOff;
 use super::entry::Until;
 use super::fuse_filter::Probe;
 use super::memtable::Memtable;
+use super::merged_cut_offs::CutOff;
 use super::segment::Segment;
 use crate::revocation::Fingerprint;
 

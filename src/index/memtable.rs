@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use arc_swap::ArcSwapOption;
 
-use super::cut_off::CutOff;
 use super::entry::{Entry, Until};
+use super::merged_cut_offs::CutOff;
 use super::segment::Entries;
 use crate::revocation::Fingerprint;
 

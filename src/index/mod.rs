@@ -7,7 +7,6 @@
 //! that starts afterwards.
 
 mod bulk_load;
-mod cut_off;
 mod entry;
 mod fuse_filter;
 mod huge_pages;
@@ -15,6 +14,7 @@ mod issuers;
 mod lookup;
 mod lsm_tree;
 mod memtable;
+mod merged_cut_offs;
 mod segment;
 
 use std::sync::Arc;
@@ -32,11 +32,11 @@ pub(crate) use lookup::{Look, Probes, Screened, Traits};
 use crate::clock::UnixTime;
 use crate::revocation::{Issuer, Lane, RecordRef, Salt, Scope};
 use crate::sync::Mutex;
-use cut_off::CutOff;
 use entry::{Entry, Until};
 use issuers::Issuers;
 use lsm_tree::LsmTree;
 use memtable::Memtable;
+use merged_cut_offs::CutOff;
 use segment::Segment;
 
 /// The index of one log.

@@ -4,10 +4,10 @@
 
 use prefetch_index::prefetch_index;
 
-use super::cut_off::CutOff;
 use super::entry::{Entry, KEY_BITS, Parts, Until};
 use super::fuse_filter::{Filter, Filtering, Probe};
 use super::huge_pages::{Draft, HugeVec};
+use super::merged_cut_offs::CutOff;
 use crate::revocation::Fingerprint;
 
 /// A segment: entries in order, where each bucket of them starts, and a filter.

@@ -3,6 +3,7 @@
 //! Holds words and their rules; knows no index, no log and no clock. A [`Revocation`] is what a
 //! caller asks for, a [`Record`] what a log keeps of it.
 
+mod cut_off;
 mod fingerprint;
 mod record;
 mod token_id;
@@ -10,6 +11,7 @@ mod token_id;
 pub use record::{Record, Target};
 pub use token_id::TokenId;
 
+pub(crate) use cut_off::is_before_cut_off;
 pub(crate) use fingerprint::{Fingerprint, IssuerMark, KeptId, Lane, Salt};
 pub(crate) use record::{IssuerRef, KeepRef, RecordRef, Value};
 
@@ -308,38 +310,9 @@ pub enum Durability {
     },
 }
 
-/// Whether a `iat` lies before a cut-off.
-///
-/// A time with a fraction says its millisecond; one without says only its second, so that all of the
-/// cut-off's second counts as before it. A token that does not say when it was issued is before any.
-pub(crate) fn is_before_cut_off(iat: Option<UnixTime>, cut_off: UnixTime) -> bool {
-    match iat {
-        None => true,
-        Some(iat) if iat.as_millis() % 1000 == 0 => iat.as_secs() <= cut_off.as_secs(),
-        Some(iat) => iat <= cut_off,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// The matrix of one second: when the token says that it was issued, and the cut-off at .500.
-    #[test]
-    fn a_whole_second_is_before_every_cut_off_in_it_and_a_fraction_is_exact() {
-        let cut_off = UnixTime::from_millis(1_700_000_000_500);
-        for (iat, before) in [
-            (Some(1_699_999_999_000), true),
-            (Some(1_700_000_000_000), true),
-            (Some(1_700_000_000_499), true),
-            (Some(1_700_000_000_500), true),
-            (Some(1_700_000_000_501), false),
-            (Some(1_700_000_001_000), false),
-            (None, true),
-        ] {
-            assert_eq!(is_before_cut_off(iat.map(UnixTime::from_millis), cut_off), before, "{iat:?}");
-        }
-    }
 
     #[test]
     fn a_named_issuer_is_compared_byte_for_byte_and_absent_is_not_any() {

@@ -3,47 +3,15 @@
 //! The time goes by this machine's clock, never by one that a verification was given, and only as long
 //! as that clock is to be believed: a clock that is ahead would end every revocation.
 
-use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use super::clock_check::{ClockTrust, CollectionPause};
 use super::group_commit::Request;
 use super::{Replica, Threads};
 use crate::clock::{Times, UnixTime};
-use crate::limits::{CLOCK_DRIFT_MAX, COLLECT_INTERVAL, CUT_OFF_IN_FUTURE_MAX};
-use crate::log::{LogError, PLAUSIBLE_STEP, Room, advance};
-
-/// Whether a collection may doubt the clock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(clippy::exhaustive_enums)] // Doubted or vouched for.
-pub enum ClockTrust {
-    /// It pauses while the clock is implausible.
-    Doubt,
-    /// The caller has made sure that the clock is right.
-    Confirmed,
-}
-
-/// Why collection pauses.
-#[non_exhaustive]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CollectionPause {
-    /// The clock stands far past everything in the log.
-    #[error(
-        "the clock reads {now}, more than 7 days past the newest time in the log ({newest}): if it is right, say so with `signoff compact --clock-is-right`"
-    )]
-    ClockAhead {
-        /// What the clock reads.
-        now: UnixTime,
-        /// The newest time in the log.
-        newest: UnixTime,
-    },
-    /// Wall clock and uptime moved apart within the last hour.
-    #[error("the clock was set within the last hour, by {} s: collection waits until it has been steady for an hour", .by.as_secs())]
-    ClockSet {
-        /// By how much.
-        by: Duration,
-    },
-}
+use crate::limits::{COLLECT_INTERVAL, CUT_OFF_IN_FUTURE_MAX};
+use crate::log::{LogError, Room, advance};
 
 /// What [`Engine::compact`](crate::Engine::compact) did.
 #[non_exhaustive]
@@ -83,38 +51,7 @@ enum Rest {
     Some,
 }
 
-/// What was seen of the clocks in the last hour.
-#[derive(Default)]
-pub(super) struct Observed {
-    /// Uptime, and wall clock less uptime in milliseconds.
-    offsets: VecDeque<(Duration, i64)>,
-    last: Option<Duration>,
-    pub(super) pause: Option<CollectionPause>,
-}
-
 impl Replica {
-    /// Whether the clock is to be believed.
-    fn doubt(&self, observed: &mut Observed, times: Times) -> Option<CollectionPause> {
-        const HOUR: Duration = Duration::from_secs(3600);
-        let (now, boot) = (times.wall(), times.boot());
-        let offset = now.minus(boot).as_millis();
-        observed.offsets.retain(|(at, _)| boot.saturating_sub(*at) <= HOUR);
-        observed.offsets.push_back((boot, offset));
-        // A sample a minute is enough.
-        if observed.offsets.len() > 60 {
-            let middle = observed.offsets.len() / 2;
-            observed.offsets.remove(middle);
-        }
-        let by = observed.offsets.iter().map(|(_, other)| other.abs_diff(offset)).max().unwrap_or(0);
-        if let Some(newest) = self.newest()
-            && now > newest.plus(PLAUSIBLE_STEP)
-        {
-            return Some(CollectionPause::ClockAhead { now, newest });
-        }
-        let by = Duration::from_millis(by);
-        (by > CLOCK_DRIFT_MAX).then_some(CollectionPause::ClockSet { by })
-    }
-
     /// Collects when the time has come.
     pub(super) fn collect_if_due(&self, times: Times, trust: ClockTrust) {
         let due = self.observed.lock().last.is_none_or(|last| times.boot().saturating_sub(last) >= COLLECT_INTERVAL);

@@ -5,6 +5,7 @@
 mod background_threads;
 #[cfg(any(feature = "sqlite", feature = "sqlite-system"))]
 mod backup;
+mod clock_check;
 mod completion;
 mod follower;
 mod freshness;
@@ -20,9 +21,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
+pub use clock_check::{ClockTrust, CollectionPause};
 pub use completion::Revoking;
 pub use follower::Progress;
-pub use garbage_collection::{ClockTrust, CollectionPause, Compaction};
+pub use garbage_collection::Compaction;
 pub use log_options::{Log, OnUnknown, Threads};
 
 pub(super) use background_threads::Workers;
@@ -42,8 +44,8 @@ use crate::policy::{self, ClaimStrings};
 use crate::revocation::{Record, Scope};
 use crate::sync::Mutex;
 use crate::token::prefetch::{Guess, Place};
+use clock_check::Observed;
 use freshness::{AsOf, Freshness, FreshnessWriter};
-use garbage_collection::Observed;
 use group_commit::Queue;
 use lost_records::LostRecords;
 use token_bounds::Bounds;

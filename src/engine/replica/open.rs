@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::time::Duration;
 
 use super::background_threads::Signal;
+use super::clock_check::Observed;
 use super::follower::Progress;
 use super::freshness::Freshness;
-use super::garbage_collection::Observed;
 use super::group_commit::Queue;
 use super::log_options::{Log, NoRandom, Options, Source, Start};
 use super::lost_records::LostRecords;

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use redis::{Connection, ErrorKind, RedisError, RedisResult, ServerError, ServerErrorKind, Value};
+use redis::{Connection, ErrorKind, RedisError, RedisResult, ServerError, ServerErrorKind};
 
+use super::server_checks;
 use super::url::RedisUrl;
 use crate::log::LogError;
 use crate::sync::Mutex;
@@ -17,9 +18,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long after a failure the next attempt is made, at first and at most.
 const BACKOFF: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(2)];
-
-/// Policies by which a server drops keys that have no time to live.
-const DROPPING: &str = "allkeys-";
 
 pub(super) struct ServerConnection {
     place: Arc<RedisUrl>,
@@ -99,39 +97,12 @@ impl ServerConnection {
             let mut connection = self.place.source.connect(CONNECT_TIMEOUT)?;
             connection.set_write_timeout(Some(ANSWER_TIMEOUT))?;
             connection.set_read_timeout(Some(ANSWER_TIMEOUT))?;
-            let memory: RedisResult<Value> = redis::cmd("INFO").arg("memory").query(&mut connection);
+            let memory = server_checks::memory(&mut connection);
             Ok((connection, memory))
         };
         let (mut connection, memory) = open().map_err(|error| self.refusal(&error))?;
-        let memory = match memory {
-            Ok(memory) => redis::from_redis_value::<String>(memory).unwrap_or_default(),
-            // Managed servers may keep it to themselves; then nothing can be said about it.
-            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoPerm) => {
-                tracing::warn!(
-                    "this user may not ask the server which keys it drops: see that maxmemory-policy is noeviction"
-                );
-                String::new()
-            }
-            Err(error) => return Err(self.refusal(&error)),
-        };
-        let policy = memory.lines().find_map(|line| line.strip_prefix("maxmemory_policy:")).unwrap_or_default();
-        if policy.starts_with(DROPPING) {
-            return Err(LogError::Eviction { server: self.place.shown.clone(), policy: policy.trim().to_owned() });
-        }
-        if self.place.is_fsynced {
-            // Without waiting: only whether it can be asked.
-            redis::cmd("WAITAOF").arg(1).arg(0).arg(1).exec(&mut connection).map_err(|error| {
-                match error.is_io_error() {
-                    true => self.refusal(&error),
-                    false => LogError::Url {
-                        fault: format!("fsync=true needs Redis 7.2 or Valkey with `appendonly yes` ({error})"),
-                    },
-                }
-            })?;
-        }
-        if !self.place.is_fsynced && self.place.replicas > 0 {
-            redis::cmd("WAIT").arg(0).arg(1).exec(&mut connection).map_err(|error| self.refusal(&error))?;
-        }
+        server_checks::refuse_eviction(&self.place, memory, |error| self.refusal(error))?;
+        server_checks::refuse_weak_confirmation(&self.place, &mut connection, |error| self.refusal(error))?;
         // Whether an answer still comes, after what the checks may have left behind.
         redis::cmd("PING").exec(&mut connection).map_err(|error| self.refusal(&error))?;
         Ok(connection)

@@ -16,6 +16,7 @@ mod reader;
 mod reconciliation;
 mod repair;
 mod script;
+mod server_checks;
 mod server_state;
 mod text_set;
 mod trim;

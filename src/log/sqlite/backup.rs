@@ -9,8 +9,8 @@ use std::time::Duration;
 use rusqlite::{Connection, backup};
 
 use super::connection::{connect, fault, within};
-use super::file::{self, beside, folder, io};
-use super::{FileOptions, LogError, SeveralNames, SqliteLog, schema};
+use super::filesystem::{self, beside, folder, io};
+use super::{FileOptions, LogError, SeveralNames, SqliteLog, create, schema};
 use crate::log::{Allowance, Create, Facts};
 
 /// What a backup is put back over, and what becomes of it.
@@ -34,13 +34,13 @@ struct Draft(PathBuf);
 
 impl Draft {
     fn of(path: &Path, random: fn() -> Option<[u8; 16]>) -> Result<Self, LogError> {
-        Ok(Self(schema::draft(path, random)?))
+        Ok(Self(create::draft(path, random)?))
     }
 }
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        schema::remove_draft(&self.0);
+        create::remove_draft(&self.0);
     }
 }
 
@@ -57,14 +57,14 @@ pub(crate) fn back_up(
     if to.exists() || to.is_symlink() {
         return Err(exists());
     }
-    schema::refuse_leftover(&to)?;
+    create::refuse_leftover(&to)?;
     // As any user of the log, so that what is no log is refused. Also of a file that is a mount point: what was recorded in it is
     // to be saved.
     let names = if names == SeveralNames::Refuse { SeveralNames::Rescue } else { names };
     let options = FileOptions { several_names: names, leaves_wal: true, ..FileOptions::new(Create::Never) };
     let (log, _) = SqliteLog::open(&path, options, random)?;
     let draft = Draft::of(&to, random)?;
-    schema::make_private(&draft.0).map_err(|error| about(error, &to))?;
+    create::make_private(&draft.0).map_err(|error| about(error, &to))?;
     let text = draft.0.to_str().ok_or_else(|| LogError::Io {
         path: to.display().to_string(),
         fault: "the path is not UTF-8, which SQLite wants".to_owned(),
@@ -79,7 +79,7 @@ pub(crate) fn back_up(
     let count = whole(&draft.0).map_err(|error| about(error, &to))?;
     std::fs::File::open(&draft.0).and_then(|file| file.sync_all()).map_err(|error| io(&to, &error))?;
     let is_there = |error: &std::io::Error| error.kind() == std::io::ErrorKind::AlreadyExists;
-    schema::publish(&draft.0, &to).map_err(|error| if is_there(&error) { exists() } else { io(&to, &error) })?;
+    create::publish(&draft.0, &to).map_err(|error| if is_there(&error) { exists() } else { io(&to, &error) })?;
     sync_folder(&to)?;
     Ok(count)
 }
@@ -94,8 +94,8 @@ pub(crate) fn restore(
     random: fn() -> Option<[u8; 16]>,
 ) -> Result<Restored, LogError> {
     let (path, from) = (absolute(path)?, absolute(from)?);
-    file::refuse_no_file(&path)?;
-    file::refuse_no_file(&from)?;
+    filesystem::refuse_no_file(&path)?;
+    filesystem::refuse_no_file(&from)?;
     if !from.exists() {
         let fault = "there is no such file; name a backup that `signoff backup` has made".to_owned();
         return Err(LogError::Io { path: from.display().to_string(), fault });
@@ -139,7 +139,7 @@ enum Replaced {
 impl Copy {
     fn of(from: &Path, path: &Path, random: fn() -> Option<[u8; 16]>) -> Result<Self, LogError> {
         let draft = Draft::of(path, random)?;
-        schema::make_private(&draft.0).map_err(|error| about(error, path))?;
+        create::make_private(&draft.0).map_err(|error| about(error, path))?;
         copy(from, &draft.0).map_err(|error| about_draft(error, &draft, path))?;
         if beside(from, "-wal").exists() {
             copy(&beside(from, "-wal"), &suffixed(&draft.0, "-wal"))
@@ -159,11 +159,11 @@ impl Copy {
     /// Makes it the log where there is none.
     fn publish(self, path: &Path) -> Result<Restored, LogError> {
         let Self { draft, connection, count } = self;
-        schema::refuse_leftover(path)?;
+        create::refuse_leftover(path)?;
         let whole = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
         whole.map_err(|error| fault(&draft.0, &error))?;
         connection.close().map_err(|(_, error)| fault(&draft.0, &error))?;
-        schema::publish(&draft.0, path).map_err(|error| io(path, &error))?;
+        create::publish(&draft.0, path).map_err(|error| io(path, &error))?;
         sync_folder(path)?;
         Ok(Restored { revocations: count, lost: 0 })
     }
@@ -286,7 +286,7 @@ fn about_draft(error: LogError, draft: &Draft, path: &Path) -> LogError {
 
 fn copy(from: &Path, to: &Path) -> Result<(), LogError> {
     let mut source = std::fs::File::open(from).map_err(|error| io(from, &error))?;
-    let mut target = schema::private().create(true).truncate(true).open(to).map_err(|error| io(to, &error))?;
+    let mut target = create::private().create(true).truncate(true).open(to).map_err(|error| io(to, &error))?;
     std::io::copy(&mut source, &mut target).map(drop).map_err(|error| io(to, &error))
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::{BUSY_TIMEOUT, LogError, file};
+use super::{BUSY_TIMEOUT, LogError, filesystem};
 
 /// A connection to a file that exists, for reading and writing.
 pub(super) fn connect(path: &Path) -> Result<Connection, LogError> {
@@ -28,10 +28,10 @@ pub(super) fn fault(path: &Path, error: &rusqlite::Error) -> LogError {
     use rusqlite::ErrorCode;
     let code = error.sqlite_error_code();
     let in_the_way = match code {
-        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => file::in_the_way(path),
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => filesystem::in_the_way(path),
         _ => path.to_owned(),
     };
-    let is_full = code == Some(ErrorCode::SystemIoFailure) && file::is_full(path);
+    let is_full = code == Some(ErrorCode::SystemIoFailure) && filesystem::is_full(path);
     let path = in_the_way.display().to_string();
     let text = error.to_string();
     match code {
@@ -44,7 +44,7 @@ pub(super) fn fault(path: &Path, error: &rusqlite::Error) -> LogError {
         Some(ErrorCode::NotADatabase) => LogError::Foreign { path, fault: "this is not a database file" },
         Some(ErrorCode::DatabaseCorrupt) => LogError::Corrupt { path, fault: text },
         Some(ErrorCode::CannotOpen) if !Path::new(&path).exists() => LogError::Missing { path },
-        Some(ErrorCode::CannotOpen) if file::is_read_only(Path::new(&path)) => LogError::ReadOnly { path },
+        Some(ErrorCode::CannotOpen) if filesystem::is_read_only(Path::new(&path)) => LogError::ReadOnly { path },
         Some(ErrorCode::CannotOpen) => LogError::Denied { path },
         _ => LogError::Io { path, fault: text },
     }

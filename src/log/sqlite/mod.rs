@@ -9,11 +9,12 @@
 
 mod backup;
 mod connection;
-mod file;
+mod create;
+mod filesystem;
 #[cfg(feature = "redis")]
 mod local_copy;
-mod open_file;
 mod queries;
+mod reopen;
 mod row;
 mod schema;
 
@@ -37,8 +38,8 @@ pub(crate) use backup::{back_up, restore};
 use connection::{wait_closely, within};
 #[cfg(feature = "redis")]
 pub(super) use local_copy::CopyFile;
-use open_file::{Held, OpenFile, Slot};
 use queries::{append, commit, has, read_to_head};
+use reopen::{Held, OpenFile, Slot};
 use row::Row;
 
 /// How long a writer waits for another process at most.
@@ -106,7 +107,7 @@ impl Counted {
 impl Drop for Counted {
     fn drop(&mut self) {
         OPEN.fetch_sub(1, Ordering::Relaxed);
-        open_file::let_go_of_closed();
+        reopen::let_go_of_closed();
     }
 }
 
@@ -119,19 +120,19 @@ impl SqliteLog {
     ) -> Result<(Self, Origin), LogError> {
         let counted = Counted::new();
         // So that a process which changes its directory (as daemons do) still finds it.
-        let path = &std::path::absolute(path).map_err(|error| file::io(path, &error))?;
-        file::refuse_no_file(path)?;
-        let place_note = file::refuse_network(path)?;
+        let path = &std::path::absolute(path).map_err(|error| filesystem::io(path, &error))?;
+        filesystem::refuse_no_file(path)?;
+        let place_note = filesystem::refuse_network(path)?;
         let mut origin = Origin::Found;
         if options.create == Create::IfMissing && !path.exists() {
-            origin = schema::create(path, random)?;
+            origin = create::create(path, random)?;
         }
-        schema::remove_own_draft(path);
-        file::copy_up(path);
-        let seen = file::Seen::of(path)?;
-        file::refuse_several_names(path, seen, options.several_names)?;
+        create::remove_own_draft(path);
+        filesystem::copy_up(path);
+        let seen = filesystem::Seen::of(path)?;
+        filesystem::refuse_several_names(path, seen, options.several_names)?;
         // Before SQLite makes files beside it that would then stand in the way.
-        if !file::is_writable(path) && !file::is_read_only(path) {
+        if !filesystem::is_writable(path) && !filesystem::is_read_only(path) {
             return Err(LogError::ReadOnly { path: path.display().to_string() });
         }
         let file = OpenFile::enter(path, seen.id)?;
@@ -139,7 +140,7 @@ impl SqliteLog {
             file.let_go();
         }
         let busy_timeout = options.busy_timeout();
-        let wal = std::fs::metadata(file::beside(path, "-wal"));
+        let wal = std::fs::metadata(filesystem::beside(path, "-wal"));
         let leaves_wal = options.leaves_wal && wal.is_ok_and(|wal| wal.len() > 0);
         let leave = move |connection: &mut Connection| match leaves_wal {
             true => connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map(drop),
@@ -172,7 +173,7 @@ impl SqliteLog {
 
     /// Makes sure that the path still names the file that is open.
     fn still_there(&self) -> Result<(), LogError> {
-        match file::Seen::of(&self.path) {
+        match filesystem::Seen::of(&self.path) {
             Ok(seen) if seen.id == self.file.id() => {
                 let at = seen.note().and_then(|note| Note::ALL.into_iter().position(|other| other == note));
                 self.note.store(at.map_or(0, |at| at + 1), Ordering::Relaxed);

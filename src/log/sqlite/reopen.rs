@@ -21,7 +21,7 @@ use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
 use super::connection::{connect, fault};
-use super::file::{self, FileId};
+use super::filesystem::{self, FileId};
 use super::{Appended, Cursor, LogError, Record, UnixTime};
 
 /// The files that this copy has open, each with the content that its first bytes are read from.
@@ -40,7 +40,7 @@ struct Content(#[allow(dead_code)] std::fs::File);
 
 impl Content {
     fn open(path: &Path) -> Result<Self, LogError> {
-        std::fs::File::open(path).map(Self).map_err(|error| file::io(path, &error))
+        std::fs::File::open(path).map(Self).map_err(|error| filesystem::io(path, &error))
     }
 
     /// Whether the file begins as a log in WAL mode does, as it is while anybody has it open. Source: the SQLite file format,
@@ -154,7 +154,7 @@ impl OpenFile {
         let file = Arc::new(Self {
             path: path.to_owned(),
             id,
-            wal: file::beside(path, "-wal"),
+            wal: filesystem::beside(path, "-wal"),
             content: Arc::downgrade(&content),
             in_use: Mutex::default(),
             kept: Mutex::default(),
@@ -245,7 +245,7 @@ impl OpenFile {
     fn remove_what_fits_no_more(&self) {
         for suffix in ["-wal", "-shm"] {
             // Another process may have been quicker.
-            let _gone = std::fs::remove_file(file::beside(&self.path, suffix));
+            let _gone = std::fs::remove_file(filesystem::beside(&self.path, suffix));
         }
     }
 }
