@@ -1,11 +1,11 @@
 //! See `target_bodies::token`.
 #![no_main]
 
-#[path = "../target_bodies.rs"]
-#[allow(dead_code)]
-mod target_bodies;
 #[path = "../../tests/oracle/mod.rs"]
 #[allow(dead_code)]
 mod oracle;
+#[path = "../target_bodies.rs"]
+#[allow(dead_code)]
+mod target_bodies;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| target_bodies::token(data));
