@@ -205,7 +205,7 @@ fn a_file_of_the_first_version_is_opened_and_brought_to_this_one() {
     let folder = folder();
     let path = folder.path().join("signoff.db");
     let file = Connection::open(&path).unwrap();
-    file.execute_batch(include_str!("../src/log/sqlite/migrations/to_1.0.sql")).unwrap();
+    file.execute_batch(include_str!("../src/log/sqlite/migrations/1.0_revocations_and_facts.sql")).unwrap();
     file.execute_batch(
         "INSERT INTO fact VALUES ('salt', '00112233445566778899aabbccddeeff'), ('identity', '0'), ('newest', '0');
          INSERT INTO revocation (batch, scope, value, issuer, recorded_at) VALUES (1, 'token', 'jti:a', '*', 0);
@@ -654,6 +654,40 @@ fn a_backup_that_is_copied_over_the_file_is_noticed_and_what_was_acknowledged_la
     let check: String =
         Connection::open(&path).unwrap().query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
     assert_eq!(check, "ok");
+}
+
+/// The same in the midst of commits, and of reads that find it out in another thread than the one that commits.
+#[test]
+fn nothing_that_is_acknowledged_while_the_file_is_overwritten_is_lost() {
+    let folder = folder();
+    let (path, backup) = (folder.path().join("signoff.db"), folder.path().join("backup.db"));
+    let open_threads = || Engine::open(keys(), Policy::new(), Log::sqlite(&path).create_if_missing()).unwrap();
+    let (engine, other) = (open_threads(), open_threads());
+    Log::sqlite(&path).back_up(&backup).unwrap();
+    let content = fs::read(&backup).unwrap();
+    let acknowledged: Vec<String> = std::thread::scope(|scope| {
+        let writers: Vec<_> = (0..4)
+            .map(|writer| {
+                let engine = if writer % 2 == 0 { &engine } else { &other };
+                scope.spawn(move || {
+                    let names = (0..150).map(|n| format!("{writer}-{n}"));
+                    names.filter(|name| revoke(engine, name).is_ok()).collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        while !writers.iter().all(std::thread::ScopedJoinHandle::is_finished) {
+            fs::write(&path, &content).unwrap();
+            // As long as nobody has acknowledged something new.
+            let _some = revoke(&engine, "between");
+        }
+        writers.into_iter().flat_map(|writer| writer.join().unwrap()).collect()
+    });
+    drop((engine, other));
+    assert!(acknowledged.len() > 100, "{}", acknowledged.len());
+    let found = open(Log::sqlite(&path)).unwrap();
+    let lost: Vec<_> =
+        acknowledged.iter().filter(|name| status(&found, &token(name)) != Status::TokenRevoked).collect();
+    assert!(lost.is_empty(), "{} of {} are lost: {lost:?}", lost.len(), acknowledged.len());
 }
 
 #[test]

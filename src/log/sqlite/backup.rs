@@ -9,7 +9,8 @@ use std::time::Duration;
 use rusqlite::{Connection, backup};
 
 use super::connection::{connect, fault, within};
-use super::filesystem::{self, beside, folder, io};
+use super::filesystem::{self, FileId, beside, folder, io};
+use super::reopen::OpenFile;
 use super::{FileOptions, LogError, SeveralNames, SqliteLog, create, schema};
 use crate::log::{Allowance, Create, Facts};
 
@@ -63,6 +64,7 @@ pub(crate) fn back_up(
     let names = if names == SeveralNames::Refuse { SeveralNames::Rescue } else { names };
     let options = FileOptions { several_names: names, leaves_wal: true, ..FileOptions::new(Create::Never) };
     let (log, _) = SqliteLog::open(&path, options, random)?;
+    log.mend()?;
     let draft = Draft::of(&to, random)?;
     create::make_private(&draft.0).map_err(|error| about(error, &to))?;
     let text = draft.0.to_str().ok_or_else(|| LogError::Io {
@@ -100,6 +102,10 @@ pub(crate) fn restore(
         let fault = "there is no such file; name a backup that `signoff backup` has made".to_owned();
         return Err(LogError::Io { path: from.display().to_string(), fault });
     }
+    if OpenFile::is_open(FileId::of(&from)?) {
+        let fault = "this process has that log open, and reading it would take its locks; make a backup of it, and restore that";
+        return Err(LogError::Io { path: from.display().to_string(), fault: fault.to_owned() });
+    }
     let mut copy = Copy::of(&from, &path, random)?;
     if !path.exists() {
         return copy.publish(&path);
@@ -108,6 +114,9 @@ pub(crate) fn restore(
     let (log, _) = SqliteLog::open(&path, options, random)?;
     let replaced = copy.replace(&log, may_lose)?;
     log.still_there()?;
+    if !log.file.is_sound() {
+        return Err(LogError::Moved { path: path.display().to_string() });
+    }
     match replaced {
         Replaced::Done { lost } => Ok(Restored { revocations: copy.count, lost }),
         Replaced::WouldLose { lost } => Err(LogError::RestoreLoses { path: path.display().to_string(), lost }),

@@ -75,8 +75,13 @@ pub(super) fn wait_closely(connection: &mut Connection) -> Result<(), rusqlite::
 
 /// Works with such a connection, which waits so long in all.
 pub(super) fn within<T>(wait: Duration, work: impl FnOnce() -> T) -> T {
-    let before = UNTIL.replace(Some(Instant::now() + wait));
-    let done = work();
-    UNTIL.set(before);
-    done
+    /// Also where the work panics.
+    struct Restore(Option<Instant>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            UNTIL.set(self.0);
+        }
+    }
+    let _before = Restore(UNTIL.replace(Some(Instant::now() + wait)));
+    work()
 }

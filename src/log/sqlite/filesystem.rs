@@ -134,6 +134,7 @@ pub(super) fn refuse_no_file(path: &Path) -> Result<(), LogError> {
             "is a directory; name the file in it that is the log, as in `signoff.db` (a container makes a directory where the file \
              that it mounts is missing)"
         }
+        Ok(found) if !found.is_file() => "is no regular file; name another",
         Err(_) if path.is_symlink() => "is a symbolic link that leads to no file; remove it, or put back what it names",
         Ok(_) | Err(_) => return Ok(()),
     };

@@ -10,9 +10,11 @@
 mod backup;
 mod connection;
 mod create;
+mod file_header;
 mod filesystem;
 #[cfg(feature = "redis")]
 mod local_copy;
+mod open_count;
 mod queries;
 mod reopen;
 mod row;
@@ -36,8 +38,12 @@ use crate::revocation::Record;
 pub use backup::Restored;
 pub(crate) use backup::{back_up, restore};
 use connection::{wait_closely, within};
+use file_header::Header;
 #[cfg(feature = "redis")]
 pub(super) use local_copy::CopyFile;
+use open_count::Counted;
+#[cfg(feature = "capi")]
+pub(crate) use open_count::open_files;
 use queries::{append, commit, has, read_to_head};
 use reopen::{Held, OpenFile, Slot};
 use row::Row;
@@ -84,31 +90,6 @@ pub(crate) struct SqliteLog {
     file: Arc<OpenFile>,
     /// Behind the connections, so that it goes after them.
     _counted: Counted,
-}
-
-/// How many logs this process has open, those that are just being opened among them.
-static OPEN: AtomicUsize = AtomicUsize::new(0);
-
-#[cfg(feature = "capi")]
-pub(crate) fn open_files() -> usize {
-    OPEN.load(Ordering::Relaxed)
-}
-
-/// One of [`OPEN`], for as long as it lives.
-struct Counted(());
-
-impl Counted {
-    fn new() -> Self {
-        OPEN.fetch_add(1, Ordering::Relaxed);
-        Self(())
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        OPEN.fetch_sub(1, Ordering::Relaxed);
-        reopen::let_go_of_closed();
-    }
 }
 
 impl SqliteLog {
@@ -188,9 +169,13 @@ impl SqliteLog {
         if !self.file.is_sound() {
             self.file.let_go();
         }
+        // Before waiting for whoever mends, or replaces the log.
+        if self.file.mended() == self.file.losses() {
+            return Ok(());
+        }
         let mut kept = self.file.kept.lock();
         let losses = self.file.losses();
-        if kept.losses == losses {
+        if self.file.mended() == losses {
             return Ok(());
         }
         let again = self.writer.with(Some(self.busy_timeout), |held| {
@@ -214,7 +199,7 @@ impl SqliteLog {
             return Err(LogError::Moved { path: self.path.display().to_string() });
         }
         tracing::warn!(path = %self.path.display(), count = again, "revocations that were lost were recorded again");
-        kept.losses = losses;
+        self.file.set_mended(losses);
         Ok(())
     }
 
@@ -233,18 +218,35 @@ impl SqliteLog {
         wait: Duration,
         mut work: impl FnMut(&rusqlite::Transaction<'_>) -> Result<T, rusqlite::Error>,
     ) -> Result<T, LogError> {
+        self.write_counted(slot, wait, &mut work).map(|(done, _)| done)
+    }
+
+    /// The same, and how many losses there had been when the connection was opened.
+    fn write_counted<T>(
+        &self,
+        slot: &Slot,
+        wait: Duration,
+        work: &mut impl FnMut(&rusqlite::Transaction<'_>) -> Result<T, rusqlite::Error>,
+    ) -> Result<(T, u64), LogError> {
         // What was written to what is lost is written again.
         for _ in 0..2 {
             self.still_there()?;
             self.mend()?;
             let done = slot.with(Some(wait), |held| {
+                let losses = held.losses;
                 let transaction = begin(&mut held.connection, wait)?;
+                // A commit may write what came before it into the file: not over what somebody has just put there.
+                if self.file.header() != Header::Wal {
+                    return Ok(None);
+                }
                 let done = work(&transaction)?;
                 transaction.commit()?;
-                Ok(done)
+                Ok(Some((done, losses)))
             })?;
-            if self.file.is_sound() {
-                return self.still_there().map(|()| done);
+            if let Some((done, losses)) = done
+                && self.file.is_sound_since(losses)
+            {
+                return self.still_there().map(|()| (done, losses));
             }
         }
         Err(LogError::Moved { path: self.path.display().to_string() })
@@ -272,10 +274,11 @@ impl RevocationLog for SqliteLog {
 
     fn commit(&self, proposals: &mut [Proposal], backing: Backing) -> Result<Committed, LogError> {
         for _ in 0..2 {
-            let committed = self.write(|transaction| commit(transaction, proposals, backing))?;
+            let mut work = |transaction: &rusqlite::Transaction<'_>| commit(transaction, proposals, backing);
+            let (committed, losses) = self.write_counted(&self.writer, self.busy_timeout, &mut work)?;
             let Some(appended) = committed.appended else { return Ok(committed) };
             let new = proposals.iter().zip(&committed.fates).filter(|(_, fate)| **fate == Fate::Appended);
-            if self.file.keep(appended, new.map(|(proposal, _)| proposal.record.clone()).collect()) {
+            if self.file.keep(appended, new.map(|(proposal, _)| proposal.record.clone()).collect(), losses) {
                 return Ok(committed);
             }
         }
@@ -423,6 +426,9 @@ impl SqliteLog {
     /// Writes into the file what lies beside it, as far as nobody still reads that.
     fn checkpoint(&self) -> Result<(), LogError> {
         self.writer.with(None, |Held { connection, .. }| {
+            if self.file.header() != Header::Wal {
+                return Ok(());
+            }
             // Who waits here for a reader holds up everybody who writes: then it is done another time.
             connection.busy_timeout(Duration::ZERO)?;
             let done = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));

@@ -21,8 +21,9 @@ use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
 use super::connection::{connect, fault};
+use super::file_header::{Content, Header};
 use super::filesystem::{self, FileId};
-use super::{Appended, Cursor, LogError, Record, UnixTime};
+use super::{Appended, Cursor, LogError, Record, UnixTime, schema};
 
 /// The files that this copy has open, each with the content that its first bytes are read from.
 ///
@@ -35,51 +36,31 @@ pub(super) fn let_go_of_closed() {
     FILES.lock().retain(|(file, _)| file.strong_count() > 0);
 }
 
-/// A file to be read beside SQLite.
-struct Content(#[allow(dead_code)] std::fs::File);
-
-impl Content {
-    fn open(path: &Path) -> Result<Self, LogError> {
-        std::fs::File::open(path).map(Self).map_err(|error| filesystem::io(path, &error))
-    }
-
-    /// Whether the file begins as a log in WAL mode does, as it is while anybody has it open. Source: the SQLite file format,
-    /// section 1.3.
-    #[cfg(unix)]
-    fn is_in_wal_mode(&self) -> bool {
-        use std::os::unix::fs::FileExt as _;
-        let mut header = [0; 20];
-        let is_whole = self.0.read_exact_at(&mut header, 0).is_ok();
-        is_whole && header.starts_with(b"SQLite format 3\0") && header[18..20] == [2, 2]
-    }
-
-    /// Elsewhere an open file can't be overwritten.
-    #[cfg(not(unix))]
-    fn is_in_wal_mode(&self) -> bool {
-        true
-    }
-}
-
 pub(super) struct OpenFile {
     path: PathBuf,
     id: FileId,
     wal: PathBuf,
+    shm: PathBuf,
     /// Owned by [`FILES`].
     content: Weak<Content>,
     in_use: Mutex<InUse>,
     /// What was acknowledged lately by any log here.
     pub(super) kept: Mutex<Kept>,
     slots: Mutex<Vec<Weak<Slot>>>,
-    /// How often it was found to have been lost.
+    /// How often it was found to have been lost, and of how many of these what was acknowledged was appended again.
     losses: AtomicU64,
+    mended: AtomicU64,
     _mark: mark::Mark,
 }
 
 #[derive(Default)]
 struct InUse {
-    /// The `-wal` that the connections write to. None while there are none.
+    /// The `-wal` that the connections write to, and the memory (`-shm`) that describes it. None while there are none.
     wal: Option<FileId>,
+    shm: Option<FileId>,
     connections: usize,
+    /// Connections to what was lost that are still being closed: a new one would go on with their memory.
+    overlooked: usize,
 }
 
 /// What was acknowledged lately, to be appended again where it is lost with what the connections wrote to.
@@ -88,8 +69,6 @@ pub(super) struct Kept {
     pub(super) batches: VecDeque<(Instant, Appended, Vec<Record>)>,
     weight: usize,
     pub(super) watermark: Option<UnixTime>,
-    /// Of how many losses it was appended again.
-    pub(super) losses: u64,
 }
 
 /// How much of it: as many records of [`USUAL_BYTES`], or as much of longer ones, and for as long. A loss is found out at the next
@@ -101,7 +80,7 @@ const KEPT_FOR: Duration = Duration::from_secs(60);
 impl Kept {
     /// The file was made another one on purpose.
     pub(super) fn forget(&mut self) {
-        *self = Self { losses: self.losses, ..Self::default() };
+        *self = Self::default();
     }
 
     fn add(&mut self, appended: Appended, records: Vec<Record>) {
@@ -125,6 +104,9 @@ fn weight(records: &[Record]) -> usize {
     records.iter().map(|record| 1 + bytes(record) / USUAL_BYTES).sum()
 }
 
+/// How long a connection that is opened anew waits for other processes.
+const REOPEN_WAIT: Duration = Duration::from_millis(50);
+
 /// A connection that may have to be opened anew.
 pub(super) struct Slot {
     file: Arc<OpenFile>,
@@ -138,8 +120,8 @@ pub(super) struct Held {
     pub(super) connection: Connection,
     /// What `PRAGMA data_version` said at the last read to the head, and where that ended. Another connection counts otherwise.
     pub(super) seen: Option<(i64, Cursor)>,
-    /// How many losses there had been when it was opened.
-    losses: u64,
+    /// How many losses there had been when it was opened. What it commits after another is in no file.
+    pub(super) losses: u64,
 }
 
 impl OpenFile {
@@ -150,17 +132,21 @@ impl OpenFile {
         if let Some(file) = files.iter().filter_map(|(file, _)| file.upgrade()).find(|file| file.id == id) {
             return Ok(file);
         }
+        // First: where another copy of SQLite has the file, closing what was opened here would take its locks.
+        let mark = mark::Mark::set(path, id)?;
         let content = Arc::new(Content::open(path)?);
         let file = Arc::new(Self {
             path: path.to_owned(),
             id,
             wal: filesystem::beside(path, "-wal"),
+            shm: filesystem::beside(path, "-shm"),
             content: Arc::downgrade(&content),
             in_use: Mutex::default(),
             kept: Mutex::default(),
             slots: Mutex::default(),
             losses: AtomicU64::new(0),
-            _mark: mark::Mark::set(path, id)?,
+            mended: AtomicU64::new(0),
+            _mark: mark,
         });
         files.push((Arc::downgrade(&file), content));
         Ok(file)
@@ -168,6 +154,11 @@ impl OpenFile {
 
     pub(super) fn id(&self) -> FileId {
         self.id
+    }
+
+    /// Whether a file is open here: closing it once more would take the locks of those who have it open.
+    pub(super) fn is_open(id: FileId) -> bool {
+        FILES.lock().iter().filter_map(|(file, _)| file.upgrade()).any(|file| file.id == id)
     }
 
     /// A connection of this file, which is opened at its first use.
@@ -182,17 +173,19 @@ impl OpenFile {
         slot
     }
 
-    /// Whether what the connections write is what others read. Cost: one look at a name, and twenty bytes that are read.
+    /// Whether what the connections write is what others read. Cost: a look at two names, and twenty bytes that are read.
     pub(super) fn is_sound(&self) -> bool {
         self.is_in_place(&self.in_use.lock())
     }
 
     fn is_in_place(&self, in_use: &InUse) -> bool {
-        in_use.wal.is_none_or(|wal| FileId::of(&self.wal).is_ok_and(|found| found == wal) && !self.is_overwritten())
+        let is = |path: &Path, was: Option<FileId>| was.is_none() || FileId::of(path).ok() == was;
+        in_use.wal.is_none() || (is(&self.wal, in_use.wal) && is(&self.shm, in_use.shm) && self.header() == Header::Wal)
     }
 
-    fn is_overwritten(&self) -> bool {
-        self.content.upgrade().is_some_and(|content| !content.is_in_wal_mode())
+    /// How the file begins now. May be asked while holding a connection.
+    pub(super) fn header(&self) -> Header {
+        self.content.upgrade().map_or(Header::Wal, |content| content.header())
     }
 
     /// How often it was not.
@@ -200,15 +193,33 @@ impl OpenFile {
         self.losses.load(Ordering::Acquire)
     }
 
-    /// Notes what was committed. False where it may have been lost since, and nobody would append it again: it is to be committed
-    /// anew.
-    pub(super) fn keep(&self, appended: Appended, records: Vec<Record>) -> bool {
+    /// Of how many of these what was acknowledged was appended again.
+    pub(super) fn mended(&self) -> u64 {
+        self.mended.load(Ordering::Acquire)
+    }
+
+    /// To be said while holding what was kept.
+    pub(super) fn set_mended(&self, losses: u64) {
+        self.mended.store(losses, Ordering::Release);
+    }
+
+    /// Notes what was committed by a connection of so many losses. False where it may have been lost since, and nobody would append
+    /// it again: it is to be committed anew.
+    ///
+    /// Without the connection's own count, a loss that another thread has found and mended between the commit and this would go
+    /// unnoticed: all is sound again, and what was committed is in no file.
+    pub(super) fn keep(&self, appended: Appended, records: Vec<Record>, losses: u64) -> bool {
         let mut kept = self.kept.lock();
-        if kept.losses != self.losses() || !self.is_sound() {
+        if losses != self.mended() || !self.is_sound_since(losses) {
             return false;
         }
         kept.add(appended, records);
         true
+    }
+
+    /// Whether nothing was lost since a connection was opened.
+    pub(super) fn is_sound_since(&self, losses: u64) -> bool {
+        self.is_sound() && losses == self.losses()
     }
 
     /// Closes all connections where they write to what is lost, so that the next uses open them anew.
@@ -218,34 +229,38 @@ impl OpenFile {
             return;
         }
         let slots: Vec<_> = self.slots.lock().iter().filter_map(Weak::upgrade).collect();
+        let mut closed = 0;
         for slot in &slots {
             if let Some(held) = slot.held.lock().take() {
+                closed += usize::from(held.losses == self.losses());
                 give_up(&held.connection);
             }
         }
-        let is_overwritten = self.is_overwritten();
-        if is_overwritten {
-            self.remove_what_fits_no_more();
-        }
-        *in_use = InUse::default();
+        let overlooked = in_use.overlooked + in_use.connections.saturating_sub(closed);
+        *in_use = InUse { overlooked, ..InUse::default() };
         self.losses.fetch_add(1, Ordering::Release);
         drop(in_use);
-        let what = match is_overwritten {
-            true => "the log was overwritten in its place, as by `cp`: put backups back with `signoff restore`",
-            false => {
+        let what = match self.header() {
+            Header::Wal => {
                 "what was written last was deleted under this process: somebody else in it, or a person, has closed the log"
+            }
+            Header::Other | Header::Cut => {
+                "the log was overwritten in its place, as by `cp`: put backups back with `signoff restore`"
             }
         };
         tracing::warn!(path = %self.path.display(), "{what}; it is opened anew");
     }
-}
 
-impl OpenFile {
-    /// Removes what was written last to the content that is gone. Other processes notice that, and open the file anew too.
-    fn remove_what_fits_no_more(&self) {
-        for suffix in ["-wal", "-shm"] {
-            // Another process may have been quicker.
-            let _gone = std::fs::remove_file(filesystem::beside(&self.path, suffix));
+    /// Puts aside what was written last to a content that is gone, before SQLite would lay it over the new one. A file that is not
+    /// in WAL mode has no `-wal` of its own. Other processes notice, and open the file anew too.
+    fn put_aside_what_fits_no_more(&self) {
+        let is_here = FileId::of(&self.path).is_ok_and(|found| found == self.id);
+        if self.header() == Header::Other && is_here {
+            let mut aside = self.wal.clone().into_os_string();
+            aside.push("-replaced");
+            // There may be none; and another process may have been quicker.
+            let _none = std::fs::rename(&self.wal, aside);
+            let _none = std::fs::remove_file(&self.shm);
         }
     }
 }
@@ -271,8 +286,10 @@ impl Drop for Slot {
             if is_counted {
                 in_use.connections -= 1;
                 if in_use.connections == 0 {
-                    in_use.wal = None;
+                    (in_use.wal, in_use.shm) = (None, None);
                 }
+            } else {
+                in_use.overlooked = in_use.overlooked.saturating_sub(1);
             }
         }
     }
@@ -310,6 +327,13 @@ impl Slot {
             return Ok(());
         }
         let path = &self.file.path;
+        let moved = || LogError::Moved { path: path.display().to_string() };
+        if in_use.overlooked > 0 {
+            return Err(moved());
+        }
+        if in_use.connections == 0 {
+            self.file.put_aside_what_fits_no_more();
+        }
         let mut connection = connect(path)?;
         let is_same = |connection: &Connection| {
             // The path may name another file by now.
@@ -319,22 +343,23 @@ impl Slot {
             }
             is_same
         };
-        let moved = || LogError::Moved { path: path.display().to_string() };
         if !is_same(&connection) {
             return Err(moved());
         }
+        if self.file.losses() > 0 {
+            // A backup that was copied over the file may be of an earlier version, has lost that mode, or is no log. Whoever else
+            // still has the old content open is not waited for long: all of this process waits here.
+            connection.busy_timeout(REOPEN_WAIT).map_err(|error| fault(path, &error))?;
+            schema::verify(&mut connection, path)?;
+        }
         let mut set_up = || {
             (self.set_up)(&mut connection)?;
-            if self.file.losses() > 0 {
-                // A backup that was copied over the file has lost that mode.
-                connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
-            }
             // The first read is what opens `-wal`.
             connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
         };
         set_up().map_err(|error| fault(path, &error))?;
         // Where there is none after a read, or another than the others write to, it was lost just now or before.
-        let wal = FileId::of(&self.file.wal).ok();
+        let [wal, shm] = [&self.file.wal, &self.file.shm].map(|path| FileId::of(path).ok());
         if !is_same(&connection) {
             return Err(moved());
         }
@@ -346,7 +371,9 @@ impl Slot {
             give_up(&connection);
             return Err(moved());
         }
-        in_use.wal = wal;
+        if wal.is_some() {
+            (in_use.wal, in_use.shm) = (wal, shm);
+        }
         in_use.connections += 1;
         *held = Some(Held { connection, seen: None, losses: self.file.losses() });
         Ok(())

@@ -22,9 +22,9 @@ pub(super) const IN_STEPS: i64 = 2;
 
 /// What leads from one version to the next; a new file goes through all of them. Each is one transaction.
 const MIGRATIONS: [(i64, i64, &str); 3] = [
-    (0, 100, include_str!("migrations/to_1.0.sql")),
-    (100, 101, include_str!("migrations/to_1.1.sql")),
-    (101, 102, include_str!("migrations/to_1.2.sql")),
+    (0, 100, include_str!("migrations/1.0_revocations_and_facts.sql")),
+    (100, 101, include_str!("migrations/1.1_unsent_records.sql")),
+    (101, 102, include_str!("migrations/1.2_generation_after_deletions.sql")),
 ];
 
 /// Names of facts.

@@ -5,20 +5,20 @@
 //! [`JSON_DEPTH_MAX`], and numbers whose written magnitude reaches 10^[`NUMBER_MAGNITUDE_MAX`](crate::limits::NUMBER_MAGNITUDE_MAX).
 //! Names that appear twice are the business of whoever collects the members.
 
-mod effort;
+mod cost_limit;
 mod number;
 mod scan;
 mod string;
 
 use wide::u8x16;
 
-pub(crate) use effort::Bounded;
+pub(crate) use cost_limit::Bounded;
 pub(crate) use number::eight_digits;
 pub(crate) use string::{JsonString, Slice};
 
 use crate::denied::JsonFault;
 use crate::limits::JSON_DEPTH_MAX;
-use effort::{Effort, Unbounded};
+use cost_limit::{Effort, Unbounded};
 use scan::StringEnds;
 use string::Spelling;
 

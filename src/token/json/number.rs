@@ -2,7 +2,7 @@
 
 use wide::u8x16;
 
-use super::effort::Effort;
+use super::cost_limit::Effort;
 use super::{Reader, run_of};
 use crate::denied::JsonFault;
 use crate::limits::NUMBER_MAGNITUDE_MAX;
