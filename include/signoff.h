@@ -90,7 +90,8 @@
 #define SIGNOFF_KEY_INIT \
     { SIGNOFF_SIZE_(signoff_key), 0, 0, 0, NULL, 0, SIGNOFF_STR_INIT, SIGNOFF_STR_INIT, NULL, 0 }
 #define SIGNOFF_POLICY_INIT \
-    { SIGNOFF_SIZE_(signoff_policy), 0, NULL, 0, NULL, 0, SIGNOFF_STR_INIT, SIGNOFF_STR_INIT, NULL, 0, 0, 0, 0, 0, 0 }
+    { SIGNOFF_SIZE_(signoff_policy), 0, NULL, 0, NULL, 0, SIGNOFF_STR_INIT, SIGNOFF_STR_INIT, NULL, 0, 0, 0, 0, 0, 0, \
+      NULL, 0, NULL, 0 }
 #define SIGNOFF_LOG_OPTIONS_INIT \
     { SIGNOFF_SIZE_(signoff_log_options), 0, 0, 0, SIGNOFF_STR_INIT, 0, 0, 0, 0, 0, 0 }
 #define SIGNOFF_CLAIMS_INIT \
@@ -632,6 +633,38 @@
 #define SIGNOFF_POLICY_NUMERIC_IDS_AS_TEXT 2
 
 /**
+ * Accepts tokens whoever they are meant for ("aud"), also those that were made for another service. Without it and without
+ * audiences, a token that names any audience is refused.
+ */
+#define SIGNOFF_POLICY_INSECURE_ANY_AUDIENCE 4
+
+/**
+ * Accepts tokens that are bound to a key of their sender ("cnf") from whoever brings them: for hosts that check the proof (DPoP,
+ * or the certificate of the connection) themselves.
+ */
+#define SIGNOFF_POLICY_INSECURE_BEARER_OF_BOUND_TOKEN 8
+
+/**
+ * Accepts also tokens that have no "typ", where types are named.
+ */
+#define SIGNOFF_POLICY_TOKEN_TYPE_OPTIONAL 16
+
+/**
+ * A claim's value is a text.
+ */
+#define SIGNOFF_CLAIM_TEXT 1
+
+/**
+ * A claim's value is a number.
+ */
+#define SIGNOFF_CLAIM_NUMBER 2
+
+/**
+ * A claim's value is true or false.
+ */
+#define SIGNOFF_CLAIM_BOOLEAN 3
+
+/**
  * A log that ends with the process: after a restart every token that was logged out is good again. There is no kind 0.
  */
 #define SIGNOFF_LOG_MEMORY 1
@@ -1159,10 +1192,39 @@ typedef struct signoff_log_options {
 } signoff_log_options;
 
 /**
+ * A claim that has to have a value, as Keycloak's "typ" and Cognito's "token_use".
+ *
+ * Owner: the caller; it is read with the policy and not kept.
+ */
+typedef struct signoff_claim_value {
+    /**
+     * The claim's name. Registered claims ("iss", "aud", "exp" ...) have options of their own and are refused here.
+     */
+    struct signoff_str name;
+    /**
+     * SIGNOFF_CLAIM_…: which of the following members is looked at.
+     */
+    uint32_t kind;
+    /**
+     * For SIGNOFF_CLAIM_BOOLEAN: 0 or 1.
+     */
+    uint32_t boolean;
+    /**
+     * For SIGNOFF_CLAIM_NUMBER. Compared by its value; whole numbers up to 2^53 - 1.
+     */
+    double number;
+    /**
+     * For SIGNOFF_CLAIM_TEXT. Compared byte for byte.
+     */
+    struct signoff_str text;
+} signoff_claim_value;
+
+/**
  * What a token must say to be accepted.
  *
  * Owner: the caller; it is read during signoff_engine_new() or signoff_engine_open() and not kept. Start from
- * SIGNOFF_POLICY_INIT, which is the strictest there is without knowing your application: "exp" required, no leeway.
+ * SIGNOFF_POLICY_INIT, which is the strictest there is without knowing your application: "exp" required, no leeway, no audience
+ * but those that are named, no token of another kind, none that is bound to a sender's key.
  */
 typedef struct signoff_policy {
     /**
@@ -1182,7 +1244,8 @@ typedef struct signoff_policy {
      */
     size_t issuers_len;
     /**
-     * The names under which we are meant; one must be in the token's "aud". With none, "aud" is not looked at.
+     * The names under which we are meant; one must be in the token's "aud". With none, a token that has an "aud" is refused; see
+     * SIGNOFF_POLICY_INSECURE_ANY_AUDIENCE.
      */
     const struct signoff_str *audiences;
     /**
@@ -1194,7 +1257,8 @@ typedef struct signoff_policy {
      */
     struct signoff_str subject;
     /**
-     * The "typ" that is let in, as in at+jwt. No text: any that does not end in +jwt, and at+jwt.
+     * The "typ" that is let in, as in at+jwt; case, application/ before it and parameters do not count. No text, and no
+     * other_token_types: any that does not end in +jwt, and at+jwt.
      */
     struct signoff_str token_type;
     /**
@@ -1226,6 +1290,22 @@ typedef struct signoff_policy {
      * The longest token that is looked at, in bytes. 0: 16384. At most 1048576.
      */
     size_t token_bytes_max;
+    /**
+     * Types that are let in beside token_type.
+     */
+    const struct signoff_str *other_token_types;
+    /**
+     * How many.
+     */
+    size_t other_token_types_len;
+    /**
+     * Claims that have to have a value. Of several with one name, one must hold.
+     */
+    const struct signoff_claim_value *claim_values;
+    /**
+     * How many. At most 64 names, with those of required_claims.
+     */
+    size_t claim_values_len;
 } signoff_policy;
 
 /**

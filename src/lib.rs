@@ -54,7 +54,7 @@ mod sync;
 mod token;
 
 pub use clock::{Times, UnixTime};
-pub use denied::{ClaimName, Denied, JsonFault, Part, Reject, Unknown};
+pub use denied::{Audiences, ClaimFault, ClaimName, Denied, JsonFault, Part, Reject, Unknown};
 pub use engine::{
     Accepted, Cleared, ClockTrust, CollectionPause, Compaction, Engine, Health, Log, NewToken, OnUnknown, Progress,
     RevocationStatus, RevocationsInLog, Revoking, Scratch, SignedToken, Stats, Threads, VouchedToken, WhyUnknown,
@@ -65,7 +65,7 @@ pub use keys::{Algorithm, AuthenticToken, Key, KeySet, SignatureValid};
 #[cfg(any(feature = "sqlite", feature = "sqlite-system"))]
 pub use log::Restored;
 pub use log::{LogError, Note, OnOutage, Origin};
-pub use policy::{ClaimsAccepted, NumericIds, Policy};
+pub use policy::{ClaimValue, ClaimsAccepted, NumericIds, Policy};
 pub use revocation::TokenId;
 pub use revocation::{Durability, Issuer, Kept, Record, Revocation, Revoked, Scope, Target};
 pub use status::Status;

@@ -27,7 +27,7 @@ pub const NUMBER_MAGNITUDE_MAX: i64 = 300;
 /// How many members a JOSE header may have. Eleven names are registered for a JWS.
 pub const HEADER_MEMBERS_MAX: usize = 32;
 
-/// How many escapes and nested values a JOSE header may have, however long it is: 32, and one more for every
+/// How many escapes and nested values a JOSE header may have, however long it is: 20, and one more for every
 /// [`HEADER_BYTES_PER_EFFORT`] bytes. What counts:
 ///
 /// - each escape, and each string that has any; a name that has any eight times more,
@@ -36,7 +36,7 @@ pub const HEADER_MEMBERS_MAX: usize = 32;
 ///
 /// A header is read before its token's signature, so that anybody can make it as slow to read as this lets it be. One with a
 /// certificate chain (`x5c`) in which each `/` is escaped needs one in 64 bytes and some six more; one with a key (`jwk`) some 16.
-pub const HEADER_EFFORT_MAX: usize = 32;
+pub const HEADER_EFFORT_MAX: usize = 20;
 
 /// See [`HEADER_EFFORT_MAX`].
 pub const HEADER_BYTES_PER_EFFORT: usize = 64;
@@ -56,8 +56,17 @@ pub const KEYS_MAX: usize = 1024;
 /// The longest HMAC secret, in bytes. Beyond one hash block a longer secret adds nothing.
 pub const SECRET_BYTES_MAX: usize = 64 * 1024;
 
-/// How many claims a policy may require by name beyond the registered ones (one bit each).
+/// How many claims a policy may name beyond the registered ones, to be required or to have a value (one bit each).
 pub const REQUIRED_CLAIMS_MAX: usize = 64;
+
+/// The largest whole number that every reader of JSON reads as it is written: 2^53 − 1. RFC 8259 section 6.
+pub const EXACT_INTEGER_MAX: u64 = (1 << 53) - 1;
+
+/// How many of a token's audiences a message shows, and how many characters of each.
+pub const AUDIENCES_SHOWN_MAX: usize = 4;
+
+/// See [`AUDIENCES_SHOWN_MAX`].
+pub const AUDIENCE_CHARS_SHOWN_MAX: usize = 80;
 
 /// The latest NumericDate that is accepted: 9999-12-31T23:59:59Z, in seconds.
 ///

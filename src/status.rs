@@ -225,6 +225,10 @@ statuses! {
         "A time lies past the year 9999: it looks like milliseconds where seconds are meant.";
     ClaimsJson = 3016, "claims-json", 401,
         "The payload is not a JSON object in UTF-8 within the limits.";
+    ClaimDiffers = 3017, "claim-differs", 401,
+        "A claim has another value than the policy wants; the message names it.";
+    ClaimBound = 3018, "claim-bound", 401,
+        "The token is bound to a key of its sender (`cnf`), and a bearer shows no proof of that key.";
 
     ClockNotSet = 4001, "clock-not-set", 503,
         "This machine's clock stands at or before 1970, so nothing can be said about times; set it.";

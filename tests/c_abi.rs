@@ -222,7 +222,8 @@ fn structs_have_the_same_layout_on_both_sides() {
         signoff_error { struct_size, status, needed, retry_after_s, message }
         signoff_times { struct_size, reserved, unix_ms, since_boot_ms }
         signoff_key { struct_size, algorithm, flags, reserved, secret, secret_len, jwk, key_id, issuers, issuers_len }
-        signoff_policy { struct_size, flags, issuers, issuers_len, audiences, audiences_len, subject, token_type, required_claims, required_claims_len, leeway_ms, issued_in_future_max_ms, lifetime_max_ms, age_max_ms, token_bytes_max }
+        signoff_policy { struct_size, flags, issuers, issuers_len, audiences, audiences_len, subject, token_type, required_claims, required_claims_len, leeway_ms, issued_in_future_max_ms, lifetime_max_ms, age_max_ms, token_bytes_max, other_token_types, other_token_types_len, claim_values, claim_values_len }
+        signoff_claim_value { name, kind, boolean, number, text }
         signoff_log_options { struct_size, kind, flags, on_unknown, path, accept_younger_ms, longest_lifetime_ms, issued_in_future_max_ms, max_staleness_ms, open_timeout_ms, append_timeout_ms }
         signoff_claims { struct_size, cleared, payload, issuer, subject, jti, session, expires_at_ms, issued_at_ms, not_before_ms }
         signoff_new_token { struct_size, flags, claims, expires_in_ms, key_id, token_type }
@@ -270,8 +271,20 @@ fn every_vector_gets_its_verdict_through_c() {
         field("age_max_secs", &wants.age_max_secs.unwrap_or(0).to_string());
         field("lifetime_max_secs", &wants.lifetime_max_secs.unwrap_or(0).to_string());
         wants.require.iter().for_each(|claim| field("require", claim));
+        wants.token_types.iter().for_each(|typ| field("other_token_type", typ));
+        for (name, value) in &wants.claim_equals {
+            field("claim_name", name);
+            match value {
+                serde_json::Value::Bool(value) => field("claim_boolean", &u8::from(*value).to_string()),
+                serde_json::Value::Number(number) => field("claim_number", &number.to_string()),
+                text => field("claim_text", text.as_str().unwrap()),
+            }
+        }
         let flags = u32::from(wants.insecure_allow_missing_exp) * ffi::SIGNOFF_POLICY_INSECURE_ALLOW_MISSING_EXP
-            + u32::from(wants.numeric_ids_as_text) * ffi::SIGNOFF_POLICY_NUMERIC_IDS_AS_TEXT;
+            + u32::from(wants.numeric_ids_as_text) * ffi::SIGNOFF_POLICY_NUMERIC_IDS_AS_TEXT
+            + u32::from(wants.insecure_any_audience) * ffi::SIGNOFF_POLICY_INSECURE_ANY_AUDIENCE
+            + u32::from(wants.insecure_bearer_of_bound_token) * ffi::SIGNOFF_POLICY_INSECURE_BEARER_OF_BOUND_TOKEN
+            + u32::from(wants.token_type_optional) * ffi::SIGNOFF_POLICY_TOKEN_TYPE_OPTIONAL;
         field("policy_flags", &flags.to_string());
         field("key_flags", &u32::from(wants.insecure_allow_short_secret).to_string());
         field("run", "");

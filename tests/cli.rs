@@ -222,14 +222,15 @@ fn policy_options_reach_the_engine() {
     let claims = r#"{"iss":"i","aud":"a","iat":1699999000,"exp":1700000000}"#;
     let typed = token(r#"{"alg":"HS256","typ":"at+jwt"}"#, claims);
     for (options, code) in [
-        (&["--leeway", "1s"][..], "ok"),
+        (&["--leeway", "1s", "--insecure-any-audience"][..], "ok"),
+        (&["--leeway", "1s"], "claim-audience"),
         (&[], "claim-expired"),
         (&["--leeway", "1s", "--issuer", "i", "--audience", "a", "--typ", "at+jwt"], "ok"),
-        (&["--leeway", "1s", "--issuer", "x", "--issuer", "i"], "ok"),
+        (&["--leeway", "1s", "--audience", "a", "--issuer", "x", "--issuer", "i"], "ok"),
         (&["--leeway", "1s", "--issuer", "x"], "claim-issuer"),
         (&["--leeway", "1s", "--audience", "x"], "claim-audience"),
-        (&["--leeway", "1s", "--typ", "JWT"], "claim-type"),
-        (&["--leeway", "1s", "--max-age", "15min"], "claim-too-old"),
+        (&["--leeway", "1s", "--audience", "a", "--typ", "JWT"], "claim-type"),
+        (&["--leeway", "1s", "--audience", "a", "--max-age", "15min"], "claim-too-old"),
         (&["--leeway", "1s", "--alg", "HS512"], "key-not-found"),
     ] {
         assert_eq!(codes(&shell.verify(options, &typed).1), [code], "{options:?}");

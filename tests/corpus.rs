@@ -42,13 +42,6 @@ fn every_vector_gets_its_verdict_from_the_command_line() {
     let jwks = folder.path().join("jwks.json");
     for vector in corpus() {
         let wants = &vector.policy;
-        if wants.lifetime_max_secs.is_some()
-            || !wants.require.is_empty()
-            || wants.numeric_ids_as_text
-            || wants.subject.is_some()
-        {
-            continue; // The command line has no option for these.
-        }
         fs::write(&jwks, vector.keys.to_string()).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_signoff"));
         command.args([
@@ -60,17 +53,29 @@ fn every_vector_gets_its_verdict_from_the_command_line() {
             "--jwks",
         ]);
         command.arg(&jwks);
-        for (option, value) in
-            [("--issuer", &wants.issuer), ("--audience", &wants.audience), ("--typ", &wants.token_type)]
-        {
+        for (option, value) in [
+            ("--issuer", &wants.issuer),
+            ("--audience", &wants.audience),
+            ("--typ", &wants.token_type),
+            ("--subject", &wants.subject),
+        ] {
             command.args(value.iter().flat_map(|value| [option, value]));
         }
-        if let Some(max) = wants.age_max_secs {
-            command.args(["--max-age", &format!("{max}s")]);
+        command.args(wants.token_types.iter().flat_map(|typ| ["--typ", typ]));
+        command.args(wants.require.iter().flat_map(|claim| ["--require", claim]));
+        for (name, value) in &wants.claim_equals {
+            command.args(["--claim", &format!("{name}={value}")]);
+        }
+        for (option, max) in [("--max-age", wants.age_max_secs), ("--max-lifetime", wants.lifetime_max_secs)] {
+            command.args(max.iter().flat_map(|max| [option.to_owned(), format!("{max}s")]));
         }
         for (set, option) in [
             (wants.insecure_allow_missing_exp, "--insecure-allow-missing-exp"),
             (wants.insecure_allow_short_secret, "--insecure-allow-short-secret"),
+            (wants.numeric_ids_as_text, "--numeric-ids"),
+            (wants.insecure_any_audience, "--insecure-any-audience"),
+            (wants.insecure_bearer_of_bound_token, "--insecure-bearer-of-bound-token"),
+            (wants.token_type_optional, "--typ-optional"),
         ] {
             command.args(set.then_some(option));
         }

@@ -144,7 +144,7 @@ fn the_first_key_signs_unless_another_is_named() {
 #[test]
 fn an_owned_result_outlives_its_token_and_says_the_same() {
     let claims = r#"{"iss":"https:\/\/a","sub":"\u00e9","aud":["x","\u0079"],"sid":"s","exp":1700003600,"nbf":1,"iat":1699999999.25}"#;
-    let engine = engine(Policy::new());
+    let engine = engine(Policy::new().audience("x"));
     let owned = {
         let token = with_claims(claims);
         engine.verify_owned_at(&token, times()).unwrap()
@@ -209,5 +209,109 @@ fn the_system_clock_is_used_where_none_is_given() {
         let ended = engine.sign(NewToken::from_json(format!("{{\"exp\":{nbf}}}"))).unwrap();
         let denied = engine.verify(&mut scratch, ended.token()).unwrap_err();
         assert_eq!(denied.status(), Status::ClaimExpired);
+    }
+}
+
+#[test]
+fn what_an_engine_signs_the_same_engine_accepts() {
+    let key = |issuers: &[&str]| {
+        let key = Key::hmac(Algorithm::Hs256, SECRET).unwrap();
+        if issuers.is_empty() { key } else { key.for_issuers(issuers.iter().copied()) }
+    };
+    let policies: [fn(Policy) -> Policy; 12] = [
+        |policy| policy,
+        |policy| policy.issuer("https://a"),
+        |policy| policy.issuer("https://a").issuer("https://b"),
+        |policy| policy.audience("api"),
+        |policy| policy.audience("api").audience("web"),
+        |policy| policy.subject("4\"2"),
+        |policy| policy.token_type("at+jwt"),
+        |policy| policy.token_type("at+jwt").token_type("application/jwt"),
+        |policy| policy.token_type("at+jwt").token_type("rt+jwt").token_type_optional(),
+        |policy| policy.claim_equals("token_use", "access").claim_equals("level", 2).claim_equals("mfa", true),
+        |policy| policy.claim_equals("a\"b", "c\nd").claim_equals("e", "1").claim_equals("e", "2"),
+        |policy| policy.lifetime_max(HOUR).require("tenant").insecure_allow_missing_exp(),
+    ];
+    let claims = [
+        "{}",
+        r#"{"iss":"https://a"}"#,
+        r#"{"iss":"https://c"}"#,
+        r#"{"aud":["x","web"]}"#,
+        r#"{"aud":[],"sub":"43"}"#,
+        r#"{"token_use":"id"}"#,
+        r#"{"e":"2","tenant":"t"}"#,
+        r#"{"cnf":{"jkt":"x"}}"#,
+        r#"{"sub":42}"#,
+        r#"{"exp":1700009000,"tenant":"t"}"#,
+    ];
+    let (mut signed, mut refused) = (0, 0);
+    let pairs = (0..policies.len()).flat_map(|one| (one..policies.len()).map(move |other| (one, other)));
+    let issuers = [&[][..], &["https://a"], &["https://b", "https://c"]];
+    for (issuers, (one, other)) in issuers.iter().flat_map(|issuers| pairs.clone().map(move |pair| (issuers, pair))) {
+        let policy = policies[one](policies[other](Policy::new()));
+        let Ok(engine) = Engine::new(KeySet::new([key(issuers)]).unwrap(), policy) else { continue };
+        for claims in claims {
+            for new in [
+                NewToken::from_json(claims),
+                NewToken::from_json(claims).expires_in(HOUR),
+                NewToken::from_json(claims).expires_in(HOUR).token_type("rt+jwt"),
+                NewToken::from_json(claims).insecure_never_expires(),
+            ] {
+                match engine.sign_at(new, times()) {
+                    Ok(token) => {
+                        let denied = engine.verify_owned_at(token.token(), times()).err();
+                        assert!(denied.is_none(), "{claims}: {denied:?} {:?}", engine.policy());
+                        signed += 1;
+                    }
+                    Err(error) => {
+                        let said = error.to_string();
+                        assert!(matches!(error.status(), Status::ClaimsInvalid | Status::ExpiryUnstated), "{said}");
+                        refused += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert!(signed > 500 && refused > 500, "{signed} {refused}");
+}
+
+#[test]
+fn the_engine_fills_in_what_its_policy_has_one_value_for() {
+    let sign = |policy: Policy, claims: &str| {
+        let engine = Engine::new(keys(), policy).unwrap();
+        let signed = engine.sign_at(NewToken::from_json(claims).expires_in(HOUR), times()).unwrap();
+        let header = signoff::UnverifiedToken::parse(signed.token().as_bytes(), 4096).unwrap().unverified_header();
+        let accepted = engine.verify_owned_at(signed.token(), times()).unwrap();
+        let claims: serde_json::Value = accepted.deserialize().unwrap();
+        (serde_json::from_slice::<serde_json::Value>(&header).unwrap()["typ"].clone(), claims)
+    };
+    let policy = || Policy::new().issuer("i").audience("a").subject("s").token_type("at+jwt").claim_equals("level", 2);
+    let (typ, claims) = sign(policy(), "{}");
+    assert_eq!(typ, "at+jwt");
+    for (name, value) in [("iss", "i"), ("aud", "a"), ("sub", "s")] {
+        assert_eq!(claims[name], value);
+    }
+    assert_eq!(claims["level"], 2);
+    // What is given is not touched, and where there are several the caller says which.
+    let (_, claims) = sign(policy(), r#"{"aud":["a","b"]}"#);
+    assert_eq!(claims["aud"], serde_json::json!(["a", "b"]));
+    let several = Engine::new(keys(), Policy::new().audience("a").audience("b")).unwrap();
+    let unsaid = several.sign_at(NewToken::from_json("{}").expires_in(HOUR), times()).unwrap_err().to_string();
+    assert!(unsaid.contains("\"aud\" is missing"), "{unsaid}");
+    let (typ, _) = sign(Policy::new(), "{}");
+    assert_eq!(typ, "JWT");
+    let (typ, _) = sign(Policy::new().token_type("at+jwt").token_type("x").token_type_optional(), "{}");
+    assert_eq!(typ, serde_json::Value::Null, "which of two it is is not known, and none may be there");
+}
+
+#[test]
+fn what_only_time_stands_against_is_signed() {
+    let engine = engine(Policy::new());
+    for (claims, denied) in [
+        (r#"{"exp":1699999999}"#, Status::ClaimExpired),
+        (r#"{"exp":1700003600,"nbf":1700000600}"#, Status::ClaimNotYetValid),
+    ] {
+        let signed = engine.sign_at(NewToken::from_json(claims), times()).unwrap();
+        assert_eq!(common::status_of(&engine, signed.token()), denied);
     }
 }

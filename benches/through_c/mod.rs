@@ -48,6 +48,10 @@ impl Engine {
             lifetime_max_ms: 0,
             age_max_ms: 0,
             token_bytes_max: 0,
+            other_token_types: std::ptr::null(),
+            other_token_types_len: 0,
+            claim_values: std::ptr::null(),
+            claim_values_len: 0,
         };
         let (mut keys, mut engine, no_error) = (std::ptr::null_mut(), std::ptr::null_mut(), std::ptr::null_mut());
         // SAFETY: every pointer is to a value that outlives the call, or NULL where the header allows it.

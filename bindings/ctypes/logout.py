@@ -7,7 +7,7 @@ The structs are those of signoff.h, member by member. A program of yours would h
 
 import ctypes
 import sys
-from ctypes import POINTER, Structure, byref, c_char, c_char_p, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
+from ctypes import POINTER, Structure, byref, c_char, c_char_p, c_double, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
 
 
 class Str(Structure):
@@ -34,6 +34,10 @@ class Error(Sized):
                 ("retry_after_s", c_uint32), ("message", c_char * 236)]
 
 
+class ClaimValue(Structure):
+    _fields_ = [("name", Str), ("kind", c_uint32), ("boolean", c_uint32), ("number", c_double), ("text", Str)]
+
+
 class Policy(Sized):
     _fields_ = [
         ("struct_size", c_uint32), ("flags", c_uint32),
@@ -43,6 +47,8 @@ class Policy(Sized):
         ("required_claims", POINTER(Str)), ("required_claims_len", c_size_t),
         ("leeway_ms", c_uint64), ("issued_in_future_max_ms", c_uint64),
         ("lifetime_max_ms", c_uint64), ("age_max_ms", c_uint64), ("token_bytes_max", c_size_t),
+        ("other_token_types", POINTER(Str)), ("other_token_types_len", c_size_t),
+        ("claim_values", POINTER(ClaimValue)), ("claim_values_len", c_size_t),
     ]
 
 

@@ -13,6 +13,7 @@ const structs = {
     audiences: 'signoff_str *', audiences_len: 'size_t', subject: Str, token_type: Str,
     required_claims: 'signoff_str *', required_claims_len: 'size_t', leeway_ms: 'uint64_t',
     issued_in_future_max_ms: 'uint64_t', lifetime_max_ms: 'uint64_t', age_max_ms: 'uint64_t', token_bytes_max: 'size_t',
+    other_token_types: 'signoff_str *', other_token_types_len: 'size_t', claim_values: 'void *', claim_values_len: 'size_t',
   },
   signoff_log_options: {
     struct_size: 'uint32_t', kind: 'uint32_t', flags: 'uint32_t', on_unknown: 'uint32_t', path: Str,

@@ -59,14 +59,28 @@ export interface KeyOptions {
   insecureAllowShortSecret?: boolean
 }
 
+/** A text, a number (whole ones up to 2^53 - 1) or a boolean. */
+export type ClaimValue = string | number | boolean
+
 /** What a token must say. What is left out is not asked, but for `exp`, which every token must have. */
 export interface PolicyOptions {
   issuer?: string | string[]
-  /** Our own names: one of them must be among the token's audiences. */
+  /** Our own names: one of them must be among the token's audiences. Left out: a token that names any audience is refused. */
   audience?: string | string[]
+  /** Accepts tokens whoever they are meant for (`aud`), also those that were made for another service. */
+  insecureAnyAudience?: boolean
   subject?: string
-  /** The header's `typ`, as in `'at+jwt'`. */
-  tokenType?: string
+  /** The header's `typ`, as in `'at+jwt'`; one of several. Left out: any that does not end in `+jwt`, and `at+jwt`. */
+  tokenType?: string | string[]
+  /** Accepts also tokens without a `typ`, where `tokenType` names some. */
+  tokenTypeOptional?: boolean
+  /**
+   * Claims that must have a value, or one of several: `{ token_use: 'access' }` for Cognito, `{ typ: 'Bearer' }` for Keycloak.
+   * Registered claims have options of their own.
+   */
+  claimEquals?: Record<string, ClaimValue | ClaimValue[]>
+  /** Accepts tokens that are bound to a key of their sender (`cnf`) from whoever brings them: for who checks the proof himself. */
+  insecureBearerOfBoundToken?: boolean
   /** How far clocks may differ, at most five minutes. None unless given. */
   leeway?: Duration
   /**
@@ -171,7 +185,7 @@ export interface SignOptions {
   insecureNeverExpires?: boolean
   /** Signs with this key rather than the first. */
   keyId?: string
-  /** The header's `typ`: `'JWT'` unless given. */
+  /** The header's `typ`. Unless given, the one that the engine's `tokenType` names, and `'JWT'` where it names none. */
   tokenType?: string
 }
 

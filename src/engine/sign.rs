@@ -1,86 +1,19 @@
-//! Signing: new tokens that this engine's own verification would read.
+//! Signing: new tokens that this engine's own verification accepts.
 
-use std::time::Duration;
-
-use serde::Serialize;
-
+use super::new_header::header;
+use super::new_payload::NewPayload;
+use super::new_token::NewToken;
 use super::replica::Now;
 use super::{Engine, replica};
 use crate::clock::{Times, UnixTime};
-use crate::denied::Reject;
 use crate::error::{Error, SignError};
 use crate::index::{Screened, Traits};
-use crate::keys::{Key, KeySet, crypto};
-use crate::limits::{KNOWN_CUT_OFF_MAX, NUMERIC_DATE_MAX_SECS};
+use crate::keys::{Key, KeySet};
+use crate::limits::KNOWN_CUT_OFF_MAX;
 use crate::policy::ClaimStrings;
-use crate::policy::claims::{Claims, KNOWN_CUT_OFF, Registered};
+use crate::policy::claims::Claims;
 use crate::revocation::is_before_cut_off;
-use crate::token::{base64url, json};
-
-/// A token to be signed: its claims, and how long it lives.
-///
-/// The claims are signed in the order and spelling in which they are given; `iat`, `exp` and `jti`
-/// follow behind them unless they are among them.
-#[derive(Clone, Debug)]
-pub struct NewToken {
-    claims: Result<String, SignError>,
-    end: End,
-    key_id: Option<String>,
-    token_type: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
-    Unstated,
-    In(Duration),
-    Never,
-}
-
-impl NewToken {
-    /// Claims as the text of a JSON object.
-    #[must_use]
-    pub fn from_json(claims: impl Into<String>) -> Self {
-        Self::of(Ok(claims.into()))
-    }
-
-    /// Claims as anything that serialises to a JSON object.
-    #[must_use]
-    pub fn from_claims(claims: &impl Serialize) -> Self {
-        Self::of(serde_json::to_string(claims).map_err(|error| SignError::NotSerializable(error.to_string())))
-    }
-
-    fn of(claims: Result<String, SignError>) -> Self {
-        Self { claims, end: End::Unstated, key_id: None, token_type: "JWT".to_owned() }
-    }
-
-    /// How long the token lives, counted from its `iat`.
-    #[must_use]
-    pub fn expires_in(mut self, lifetime: Duration) -> Self {
-        self.end = End::In(lifetime);
-        self
-    }
-
-    /// A token without `exp`. Only engines that allow a missing `exp` by name accept it.
-    #[must_use]
-    pub fn insecure_never_expires(mut self) -> Self {
-        self.end = End::Never;
-        self
-    }
-
-    /// Signs with the key of this id rather than with the first of the set.
-    #[must_use]
-    pub fn key_id(mut self, key_id: impl Into<String>) -> Self {
-        self.key_id = Some(key_id.into());
-        self
-    }
-
-    /// The header's `typ`. `JWT` unless set.
-    #[must_use]
-    pub fn token_type(mut self, token_type: impl Into<String>) -> Self {
-        self.token_type = token_type.into();
-        self
-    }
-}
+use crate::token::base64url;
 
 /// A signed token, with what a caller wants to keep of it.
 #[derive(Clone)]
@@ -136,12 +69,13 @@ impl std::fmt::Debug for SignedToken {
 impl Engine {
     /// Signs a token, now.
     ///
-    /// Adds `iat`, `exp` and a random UUIDv4 as `jti` unless they are among the claims, and the
-    /// key's id as `kid`. Cost: one HMAC, one read of the system's random generator.
+    /// Adds `iat`, `exp` and a random UUIDv4 as `jti` unless they are among the claims, the key's id as `kid`, and what the policy
+    /// has one value for: `iss`, `aud`, `sub`, `typ`, and the claims of [`claim_equals`](crate::Policy::claim_equals). Cost: one
+    /// HMAC, one read of the system's random generator.
     ///
     /// # Errors
-    /// [`Error::Sign`]: claims that this engine would find malformed, no stated end, no such key, a
-    /// token over the engine's limit.
+    /// [`Error::Sign`]: claims or a type that this engine would never accept, no stated end, no such key, a token over the
+    /// engine's limit. What only time stands against is signed: an `exp` that has passed, an `nbf` that lies ahead.
     pub fn sign(&self, new: NewToken) -> Result<SignedToken, Error> {
         self.sign_at(new, Times::now())
     }
@@ -155,9 +89,11 @@ impl Engine {
         let snapshot = self.shared.published.load();
         let key = signing_key(&snapshot.keys, key_id.as_deref())?;
 
-        let payload = Payload::complete(&claims?, end, times.wall(), self)?;
+        let payload = NewPayload::complete(&claims?, end, times.wall(), self, key)?;
+        let (header, typ) = header(key, token_type.as_deref(), self.policy()).map_err(SignError::WouldBeRejected)?;
+        payload.judge(self.policy(), typ, key)?;
         let mut token = String::with_capacity(payload.text.len() * 4 / 3 + 256);
-        base64url::encode_onto(header(key, &token_type).as_bytes(), &mut token);
+        base64url::encode_onto(header.as_bytes(), &mut token);
         token.push('.');
         base64url::encode_onto(payload.text.as_bytes(), &mut token);
         let signature = key.sign(token.as_bytes());
@@ -168,7 +104,7 @@ impl Engine {
         if bytes > max {
             return Err(SignError::TooLong { bytes, max }.into());
         }
-        let Payload { token_id, issued_at, expires_at, .. } = payload;
+        let NewPayload { token_id, issued_at, expires_at, .. } = payload;
         Ok(SignedToken { token, token_id, issued_at, expires_at })
     }
 }
@@ -178,7 +114,7 @@ impl Engine {
     /// mean it. None where there is none, as nearly always; the token is then good as it is.
     ///
     /// [`sign`](Self::sign) does this by itself. Whoever signs otherwise and leaves it out has tokens refused that are issued
-    /// within seconds of a log-out everywhere ([`Reject::TooSoon`]).
+    /// within seconds of a log-out everywhere ([`Reject::TooSoon`](crate::Reject::TooSoon)).
     ///
     /// Cost: reads the claims, no I/O.
     ///
@@ -203,7 +139,7 @@ impl Engine {
 
     /// The cut-off that a token has to say its signer knew: the latest, where that covers the token's `iat`, whether or not it is
     /// spared. With it the token is good at once, and its `iat` stays in whole seconds, which every reader can take.
-    fn cut_off_to_know(&self, traits: &Traits<'_>, now: UnixTime) -> Result<Option<UnixTime>, SignError> {
+    pub(super) fn cut_off_to_know(&self, traits: &Traits<'_>, now: UnixTime) -> Result<Option<UnixTime>, SignError> {
         let (Some(log), Some(iat)) = (&self.shared.log, traits.iat) else { return Ok(None) };
         let log = &log.replica;
         log.see_clock(now);
@@ -222,7 +158,12 @@ impl Engine {
     }
 
     /// Refuses claims that a revocation means already.
-    fn refuse_revoked(&self, claims: &Claims, texts: ClaimStrings<'_>, now: UnixTime) -> Result<(), SignError> {
+    pub(super) fn refuse_revoked(
+        &self,
+        claims: &Claims,
+        texts: ClaimStrings<'_>,
+        now: UnixTime,
+    ) -> Result<(), SignError> {
         let Some(log) = &self.shared.log else { return Ok(()) };
         let (log, look) = (&log.replica, log.replica.look(|| None));
         log.judge(&look, claims, Now { time: now, leeway: self.policy().leeway })
@@ -237,100 +178,4 @@ impl Engine {
 
 fn signing_key<'k>(keys: &'k KeySet, key_id: Option<&str>) -> Result<&'k Key, SignError> {
     keys.keys().iter().find(|key| key_id.is_none() || key.key_id() == key_id).ok_or(SignError::NoSuchKey)
-}
-
-/// The JOSE header of a new token. RFC 7515 section 4.1.
-fn header(key: &Key, token_type: &str) -> String {
-    let quoted = |text: &str| serde_json::Value::from(text).to_string();
-    let kid = key.key_id().map_or(String::new(), |key_id| format!(",\"kid\":{}", quoted(key_id)));
-    format!("{{\"alg\":\"{}\",\"typ\":{}{kid}}}", key.algorithm(), quoted(token_type))
-}
-
-/// The claims of a new token, complete.
-struct Payload {
-    text: String,
-    token_id: String,
-    issued_at: UnixTime,
-    expires_at: Option<UnixTime>,
-}
-
-impl Payload {
-    fn complete(text: &str, end: End, now: UnixTime, engine: &Engine) -> Result<Self, SignError> {
-        let mut unescaped = String::new();
-        let read = |text: &str, unescaped: &mut String| {
-            unescaped.clear();
-            let mut claims = Claims::default();
-            claims.read(text, unescaped, engine.policy()).map_err(SignError::WouldBeRejected)?;
-            Ok::<_, SignError>(claims)
-        };
-        let claims = read(text, &mut unescaped)?;
-        // A second `jti` could not be added beside an empty one, and an empty one names no token.
-        if let Some(empty) = [Registered::Jti, Registered::Sid].into_iter().find(|&id| claims.is_empty_id(id)) {
-            return Err(SignError::WouldBeRejected(Reject::ClaimMalformed { name: empty.name() }));
-        }
-
-        let mut added = String::new();
-        let issued_at = claims.iat().unwrap_or(UnixTime::from_secs(now.as_secs()));
-        if claims.iat().is_none() {
-            added += &format!(",\"iat\":{issued_at}");
-        }
-        let expires_at = match (claims.exp(), end) {
-            (Some(_), End::In(_) | End::Never) => return Err(SignError::ExpiryTwice),
-            (None, End::Unstated) => return Err(SignError::ExpiryUnstated),
-            (Some(exp), End::Unstated) => Some(exp),
-            (None, End::Never) => None,
-            (None, End::In(lifetime)) => Some(issued_at.plus(lifetime)),
-        };
-        if expires_at.is_some_and(|exp| exp > UnixTime::from_secs(NUMERIC_DATE_MAX_SECS)) {
-            return Err(SignError::ExpiryTooFar);
-        }
-        if let (None, Some(exp)) = (claims.exp(), expires_at) {
-            added += &format!(",\"exp\":{exp}");
-        }
-        let token_id = match claims.jti() {
-            Some(jti) => ClaimStrings { payload: text, unescaped: &unescaped }.of(jti).to_owned(),
-            None => {
-                let random = crypto::random_16().ok_or(SignError::NoRandom)?;
-                let jti = uuid::Builder::from_random_bytes(random).into_uuid().hyphenated().to_string();
-                added += &format!(",\"jti\":\"{jti}\"");
-                jti
-            }
-        };
-        let mut text = with_members(text, &added);
-        // What was added is held to the same reading as what was given.
-        let mut claims = read(&text, &mut unescaped)?;
-        let texts = ClaimStrings { payload: &text, unescaped: &unescaped };
-        let known = engine.cut_off_to_know(&replica::traits(&claims, texts), now)?;
-        if known.is_some() || claims.says_known_cut_off() {
-            text = with_known_cut_off(&text, known);
-            claims = read(&text, &mut unescaped)?;
-        }
-        engine.refuse_revoked(&claims, ClaimStrings { payload: &text, unescaped: &unescaped }, now)?;
-        Ok(Self { text, token_id, issued_at, expires_at })
-    }
-}
-
-/// The text of a payload with the cut-off that its signer knows, in the place of what it may have taken over from an older token or
-/// from a user. Where none is to be known, that is made a time that says nothing.
-fn with_known_cut_off(text: &str, cut_off: Option<UnixTime>) -> String {
-    let cut_off = cut_off.unwrap_or_default();
-    let mut held = None;
-    // It was read before, as a whole.
-    let _whole = json::read_object(text, |name, value| {
-        if name.is(KNOWN_CUT_OFF) {
-            held = Some((value.slice.start, value.slice.end));
-        }
-    });
-    match held {
-        Some((start, end)) => format!("{}{cut_off}{}", &text[..start], &text[end..]),
-        None => with_members(text, &format!(",\"{KNOWN_CUT_OFF}\":{cut_off}")),
-    }
-}
-
-/// The text of an object with more members at its end. `added` starts with a comma.
-fn with_members(text: &str, added: &str) -> String {
-    let body = text.trim_end().strip_suffix('}').unwrap_or(text);
-    let is_empty = body.trim() == "{";
-    let added = if is_empty { added.trim_start_matches(',') } else { added };
-    format!("{body}{added}}}")
 }

@@ -97,6 +97,19 @@ impl Call {
         }
     }
 
+    /// The size that a struct says, if it is the one that it has here or had in an earlier version.
+    pub(super) fn known_size<T: Sized32>(given: *const T) -> Result<usize, CallError> {
+        if given.is_null() {
+            return Err(Self::wrong_size(given));
+        }
+        // SAFETY: clause 2: the first member is there whatever the size.
+        let size = unsafe { given.cast::<u32>().read() } as usize;
+        match size == size_of::<T>() || T::EARLIER.contains(&size) {
+            true => Ok(size),
+            false => Err(Self::wrong_size(given)),
+        }
+    }
+
     /// Whether a struct, which is not NULL, says the size that it has here. Nothing else of it is read.
     #[inline]
     pub(super) fn is_right_size<T: Sized32>(given: *const T) -> bool {

@@ -83,7 +83,7 @@ pub unsafe extern "C" fn signoff_engine_new(
     call.run(|| {
         let out = call.out_handle(out, "out")?;
         let keys = call.handle(keys, "keys")?.keys.clone();
-        let engine = Engine::new(keys, call.sized_in(policy)?.read(&call)?)?;
+        let engine = Engine::new(keys, call.sized_or_earlier(policy)?.read(&call)?)?;
         out.set(signoff_engine { engine: OfProcess::any(engine), scratches: ThreadLocal::new() });
         Ok(())
     })
@@ -108,7 +108,7 @@ pub unsafe extern "C" fn signoff_engine_open(
     call.run(|| {
         let out = call.out_handle(out, "out")?;
         let keys = call.handle(keys, "keys")?.keys.clone();
-        let policy = call.sized_in(policy)?.read(&call)?;
+        let policy = call.sized_or_earlier(policy)?.read(&call)?;
         let log = call.handle(log, "log")?;
         if log.forks != fork::count() {
             return Err(CallError::Forked.into());
@@ -146,7 +146,7 @@ pub unsafe extern "C" fn signoff_engine_on_same_log(
         let out = call.out_handle(out, "out")?;
         let first = call.handle(engine, "engine")?;
         let keys = call.handle(keys, "keys")?.keys.clone();
-        let second = first.here()?.on_same_log(keys, call.sized_in(policy)?.read(&call)?)?;
+        let second = first.here()?.on_same_log(keys, call.sized_or_earlier(policy)?.read(&call)?)?;
         out.set(signoff_engine { engine: first.engine.beside(second), scratches: ThreadLocal::new() });
         Ok(())
     })

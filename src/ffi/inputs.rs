@@ -115,6 +115,18 @@ impl Call {
         Ok(unsafe { &*given })
     }
 
+    /// The same of a struct that may be an earlier one: what it does not have is zero.
+    pub(super) fn sized_or_earlier<T: Sized32>(&self, given: *const T) -> Result<T, CallError> {
+        self.go_on()?;
+        let mut whole = std::mem::MaybeUninit::<T>::zeroed();
+        let len = Self::known_size(given)?;
+        // SAFETY: clauses 2 and 5: the caller's struct has so many bytes, no more than ours. Zeros are a value of it.
+        Ok(unsafe {
+            std::ptr::copy_nonoverlapping(given.cast::<u8>(), whole.as_mut_ptr().cast::<u8>(), len);
+            whole.assume_init()
+        })
+    }
+
     /// The times that a call goes by: those given, or none for this machine's clocks.
     #[inline]
     pub(super) fn times(&self, times: *const super::signoff_times) -> Result<Option<Times>, CallError> {

@@ -134,6 +134,11 @@ impl Key {
         }
     }
 
+    /// The issuers that it speaks for; none where it speaks for all.
+    pub(crate) fn issuers(&self) -> &[Box<str>] {
+        self.issuers.as_deref().unwrap_or_default()
+    }
+
     /// Whether its issuers were to be named and were not: a list that a slip has left empty.
     pub(super) fn lacks_issuer(&self) -> bool {
         self.issuers.as_ref().is_some_and(|issuers| issuers.is_empty() || issuers.iter().any(|name| name.is_empty()))

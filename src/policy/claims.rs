@@ -6,88 +6,12 @@
 
 use super::claim_strings::{Audience, ClaimStrings, Span};
 use super::numeric_date::{self, DateFault};
-use super::{NumericIds, Policy};
+use super::registered::Registered;
+use super::{BoundTokens, NumericIds, Policy};
 use crate::clock::UnixTime;
-use crate::denied::{ClaimName, JsonFault, Reject};
-use crate::limits::KNOWN_CUT_OFF_MAX;
+use crate::denied::{ClaimFault, ClaimName, JsonFault, Reject};
+use crate::limits::{EXACT_INTEGER_MAX, KNOWN_CUT_OFF_MAX};
 use crate::token::json::{self, JsonString, Kind, Value};
-
-/// The claims that the engine acts on whatever the policy says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Registered {
-    Exp,
-    Nbf,
-    Iat,
-    Iss,
-    Sub,
-    Aud,
-    Jti,
-    /// OpenID Connect Front-Channel Logout 1.0 section 3.
-    Sid,
-    /// Our own: the latest cut-off that the token's signer knew.
-    KnownCutOff,
-}
-
-/// The name of the claim by which [`Engine::sign`](crate::Engine::sign) says that it knew a cut-off. Long enough that nobody
-/// else's claim has it.
-pub(crate) const KNOWN_CUT_OFF: &str = "signoff_after";
-
-impl Registered {
-    /// In the order in which faults in them are reported.
-    pub(super) const ALL: [Self; 9] =
-        [Self::Exp, Self::Nbf, Self::Iat, Self::Iss, Self::Sub, Self::Aud, Self::Jti, Self::Sid, Self::KnownCutOff];
-
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Exp => "exp",
-            Self::Nbf => "nbf",
-            Self::Iat => "iat",
-            Self::Iss => "iss",
-            Self::Sub => "sub",
-            Self::Aud => "aud",
-            Self::Jti => "jti",
-            Self::Sid => "sid",
-            Self::KnownCutOff => KNOWN_CUT_OFF,
-        }
-    }
-
-    pub(super) fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|claim| claim.name() == name)
-    }
-
-    #[inline]
-    fn of(name: JsonString<'_>) -> Option<Self> {
-        if name.is_escaped() {
-            return Self::ALL.into_iter().find(|claim| name.is(claim.name()));
-        }
-        // All but one have three letters, which makes one comparison of numbers out of each.
-        let &[a, b, c] = name.slice.bytes() else {
-            return (name.slice.bytes() == KNOWN_CUT_OFF.as_bytes()).then_some(Self::KnownCutOff);
-        };
-        const fn letters(name: &[u8; 3]) -> u32 {
-            u32::from_le_bytes([name[0], name[1], name[2], 0])
-        }
-        const EXP: u32 = letters(b"exp");
-        const NBF: u32 = letters(b"nbf");
-        const IAT: u32 = letters(b"iat");
-        const ISS: u32 = letters(b"iss");
-        const SUB: u32 = letters(b"sub");
-        const AUD: u32 = letters(b"aud");
-        const JTI: u32 = letters(b"jti");
-        const SID: u32 = letters(b"sid");
-        match letters(&[a, b, c]) {
-            EXP => Some(Self::Exp),
-            NBF => Some(Self::Nbf),
-            IAT => Some(Self::Iat),
-            ISS => Some(Self::Iss),
-            SUB => Some(Self::Sub),
-            AUD => Some(Self::Aud),
-            JTI => Some(Self::Jti),
-            SID => Some(Self::Sid),
-            _ => None,
-        }
-    }
-}
 
 /// A set of registered claims.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -115,8 +39,10 @@ pub(crate) struct Claims {
     dates: [UnixTime; 3],
     texts: [Span; 5],
     known_cut_off: UnixTime,
-    /// Which claims that the policy requires by name are there, a bit each.
+    /// Which claims that the policy names are there, a bit each.
     custom: u64,
+    /// Which of them have another value than the policy wants.
+    custom_differs: u64,
     present: ClaimSet,
     /// Names that are there, whatever their value.
     seen: ClaimSet,
@@ -157,6 +83,12 @@ impl Claims {
         let mut twice: Option<ClaimName> = None;
 
         json::read_object(payload, |name, value| match Registered::of(name) {
+            // What the policy does not look at may be there as it likes.
+            Some(claim @ Registered::Cnf) if policy.bound_tokens == BoundTokens::Accept => {
+                if value.kind != Kind::Null {
+                    self.present.add(claim);
+                }
+            }
             Some(claim) => {
                 if self.seen.has(claim) {
                     note_twice(&mut twice, claim);
@@ -164,7 +96,7 @@ impl Claims {
                 self.seen.add(claim);
                 self.set(claim, value, payload, unescaped, policy.numeric_ids);
             }
-            None if policy.required_custom.is_empty() => {}
+            None if policy.custom.is_empty() => {}
             None => self.read_custom(policy, name, value, &mut seen_custom, &mut twice),
         })
         .map_err(|fault| Reject::ClaimsJson { fault })?;
@@ -172,7 +104,7 @@ impl Claims {
         match twice {
             Some(name) => Err(Reject::ClaimDuplicate { name }),
             None if self.malformed.is_empty() => Ok(()),
-            None => Err(self.first_malformed()),
+            None => Err(self.first_malformed(payload, policy)),
         }
     }
 
@@ -189,6 +121,8 @@ impl Claims {
             Registered::Exp | Registered::Nbf | Registered::Iat | Registered::KnownCutOff => {
                 self.set_date(claim, value);
             }
+            Registered::Cnf if value.kind == Kind::Null => {}
+            Registered::Cnf => self.present.add(claim),
             Registered::Iss | Registered::Sub | Registered::Aud | Registered::Jti | Registered::Sid => {
                 let is_id = matches!(claim, Registered::Sub | Registered::Jti | Registered::Sid);
                 let may_be_empty = !matches!(claim, Registered::Jti | Registered::Sid);
@@ -199,7 +133,7 @@ impl Claims {
                     // An empty id names nothing, so it counts as missing.
                     Kind::String => {}
                     Kind::EscapedString => self.set_text(claim, Span::of_unescaped(value, payload, unescaped)),
-                    Kind::Number if is_id && numeric_ids == NumericIds::AsText && is_whole(value) => {
+                    Kind::Number if is_id && numeric_ids == NumericIds::AsText && numeric_id(value).is_ok() => {
                         self.set_text(claim, Span::in_payload(value.slice));
                     }
                     Kind::Array if claim == Registered::Aud => self.set_audience_array(value),
@@ -258,24 +192,37 @@ impl Claims {
         seen: &mut u64,
         twice: &mut Option<ClaimName>,
     ) {
-        for (at, required) in policy.required_custom.iter().enumerate().filter(|(_, required)| name.is(required)) {
+        for (at, wanted) in policy.custom.iter().enumerate().filter(|(_, wanted)| name.is(&wanted.name)) {
             if *seen & (1 << at) != 0 {
-                twice.get_or_insert(ClaimName::required(required.clone()));
+                twice.get_or_insert(ClaimName::required(wanted.name.clone()));
             }
             *seen |= 1 << at;
             if value.kind != Kind::Null {
                 self.custom |= 1 << at;
+                if !wanted.is_met_by(value) {
+                    self.custom_differs |= 1 << at;
+                }
             }
         }
     }
 
+    /// The fault that is reported. What is wrong with the claim is found by reading it once more.
     #[cold]
-    fn first_malformed(&self) -> Reject {
+    fn first_malformed(&self, payload: &str, policy: &Policy) -> Reject {
         let first = Registered::ALL.into_iter().find(|&claim| self.malformed.has(claim));
         let name = first.map_or("", Registered::name);
         match first {
             Some(claim) if self.too_late.has(claim) => Reject::TimeOutOfRange { name },
-            Some(_) | None => Reject::ClaimMalformed { name },
+            Some(_) | None => {
+                let mut fault = ClaimFault::Empty;
+                // It was read before, as a whole.
+                let _whole = json::read_object(payload, |found, value| {
+                    if found.is(name) {
+                        fault = fault_of(value, first, policy.numeric_ids);
+                    }
+                });
+                Reject::ClaimMalformed { name, fault }
+            }
         }
     }
 
@@ -341,6 +288,12 @@ impl Claims {
         self.claim(Registered::Sid, self.texts[4])
     }
 
+    /// Whether the token is bound to a key of whoever it was given to. RFC 7800 section 3.1.
+    #[inline]
+    pub(super) fn is_bound(&self) -> bool {
+        self.present.has(Registered::Cnf)
+    }
+
     #[inline]
     fn claim<T>(&self, claim: Registered, value: T) -> Option<T> {
         self.present.has(claim).then_some(value)
@@ -358,8 +311,14 @@ impl Claims {
 
     /// Whether the policy's custom claim at this place of its list is there.
     #[inline]
-    pub(super) fn has_custom(&self, at: usize) -> bool {
+    pub(crate) fn has_custom(&self, at: usize) -> bool {
         self.custom & (1 << at) != 0
+    }
+
+    /// Whether it has another value than the policy wants.
+    #[inline]
+    pub(super) fn differs(&self, at: usize) -> bool {
+        self.custom_differs & (1 << at) != 0
     }
 }
 
@@ -368,7 +327,37 @@ fn note_twice(twice: &mut Option<ClaimName>, claim: Registered) {
     twice.get_or_insert(ClaimName::registered(claim.name()));
 }
 
-/// Whether a number is written as digits alone.
-fn is_whole(value: Value<'_>) -> bool {
-    value.slice.bytes().iter().all(u8::is_ascii_digit)
+/// Whether a number can stand for an id: written as digits alone, and such that every reader of JSON reads the same.
+///
+/// Most keep numbers as doubles, in which what lies beyond becomes its neighbour: a log-out by the number that such a host has read
+/// would mean somebody else. RFC 8259 section 6.
+fn numeric_id(value: Value<'_>) -> Result<(), ClaimFault> {
+    let digits = value.slice.bytes();
+    if !digits.iter().all(u8::is_ascii_digit) {
+        return Err(ClaimFault::NumberNotWhole);
+    }
+    let number = digits.iter().try_fold(0_u64, |number, digit| {
+        number.checked_mul(10)?.checked_add(u64::from(digit - b'0')).filter(|number| *number <= EXACT_INTEGER_MAX)
+    });
+    number.map(drop).ok_or(ClaimFault::NumberInexact)
+}
+
+/// What is wrong with the value of a claim.
+fn fault_of(value: Value<'_>, claim: Option<Registered>, numeric_ids: NumericIds) -> ClaimFault {
+    let is_time = matches!(claim, Some(Registered::Exp | Registered::Nbf | Registered::Iat | Registered::KnownCutOff));
+    let is_id = matches!(claim, Some(Registered::Sub | Registered::Jti | Registered::Sid));
+    match value.kind {
+        Kind::Number if is_time => ClaimFault::NegativeTime,
+        Kind::Number if is_id => match numeric_ids {
+            NumericIds::Reject => ClaimFault::NumberForId,
+            NumericIds::AsText => numeric_id(value).err().unwrap_or(ClaimFault::NumberNotWhole),
+        },
+        Kind::Number => ClaimFault::NumberForText,
+        Kind::Array if claim == Some(Registered::Aud) => ClaimFault::NotTexts,
+        Kind::String | Kind::EscapedString => ClaimFault::TextForTime,
+        Kind::Null | Kind::Bool | Kind::Array | Kind::Object => match is_time {
+            true => ClaimFault::NotNumber,
+            false => ClaimFault::NotText,
+        },
+    }
 }

@@ -1,10 +1,11 @@
 //! The order of the checks on claims, and nothing else.
 
 use super::claim_strings::{Audience, ClaimStrings};
-use super::claims::{Claims, Registered};
-use super::{Ahead, Expiry, Policy, TypeVerdict};
+use super::claims::Claims;
+use super::registered::Registered;
+use super::{Ahead, BoundTokens, Expiry, Policy, TypeVerdict};
 use crate::clock::UnixTime;
-use crate::denied::{ClaimName, Reject};
+use crate::denied::{Audiences, ClaimName, Reject};
 use crate::keys::Key;
 use crate::token::json::{self, JsonString};
 
@@ -19,7 +20,8 @@ pub struct ClaimsAccepted(());
 ///
 /// # Errors
 /// The first of these that fails: `exp` there, not expired; `nbf`; `iat` not in the future; issuer
-/// of the policy, of the key; audience; subject; type; lifetime; age; required claims.
+/// of the policy, of the key; audience; subject; type; claims that have to have a value; no key of
+/// the sender's; lifetime; age; required claims.
 #[inline]
 pub(crate) fn judge(
     policy: &Policy,
@@ -47,6 +49,41 @@ pub(crate) fn judge(
         return Err(Reject::IssuedInFuture { iat, now, allowed: allowed.duration() });
     }
 
+    judge_names(policy, claims, texts, typ, key)?;
+    judge_lifetime(policy, claims)?;
+    judge_age(policy, claims, now)?;
+    judge_required(policy, claims)?;
+    Ok(ClaimsAccepted(()))
+}
+
+/// Whether claims that are about to be signed could pass at some time: [`judge`] but for what time brings.
+///
+/// # Errors
+/// Those of [`judge`].
+pub(crate) fn judge_unsigned(
+    policy: &Policy,
+    claims: &Claims,
+    texts: ClaimStrings<'_>,
+    typ: TypeVerdict,
+    key: &Key,
+) -> Result<(), Reject> {
+    if claims.exp().is_none() && policy.expiry == Expiry::Required {
+        return Err(missing(Registered::Exp));
+    }
+    judge_names(policy, claims, texts, typ, key)?;
+    judge_lifetime(policy, claims)?;
+    judge_required(policy, claims)
+}
+
+/// Who made the token, for whom, about whom, and of what kind it is.
+#[inline]
+fn judge_names(
+    policy: &Policy,
+    claims: &Claims,
+    texts: ClaimStrings<'_>,
+    typ: TypeVerdict,
+    key: &Key,
+) -> Result<(), Reject> {
     let issuer = claims.iss().map(|span| texts.of(span));
     if !policy.issuers.is_empty() {
         let issuer = issuer.ok_or_else(|| missing(Registered::Iss))?;
@@ -62,6 +99,10 @@ pub(crate) fn judge(
         if !audience_meets(policy, audience, texts) {
             return Err(Reject::AudienceMismatch);
         }
+    } else if let Some(audience) = claims.aud()
+        && !policy.any_audience
+    {
+        return Err(Reject::AudienceUnexpected { audiences: Audiences::new(texts.audiences(Some(audience))) });
     }
     if let Some(ours) = &policy.subject {
         let subject = claims.sub().ok_or_else(|| missing(Registered::Sub))?;
@@ -70,9 +111,11 @@ pub(crate) fn judge(
         }
     }
     typ.judge()?;
-    judge_spans(policy, claims, now)?;
-    judge_required(policy, claims)?;
-    Ok(ClaimsAccepted(()))
+    judge_values(policy, claims)?;
+    match claims.is_bound() && policy.bound_tokens == BoundTokens::Reject {
+        true => Err(Reject::Bound),
+        false => Ok(()),
+    }
 }
 
 impl Policy {
@@ -89,9 +132,8 @@ impl Policy {
     }
 }
 
-/// The longest lifetime and the greatest age.
 #[inline]
-fn judge_spans(policy: &Policy, claims: &Claims, now: UnixTime) -> Result<(), Reject> {
+fn judge_lifetime(policy: &Policy, claims: &Claims) -> Result<(), Reject> {
     if let Some(max) = policy.lifetime_max {
         let exp = claims.exp().ok_or_else(|| missing(Registered::Exp))?;
         let iat = claims.iat().ok_or_else(|| missing(Registered::Iat))?;
@@ -99,6 +141,11 @@ fn judge_spans(policy: &Policy, claims: &Claims, now: UnixTime) -> Result<(), Re
             return Err(Reject::LifetimeTooLong { exp, iat, max });
         }
     }
+    Ok(())
+}
+
+#[inline]
+fn judge_age(policy: &Policy, claims: &Claims, now: UnixTime) -> Result<(), Reject> {
     if let Some(max) = policy.age_max {
         let iat = claims.iat().ok_or_else(|| missing(Registered::Iat))?;
         if now >= iat.plus(max).plus(policy.leeway) {
@@ -113,10 +160,25 @@ fn judge_required(policy: &Policy, claims: &Claims) -> Result<(), Reject> {
     if let Some(&claim) = policy.required.iter().find(|&&claim| claims.is_missing(claim)) {
         return Err(missing(claim));
     }
-    match policy.required_custom.iter().enumerate().find(|(at, _)| !claims.has_custom(*at)) {
-        Some((_, name)) => Err(Reject::ClaimMissing { name: ClaimName::required(name.clone()) }),
+    match policy.custom.iter().enumerate().find(|(at, _)| !claims.has_custom(*at)) {
+        Some((_, wanted)) => Err(Reject::ClaimMissing { name: ClaimName::required(wanted.name.clone()) }),
         None => Ok(()),
     }
+}
+
+/// The claims that have to have a value.
+#[inline]
+fn judge_values(policy: &Policy, claims: &Claims) -> Result<(), Reject> {
+    for (at, wanted) in policy.custom.iter().enumerate().filter(|(_, wanted)| !wanted.values.is_empty()) {
+        let name = || ClaimName::required(wanted.name.clone());
+        if !claims.has_custom(at) {
+            return Err(Reject::ClaimMissing { name: name() });
+        }
+        if claims.differs(at) {
+            return Err(Reject::ClaimDiffers { name: name() });
+        }
+    }
+    Ok(())
 }
 
 fn audience_meets(policy: &Policy, audience: Audience, texts: ClaimStrings<'_>) -> bool {

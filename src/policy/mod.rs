@@ -4,18 +4,20 @@
 //! end of [`judge`](judge::judge), after every check.
 
 pub(crate) mod claim_strings;
+mod claim_values;
 pub(crate) mod claims;
 mod judge;
 mod numeric_date;
+pub(crate) mod registered;
 mod token_type;
 
-use std::sync::Arc;
 use std::time::Duration;
 
+pub use claim_values::ClaimValue;
 pub use judge::ClaimsAccepted;
 
 pub(crate) use claim_strings::ClaimStrings;
-pub(crate) use judge::judge;
+pub(crate) use judge::{judge, judge_unsigned};
 pub(crate) use token_type::{TypeVerdict, type_verdict};
 
 use crate::clock::UnixTime;
@@ -24,7 +26,8 @@ use crate::limits::{
     ISSUED_IN_FUTURE_CEILING, ISSUED_IN_FUTURE_MAX, LEEWAY_MAX, REQUIRED_CLAIMS_MAX, TOKEN_BYTES_CEILING,
     TOKEN_BYTES_MAX,
 };
-use claims::Registered;
+use claim_values::CustomClaim;
+use registered::Registered;
 
 /// Whether `sub`, `jti` and `sid` may be whole numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,7 +53,11 @@ pub struct Policy {
     pub(crate) issuers: Vec<Box<str>>,
     pub(crate) audiences: Vec<Box<str>>,
     pub(crate) subject: Option<Box<str>>,
-    pub(crate) token_type: Option<Box<str>>,
+    pub(crate) any_audience: bool,
+    /// As they were named; compared by their [`essence`](token_type::essence_of).
+    pub(crate) token_types: Vec<Box<str>>,
+    pub(crate) token_type_optional: bool,
+    pub(crate) bound_tokens: BoundTokens,
     pub(crate) leeway: Duration,
     /// None: as much as the log lets, or, without one, [`ISSUED_IN_FUTURE_MAX`].
     pub(crate) issued_in_future_max: Option<Duration>,
@@ -59,7 +66,9 @@ pub struct Policy {
     pub(crate) age_max: Option<Duration>,
     pub(crate) expiry: Expiry,
     pub(crate) required: Vec<Registered>,
-    pub(crate) required_custom: Vec<Arc<str>>,
+    pub(crate) custom: Vec<CustomClaim>,
+    /// A registered claim that was to have a value, by a slip.
+    pub(crate) misnamed_value: Option<Registered>,
     pub(crate) numeric_ids: NumericIds,
     pub(crate) token_bytes_max: usize,
 }
@@ -109,6 +118,13 @@ pub(crate) enum Expiry {
     Optional,
 }
 
+/// What becomes of tokens that are bound to a key of whoever they were given to (`cnf`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BoundTokens {
+    Reject,
+    Accept,
+}
+
 impl Default for Policy {
     fn default() -> Self {
         Self::new()
@@ -116,14 +132,18 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// `exp` required, no leeway, `iat` at most 5 s in the future, ids are strings.
+    /// `exp` required, no leeway, `iat` at most 5 s in the future, ids are strings, no audience but our own, no token of another kind,
+    /// none that is bound to a sender's key.
     #[must_use]
     pub fn new() -> Self {
         Self {
             issuers: Vec::new(),
             audiences: Vec::new(),
             subject: None,
-            token_type: None,
+            any_audience: false,
+            token_types: Vec::new(),
+            token_type_optional: false,
+            bound_tokens: BoundTokens::Reject,
             leeway: Duration::ZERO,
             issued_in_future_max: None,
             any_issued_at: false,
@@ -131,7 +151,8 @@ impl Policy {
             age_max: None,
             expiry: Expiry::Required,
             required: Vec::new(),
-            required_custom: Vec::new(),
+            custom: Vec::new(),
+            misnamed_value: None,
             numeric_ids: NumericIds::Reject,
             token_bytes_max: TOKEN_BYTES_MAX,
         }
@@ -146,12 +167,19 @@ impl Policy {
         self
     }
 
-    /// Adds a name under which we are meant. With none, `aud` is not looked at.
+    /// Adds a name under which we are meant. With none, a token that names any audience is refused.
     ///
     /// One of ours must be among the token's; `aud` must then be present. RFC 7519 section 4.1.3.
     #[must_use]
     pub fn audience(mut self, audience: impl Into<Box<str>>) -> Self {
         self.audiences.push(audience.into());
+        self
+    }
+
+    /// Accepts tokens whoever they are meant for (`aud`), also those that were made for another service.
+    #[must_use]
+    pub fn insecure_any_audience(mut self) -> Self {
+        self.any_audience = true;
         self
     }
 
@@ -162,13 +190,50 @@ impl Policy {
         self
     }
 
-    /// The token type (`typ`) that is let in, as in `at+jwt`.
+    /// Lets this token type (`typ`) in, as in `at+jwt`, beside any named before. The header must then have one of them.
     ///
-    /// `application/at+jwt` is the same type, and case does not count. RFC 8725 section 3.11.
-    /// Unless named here, `logout+jwt`, `secevent+jwt` and `statuslist+jwt` are refused.
+    /// `application/at+jwt` is the same type; case and parameters do not count. RFC 8725 section 3.11.
+    /// With none, every type is let in but those that end in `+jwt`, as `logout+jwt` and `dpop+jwt`, which are kinds of tokens with
+    /// rules of their own; `at+jwt` is an access token, and let in.
     #[must_use]
     pub fn token_type(mut self, token_type: &str) -> Self {
-        self.token_type = Some(token_type::normal_form(token_type));
+        self.token_types.push(token_type.into());
+        self
+    }
+
+    /// Accepts also tokens that have no `typ`, where types are named.
+    #[must_use]
+    pub fn token_type_optional(mut self) -> Self {
+        self.token_type_optional = true;
+        self
+    }
+
+    /// Requires that a claim has this value, or one that was named for it before. `null` counts as missing.
+    ///
+    /// For issuers that say in the payload of which kind a token is: Keycloak's `typ`, Cognito's `token_use`. Registered claims
+    /// have options of their own. At most 64 claims, with those of [`require`](Self::require).
+    #[must_use]
+    pub fn claim_equals(mut self, claim: &str, value: impl Into<ClaimValue>) -> Self {
+        match Registered::named(claim) {
+            Some(registered) => self.misnamed_value = Some(registered),
+            None => self.custom_claim(claim).values.push(value.into()),
+        }
+        self
+    }
+
+    fn custom_claim(&mut self, name: &str) -> &mut CustomClaim {
+        let at = self.custom.iter().position(|claim| *claim.name == *name).unwrap_or(self.custom.len());
+        if at == self.custom.len() {
+            self.custom.push(CustomClaim { name: name.into(), values: Vec::new() });
+        }
+        &mut self.custom[at]
+    }
+
+    /// Accepts tokens that are bound to a key of their sender (`cnf`) from whoever brings them: for who checks the proof (DPoP, or the
+    /// certificate of the connection) himself. RFC 9449 section 7, RFC 8705 section 3.
+    #[must_use]
+    pub fn insecure_bearer_of_bound_token(mut self) -> Self {
+        self.bound_tokens = BoundTokens::Accept;
         self
     }
 
@@ -214,7 +279,9 @@ impl Policy {
     pub fn require(mut self, claim: &str) -> Self {
         match Registered::named(claim) {
             Some(registered) => self.required.push(registered),
-            None => self.required_custom.push(claim.into()),
+            None => {
+                self.custom_claim(claim);
+            }
         }
         self
     }
@@ -226,7 +293,7 @@ impl Policy {
         self
     }
 
-    /// Whether `sub`, `jti` and `sid` may be whole numbers, as many old systems write them.
+    /// Whether `sub`, `jti` and `sid` may be whole numbers up to 2^53 − 1, as many old systems write them.
     #[must_use]
     pub fn numeric_ids(mut self, numeric_ids: NumericIds) -> Self {
         self.numeric_ids = numeric_ids;
@@ -273,23 +340,59 @@ impl Policy {
         if self.token_bytes_max == 0 || self.token_bytes_max > TOKEN_BYTES_CEILING {
             return wrong("token_bytes_max", "must be from 1 to 1048576 bytes");
         }
-        if self.required_custom.len() > REQUIRED_CLAIMS_MAX {
-            return wrong("require", "names more than 64 claims");
+        if self.custom.len() > REQUIRED_CLAIMS_MAX {
+            return wrong("require", "names more than 64 claims, with those of `claim_equals`");
         }
+        self.refuse_contradictions()?;
         for (option, max) in [("lifetime_max", self.lifetime_max), ("age_max", self.age_max)] {
             if max == Some(Duration::ZERO) {
                 return wrong(option, "is zero, which would reject every token; leave it out for no limit");
             }
         }
-        // An empty name is what an unset environment variable leaves behind.
-        let named = [("issuer", &self.issuers), ("audience", &self.audiences)];
-        let named = named.into_iter().flat_map(|(option, names)| names.iter().map(move |name| (option, name)));
-        let single = [("subject", &self.subject), ("token_type", &self.token_type)];
-        let single = single.into_iter().filter_map(|(option, name)| Some((option, name.as_ref()?)));
-        let empty = named.chain(single).find(|(_, name)| name.is_empty()).map(|(option, _)| option);
-        match empty {
+        match self.empty_option() {
             Some(option) => wrong(option, "is empty; leave it out, or name what you expect"),
             None => Ok(self),
         }
+    }
+
+    /// An option that is empty: that is what an unset environment variable leaves behind.
+    fn empty_option(&self) -> Option<&'static str> {
+        let several = [("issuer", &self.issuers), ("audience", &self.audiences)];
+        let several = several.into_iter().flat_map(|(option, names)| names.iter().map(move |name| (option, &**name)));
+        let subject = self.subject.iter().map(|name| ("subject", &**name));
+        let types = self.token_types.iter().map(|name| ("token_type", token_type::essence_of(name)));
+        let claims = self.custom.iter().map(|claim| match claim.values.is_empty() {
+            true => ("require", &*claim.name),
+            false => ("claim_equals", &*claim.name),
+        });
+        let mut all = several.chain(subject).chain(types).chain(claims);
+        all.find(|(_, name)| name.is_empty()).map(|(option, _)| option)
+    }
+
+    /// Options that undo one another, or that no token could meet.
+    fn refuse_contradictions(&self) -> Result<(), PolicyError> {
+        let wrong = |option, fault| Err(PolicyError { option, fault });
+        if self.any_audience && !self.audiences.is_empty() {
+            return wrong("insecure_any_audience", "is there beside `audience`; keep one");
+        }
+        if self.token_type_optional && self.token_types.is_empty() {
+            return wrong("token_type_optional", "is there without a `token_type`; name one, or leave it out");
+        }
+        if self.required.contains(&Registered::Cnf) && self.bound_tokens == BoundTokens::Reject {
+            return wrong(
+                "require",
+                "names cnf, and tokens that have it are refused; see `insecure_bearer_of_bound_token`",
+            );
+        }
+        if self.misnamed_value.is_some() {
+            return wrong(
+                "claim_equals",
+                "names a registered claim; they have options of their own: `issuer`, `audience`, `subject`, `require`",
+            );
+        }
+        if self.custom.iter().flat_map(|claim| &claim.values).any(|value| !value.is_exact()) {
+            return wrong("claim_equals", "has a number that is not exact, such as one beyond 2^53 - 1");
+        }
+        Ok(())
     }
 }

@@ -43,10 +43,10 @@ impl TypeVerdict {
     }
 }
 
-/// A type as the policy keeps it: lower case, and what [`essence`] leaves of it.
-pub(super) fn normal_form(typ: &str) -> Box<str> {
-    let essence = essence(typ.as_bytes()).to_ascii_lowercase();
-    String::from_utf8_lossy(&essence).into()
+/// [`essence`] of a text.
+pub(super) fn essence_of(typ: &str) -> &str {
+    // What is cut off are whole ASCII characters.
+    std::str::from_utf8(essence(typ.as_bytes())).unwrap_or(typ)
 }
 
 /// A type without `application/` (RFC 7515 section 4.1.9) and without parameters (RFC 2045 section 5.1).
@@ -70,17 +70,35 @@ pub(crate) fn type_verdict(policy: &Policy, typ: Option<JsonString<'_>>) -> Type
         }
     };
     let is = |wanted: &str| matches!(typ, Found::Type(typ) if typ.eq_ignore_ascii_case(wanted.as_bytes()));
-    match (&policy.token_type, typ) {
-        (Some(wanted), _) if is(wanted) => TypeVerdict::Fits,
-        (Some(_), _) => TypeVerdict::Differs,
-        (None, Found::Absent) => TypeVerdict::Fits,
-        (None, Found::Unreadable) => TypeVerdict::Reserved(OTHER),
-        (None, Found::Type(typ)) => {
+    let is_named = policy.token_types.iter().any(|wanted| is(essence_of(wanted)));
+    let are_named = !policy.token_types.is_empty();
+    match typ {
+        _ if is_named => TypeVerdict::Fits,
+        Found::Absent if !are_named || policy.token_type_optional => TypeVerdict::Fits,
+        Found::Absent | Found::Type(_) | Found::Unreadable if are_named => TypeVerdict::Differs,
+        Found::Absent => TypeVerdict::Fits,
+        Found::Unreadable => TypeVerdict::Reserved(OTHER),
+        Found::Type(typ) => {
             let end = &typ[typ.len().saturating_sub(KIND_OF_JWT.len())..];
             if !end.eq_ignore_ascii_case(KIND_OF_JWT.as_bytes()) || is(ACCESS_TOKEN) {
                 return TypeVerdict::Fits;
             }
             TypeVerdict::Reserved(RESERVED.into_iter().find(|reserved| is(reserved)).unwrap_or(OTHER))
+        }
+    }
+}
+
+impl Policy {
+    /// The type of a new token for which none was asked: `JWT` where it is let in, else the one that is, else none at all.
+    pub(crate) fn unstated_type(&self) -> Option<&str> {
+        const JWT: &str = "JWT";
+        match self.token_types.as_slice() {
+            [] => Some(JWT),
+            types if types.iter().any(|typ| essence_of(typ).eq_ignore_ascii_case(JWT)) => Some(JWT),
+            [only] => Some(only),
+            [..] if self.token_type_optional => None,
+            // Which of several it is, only the caller knows; it is asked for by the refusal of this one.
+            [..] => Some(JWT),
         }
     }
 }
@@ -103,11 +121,14 @@ mod tests {
     use crate::token::json;
 
     fn verdict(policy: Option<&str>, typ: Option<&str>) -> TypeVerdict {
-        let policy = policy.map_or(Policy::new(), |typ| Policy::new().token_type(typ));
+        under(&policy.map_or(Policy::new(), |typ| Policy::new().token_type(typ)), typ)
+    }
+
+    fn under(policy: &Policy, typ: Option<&str>) -> TypeVerdict {
         let header = format!("{{\"typ\":\"{}\"}}", typ.unwrap_or_default());
         let mut found = None;
         json::read_object(&header, |_, value| found = value.string()).unwrap();
-        type_verdict(&policy, typ.and(found))
+        type_verdict(policy, typ.and(found))
     }
 
     #[test]
@@ -130,6 +151,22 @@ mod tests {
     fn another_type_or_none_is_not_the_one_that_the_policy_names() {
         for typ in [None, Some("JWT"), Some("jwt"), Some("at+jw"), Some("text/at+jwt"), Some("")] {
             assert_eq!(verdict(Some("at+jwt"), typ), TypeVerdict::Differs, "{typ:?}");
+        }
+    }
+
+    #[test]
+    fn several_types_may_be_named_and_none_at_all_only_where_that_is_said() {
+        let several = Policy::new().token_type("at+jwt").token_type("application/JWT");
+        for typ in ["at+jwt", "jwt", "application/jwt", "AT+JWT; v=1"] {
+            assert_eq!(under(&several, Some(typ)), TypeVerdict::Fits, "{typ}");
+        }
+        for typ in [None, Some("logout+jwt"), Some(""), Some("x")] {
+            assert_eq!(under(&several, typ), TypeVerdict::Differs, "{typ:?}");
+        }
+        let optional = several.token_type_optional();
+        assert_eq!(under(&optional, None), TypeVerdict::Fits);
+        for typ in ["logout+jwt", "", "x"] {
+            assert_eq!(under(&optional, Some(typ)), TypeVerdict::Differs, "{typ:?}");
         }
     }
 

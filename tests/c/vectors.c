@@ -30,7 +30,8 @@ static signoff_status run(signoff_str *payload, char *buffer, size_t size)
 {
     signoff_policy policy = SIGNOFF_POLICY_INIT;
     signoff_str issuer = field("issuer"), audience = field("audience"), token = field("token"), keys_json = field("keys");
-    signoff_str required[FIELDS];
+    signoff_str required[FIELDS], types[FIELDS];
+    signoff_claim_value values[FIELDS];
     signoff_key_set *keys = NULL;
     signoff_engine *engine = NULL;
     for (size_t i = 0; i < count; i++) {
@@ -38,8 +39,32 @@ static signoff_status run(signoff_str *payload, char *buffer, size_t size)
             required[policy.required_claims_len].data = fields[i].text;
             required[policy.required_claims_len++].len = fields[i].len;
         }
+        signoff_str text = SIGNOFF_STR_INIT;
+        text.data = fields[i].text;
+        text.len = fields[i].len;
+        if (strcmp(fields[i].name, "other_token_type") == 0) types[policy.other_token_types_len++] = text;
+        /* A claim's name, and behind it its value. */
+        if (strcmp(fields[i].name, "claim_name") == 0) {
+            memset(&values[policy.claim_values_len], 0, sizeof values[0]);
+            values[policy.claim_values_len++].name = text;
+        }
+        if (strncmp(fields[i].name, "claim_", 6) == 0 && policy.claim_values_len > 0) {
+            signoff_claim_value *value = &values[policy.claim_values_len - 1];
+            if (strcmp(fields[i].name, "claim_text") == 0) {
+                value->kind = SIGNOFF_CLAIM_TEXT;
+                value->text = text;
+            } else if (strcmp(fields[i].name, "claim_number") == 0) {
+                value->kind = SIGNOFF_CLAIM_NUMBER;
+                value->number = atof(fields[i].text);
+            } else if (strcmp(fields[i].name, "claim_boolean") == 0) {
+                value->kind = SIGNOFF_CLAIM_BOOLEAN;
+                value->boolean = fields[i].text[0] == '1';
+            }
+        }
     }
     policy.required_claims = policy.required_claims_len > 0 ? required : NULL;
+    policy.other_token_types = policy.other_token_types_len > 0 ? types : NULL;
+    policy.claim_values = policy.claim_values_len > 0 ? values : NULL;
     policy.issuers = issuer.data != NULL ? &issuer : NULL;
     policy.issuers_len = issuer.data != NULL;
     policy.audiences = audience.data != NULL ? &audience : NULL;

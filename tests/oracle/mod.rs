@@ -157,7 +157,7 @@ impl Oracle {
             return Err("header-json");
         }
         let header = Members::read(&parts[0]).ok_or("header-json")?;
-        if header.0.len() > 32 || effort(std::str::from_utf8(&parts[0]).unwrap()) > 32 + parts[0].len() / 64 {
+        if header.0.len() > 32 || effort(std::str::from_utf8(&parts[0]).unwrap()) > 20 + parts[0].len() / 64 {
             return Err("header-json");
         }
         if ["alg", "kid", "typ", "crit", "b64"].iter().any(|name| header.count(name) > 1) {
@@ -221,7 +221,7 @@ impl Oracle {
 
     fn claims(&self, payload: &[u8], typ: Option<String>, now: i64) -> Result<(), &'static str> {
         let claims = Members::read(payload).ok_or("claims-json")?;
-        let names = ["exp", "nbf", "iat", "iss", "sub", "aud", "jti", "sid"];
+        let names = ["exp", "nbf", "iat", "iss", "sub", "aud", "jti", "sid", "cnf"];
         if names.iter().any(|name| claims.count(name) > 1) {
             return Err("claim-duplicate");
         }
@@ -234,8 +234,11 @@ impl Oracle {
                 Some(Err(false)) => return Err("claim-malformed"),
             };
         }
-        for name in &names[3..] {
-            let whole = claims.raw(name).is_some_and(|raw| raw.bytes().all(|byte| byte.is_ascii_digit()));
+        for name in &names[3..8] {
+            // What a double holds exactly.
+            let is_exact = |raw: &str| raw.parse().is_ok_and(|number: u64| number < 1 << 53);
+            let digits = |raw: &str| raw.bytes().all(|byte| byte.is_ascii_digit());
+            let whole = claims.raw(name).is_some_and(|raw| digits(raw) && is_exact(raw));
             let fits = match claims.value(name) {
                 None | Some(Value::String(_)) => true,
                 Some(Value::Number(_)) => whole && self.numeric_ids && ["sub", "jti", "sid"].contains(name),
@@ -272,11 +275,18 @@ impl Oracle {
                 Some(Value::Array(all)) if all.iter().any(|one| one == ours) => {}
                 Some(_) => return Err("claim-audience"),
             }
+        } else if claims.count("aud") > 0 {
+            return Err("claim-audience");
         }
         let typ = typ.unwrap_or_default().to_ascii_lowercase();
-        match typ.strip_prefix("application/").unwrap_or(&typ) {
-            "logout+jwt" | "secevent+jwt" | "statuslist+jwt" => Err("claim-type-reserved"),
-            _ => Ok(()),
+        let typ = typ.split(';').next().unwrap_or_default().trim_ascii();
+        let typ = typ.strip_prefix("application/").unwrap_or(typ);
+        if typ.ends_with("+jwt") && typ != "at+jwt" {
+            return Err("claim-type-reserved");
+        }
+        match claims.value("cnf") {
+            None | Some(Value::Null) => Ok(()),
+            Some(_) => Err("claim-bound"),
         }
     }
 }

@@ -7,7 +7,8 @@ const { duration, flag, kind, options: named, secretBytes, text, texts } = requi
 
 const KEY_OPTIONS = ['secret', 'algorithm', 'algorithms', 'keyId', 'keys', 'insecureAllowShortSecret']
 const POLICY_OPTIONS = [
-  'issuer', 'audience', 'subject', 'tokenType', 'leeway', 'issuedInFuture', 'maxLifetime', 'maxAge', 'requiredClaims',
+  'issuer', 'audience', 'insecureAnyAudience', 'subject', 'tokenType', 'tokenTypeOptional', 'claimEquals',
+  'insecureBearerOfBoundToken', 'leeway', 'issuedInFuture', 'maxLifetime', 'maxAge', 'requiredClaims',
   'insecureAllowMissingExp', 'insecureAnyIssuedAt', 'numericIds', 'maxTokenBytes',
 ]
 const LOG_OPTIONS = [
@@ -18,6 +19,7 @@ const ONE_KEY = ['secret', 'jwk', 'algorithm', 'keyId', 'issuers']
 
 /** Left out, these make an engine stricter or change nothing. Left undefined, the others would loosen it by a slip. */
 const MAY_BE_UNDEFINED = new Set([
+  'insecureAnyAudience', 'tokenTypeOptional', 'insecureBearerOfBoundToken',
   'insecureAllowShortSecret', 'insecureAllowMissingExp', 'insecureAnyIssuedAt', 'numericIds', 'leeway', 'issuedInFuture',
   'maxTokenBytes', 'insecureSeveralNames',
   'logMustExist', 'localFile', 'onOutage', 'onUnknown', 'openTimeout', 'revokeTimeout', 'startUnknown', 'maxStaleness', 'algorithm',
@@ -127,7 +129,11 @@ function policyOf(options) {
     issuers: optional('issuer', texts, []),
     audiences: optional('audience', texts, []),
     subject: optional('subject', text),
-    tokenType: optional('tokenType', text),
+    anyAudience: optional('insecureAnyAudience', flag, false),
+    tokenTypes: optional('tokenType', texts, []),
+    tokenTypeOptional: optional('tokenTypeOptional', flag, false),
+    claimEquals: optional('claimEquals', claimValues, []),
+    boundTokens: optional('insecureBearerOfBoundToken', flag, false),
     leewayMs: optional('leeway', duration),
     // Where there is a log it is the log's, which holds it against every token.
     issuedInFutureMs: options.log === undefined ? optional('issuedInFuture', duration) : null,
@@ -139,6 +145,23 @@ function policyOf(options) {
     numericIds: optional('numericIds', flag, false),
     tokenBytes: optional('maxTokenBytes', bytes),
   }
+}
+
+/** Pairs of a claim's name and a value that it may have. */
+function claimValues(name, given) {
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+    throw argumentError(`${name} must be an object of claims and their values, and is ${kind(given)}`)
+  }
+  return Object.entries(given).flatMap(([claim, values]) => {
+    const several = Array.isArray(values) ? values : [values]
+    if (several.length === 0) throw argumentError(`${name}.${claim} is an empty array: no value would do`)
+    return several.map((value) => {
+      if (!['string', 'boolean'].includes(typeof value) && !Number.isFinite(value)) {
+        throw argumentError(`${name}.${claim} must be a text, a number or a boolean, or an array of them, and is ${kind(value)}`)
+      }
+      return [claim, value]
+    })
+  })
 }
 
 function bytes(name, value) {

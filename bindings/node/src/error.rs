@@ -59,7 +59,7 @@ fn describe(fault: Fault, reject: &Reject) -> Fault {
         Reject::ClaimMissing { name } | Reject::ClaimDuplicate { name } => {
             fault.with("claim", Field::Text(name.as_str().to_owned()))
         }
-        Reject::ClaimMalformed { name } | Reject::TimeOutOfRange { name } => {
+        Reject::ClaimMalformed { name, .. } | Reject::TimeOutOfRange { name } => {
             fault.with("claim", Field::Text((*name).to_owned()))
         }
         Reject::Revoked { scope } => fault.with("scope", Field::Text(scope.to_string())),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use napi::bindgen_prelude::Uint8Array;
 use serde::Deserialize;
-use signoff::{Algorithm, Error, Key, KeySet, Log, NumericIds, OnOutage, OnUnknown, Policy, Status};
+use signoff::{Algorithm, ClaimValue, Error, Key, KeySet, Log, NumericIds, OnOutage, OnUnknown, Policy, Status};
 
 use crate::error::Fault;
 
@@ -39,7 +39,11 @@ struct PolicyOptions {
     issuers: Vec<String>,
     audiences: Vec<String>,
     subject: Option<String>,
-    token_type: Option<String>,
+    any_audience: bool,
+    token_types: Vec<String>,
+    token_type_optional: bool,
+    claim_equals: Vec<(String, ClaimValueOption)>,
+    bound_tokens: bool,
     leeway_ms: Option<u64>,
     issued_in_future_ms: Option<u64>,
     insecure_any_issued_at: bool,
@@ -49,6 +53,24 @@ struct PolicyOptions {
     insecure_allow_missing_exp: bool,
     numeric_ids: bool,
     token_bytes: Option<usize>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum ClaimValueOption {
+    Bool(bool),
+    Number(f64),
+    Text(String),
+}
+
+impl From<ClaimValueOption> for ClaimValue {
+    fn from(value: ClaimValueOption) -> Self {
+        match value {
+            ClaimValueOption::Bool(value) => value.into(),
+            ClaimValueOption::Number(value) => value.into(),
+            ClaimValueOption::Text(value) => value.into(),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -142,8 +164,20 @@ impl PolicyOptions {
         if let Some(subject) = self.subject {
             policy = policy.subject(subject);
         }
-        if let Some(token_type) = self.token_type {
+        for token_type in self.token_types {
             policy = policy.token_type(&token_type);
+        }
+        for (claim, value) in self.claim_equals {
+            policy = policy.claim_equals(&claim, value);
+        }
+        if self.any_audience {
+            policy = policy.insecure_any_audience();
+        }
+        if self.token_type_optional {
+            policy = policy.token_type_optional();
+        }
+        if self.bound_tokens {
+            policy = policy.insecure_bearer_of_bound_token();
         }
         let millis = Duration::from_millis;
         if let Some(leeway) = self.leeway_ms {

@@ -21,6 +21,11 @@ const OPTIONS = {
   audience: 'audience',
   subject: 'subject',
   token_type: 'tokenType',
+  token_types: 'tokenType',
+  token_type_optional: 'tokenTypeOptional',
+  insecure_any_audience: 'insecureAnyAudience',
+  insecure_bearer_of_bound_token: 'insecureBearerOfBoundToken',
+  claim_equals: 'claimEquals',
   leeway_secs: 'leeway',
   lifetime_max_secs: 'maxLifetime',
   age_max_secs: 'maxAge',
@@ -33,7 +38,10 @@ const OPTIONS = {
 test('every vector gets its verdict', () => {
   let accepted = 0
   for (const { id, why, token, keys, policy = {}, now, expected, claims } of corpus) {
-    const options = Object.entries(policy).map(([name, value]) => [OPTIONS[name], value])
+    const options = Object.entries(policy).map(([name, value]) => [
+      OPTIONS[name],
+      name === 'claim_equals' ? Object.fromEntries(value) : value,
+    ])
     const engine = Engine.openSync({ keys, ...Object.fromEntries(options) })
     let verdict = 'done'
     try {

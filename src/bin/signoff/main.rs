@@ -12,6 +12,7 @@ mod inspect;
 mod keys;
 mod log;
 mod maintenance;
+mod policy;
 mod revoke;
 mod sign;
 mod time_values;

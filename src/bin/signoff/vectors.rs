@@ -27,7 +27,12 @@ pub(crate) struct VectorPolicy {
     pub(crate) issuer: Option<String>,
     pub(crate) audience: Option<String>,
     pub(crate) subject: Option<String>,
+    pub(crate) insecure_any_audience: bool,
+    pub(crate) token_types: Vec<String>,
     pub(crate) token_type: Option<String>,
+    pub(crate) token_type_optional: bool,
+    pub(crate) claim_equals: Vec<(String, serde_json::Value)>,
+    pub(crate) insecure_bearer_of_bound_token: bool,
     pub(crate) leeway_secs: u64,
     pub(crate) age_max_secs: Option<u64>,
     pub(crate) lifetime_max_secs: Option<u64>,
@@ -76,7 +81,12 @@ impl Vector {
         policy = wants.issuer.iter().fold(policy, |policy, issuer| policy.issuer(issuer.as_str()));
         policy = wants.audience.iter().fold(policy, |policy, audience| policy.audience(audience.as_str()));
         policy = wants.subject.iter().fold(policy, |policy, subject| policy.subject(subject.as_str()));
-        policy = wants.token_type.iter().fold(policy, |policy, typ| policy.token_type(typ));
+        policy = wants.token_type.iter().chain(&wants.token_types).fold(policy, |policy, typ| policy.token_type(typ));
+        policy = wants.claim_equals.iter().fold(policy, |policy, (name, value)| match value {
+            serde_json::Value::Bool(value) => policy.claim_equals(name, *value),
+            serde_json::Value::Number(number) => policy.claim_equals(name, number.as_f64().unwrap_or(f64::NAN)),
+            other => policy.claim_equals(name, other.as_str().unwrap_or_default()),
+        });
         policy = wants.age_max_secs.iter().fold(policy, |policy, max| policy.age_max(Duration::from_secs(*max)));
         policy =
             wants.lifetime_max_secs.iter().fold(policy, |policy, max| policy.lifetime_max(Duration::from_secs(*max)));
@@ -86,6 +96,15 @@ impl Vector {
         }
         if wants.numeric_ids_as_text {
             policy = policy.numeric_ids(NumericIds::AsText);
+        }
+        if wants.insecure_any_audience {
+            policy = policy.insecure_any_audience();
+        }
+        if wants.token_type_optional {
+            policy = policy.token_type_optional();
+        }
+        if wants.insecure_bearer_of_bound_token {
+            policy = policy.insecure_bearer_of_bound_token();
         }
         Engine::new(keys, policy)
     }

@@ -7,14 +7,14 @@ use std::fs::File;
 use std::io::{IsTerminal, Read, Write};
 use std::num::NonZero;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use signoff::{Algorithm, Denied, Engine, Log, Policy, Reject, Scratch, Times, UnixTime};
+use signoff::{Algorithm, Denied, Engine, Log, Reject, Scratch, Times, UnixTime};
 
+use crate::policy::PolicyArguments;
 use crate::{Failure, Outcome, keys, log, time_values};
 
 #[derive(Args)]
@@ -24,29 +24,13 @@ pub(crate) struct Arguments {
     /// Let the secret verify with this algorithm only; without, with each that it is long enough for.
     #[arg(long, value_parser = keys::algorithm, conflicts_with = "jwks")]
     alg: Vec<Algorithm>,
-    /// An issuer (iss) that is let in; may be given several times.
-    #[arg(long, value_name = "ISSUER")]
-    issuer: Vec<String>,
-    /// A name (aud) under which we are meant; may be given several times.
-    #[arg(long, value_name = "AUDIENCE")]
-    audience: Vec<String>,
-    /// The token type (typ) that is let in.
-    #[arg(long)]
-    typ: Option<String>,
+    #[command(flatten)]
+    policy: PolicyArguments,
     /// The revocation log. It must be there: a path that is wrong by a slip would refuse nobody.
     #[arg(long, value_name = "PATH", conflicts_with = "signature_only")]
     log: Option<String>,
-    /// How far clocks may differ, as in 5s; at most 5min.
-    #[arg(long, value_name = "DURATION", value_parser = time_values::duration)]
-    leeway: Option<Duration>,
-    /// The greatest age (iat), as in 1d.
-    #[arg(long, value_name = "DURATION", value_parser = time_values::duration)]
-    max_age: Option<Duration>,
-    /// Accept tokens that never expire.
-    #[arg(long)]
-    insecure_allow_missing_exp: bool,
     /// Check the signature alone, of any payload, and print the payload as base64. Claims are not looked at.
-    #[arg(long, conflicts_with_all = ["issuer", "audience", "typ", "leeway", "max_age", "insecure_allow_missing_exp", "at"])]
+    #[arg(long, conflicts_with_all = ["PolicyArguments", "at"])]
     signature_only: bool,
     /// The time to verify at, in Unix seconds; without, now.
     #[arg(long, value_name = "UNIX", value_parser = time_values::unix_time)]
@@ -58,33 +42,12 @@ pub(crate) struct Arguments {
     files: Vec<String>,
 }
 
-impl Arguments {
-    fn policy(&self) -> Policy {
-        let mut policy = Policy::new();
-        policy = self.issuer.iter().fold(policy, |policy, issuer| policy.issuer(issuer.as_str()));
-        policy = self.audience.iter().fold(policy, |policy, audience| policy.audience(audience.as_str()));
-        if let Some(typ) = &self.typ {
-            policy = policy.token_type(typ);
-        }
-        if let Some(leeway) = self.leeway {
-            policy = policy.leeway(leeway);
-        }
-        if let Some(max_age) = self.max_age {
-            policy = policy.age_max(max_age);
-        }
-        match self.insecure_allow_missing_exp {
-            true => policy.insecure_allow_missing_exp(),
-            false => policy,
-        }
-    }
-}
-
 pub(crate) fn run(arguments: Arguments) -> Result<Outcome, Failure> {
     let algorithms = if arguments.alg.is_empty() { Algorithm::ALL } else { &arguments.alg };
     let keys = arguments.keys.key_set(algorithms)?;
     let engine = match &arguments.log {
-        Some(path) => log::open(keys, arguments.policy(), Log::at(path.as_str()))?,
-        None => Engine::new(keys, arguments.policy()).map_err(|error| Failure::Usage(error.to_string()))?,
+        Some(path) => log::open(keys, arguments.policy.policy(), Log::at(path.as_str()))?,
+        None => Engine::new(keys, arguments.policy.policy()).map_err(|error| Failure::Usage(error.to_string()))?,
     };
     let judge = Judge {
         token_bytes_max: engine.policy().longest_token_bytes(),

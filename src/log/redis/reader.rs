@@ -22,7 +22,7 @@ const NEWS_WAIT: Duration = Duration::from_millis(100);
 #[derive(Default)]
 pub(super) struct Reader {
     /// Which log was read.
-    known: Option<LogIdentity>,
+    identity: Option<LogIdentity>,
     /// What it said of itself at the last head.
     facts_at_head: Option<Facts>,
     /// When it was last tried whether it can be written, and what came of it.
@@ -52,12 +52,12 @@ impl Reader {
 
     /// Which log was read, in words.
     pub(super) fn version(&self) -> Option<String> {
-        self.known.as_ref().map(LogIdentity::to_string)
+        self.identity.as_ref().map(LogIdentity::to_string)
     }
 
     /// What was read by a process before this one.
-    pub(super) fn start_from(&mut self, known: Option<LogIdentity>, head: i64) {
-        (self.known, self.head, self.is_inherited) = (known, head, true);
+    pub(super) fn start_from(&mut self, identity: Option<LogIdentity>, head: i64) {
+        (self.identity, self.head, self.is_inherited) = (identity, head, true);
     }
 
     pub(super) fn watermark(&self) -> Option<UnixTime> {
@@ -186,7 +186,7 @@ impl RedisLog {
         held.put_all(std::mem::take(&mut *self.to_hold.lock()));
         reader.lacking.get_or_insert_default().extend(held.take());
         drop(held);
-        (reader.known, reader.probed_at, reader.facts_at_head, reader.is_interrupted) = (None, None, None, false);
+        (reader.identity, reader.probed_at, reader.facts_at_head, reader.is_interrupted) = (None, None, None, false);
         (reader.is_read_anew, reader.head) = (true, 0);
         Read::Rewound
     }
@@ -206,19 +206,19 @@ impl RedisLog {
         let (mut cursor, mut junk, mut unknown_kinds, mut met) = (after, 0, 0, HashSet::new());
         loop {
             let answer = self.ask(connection, cursor.position)?;
-            let Some(known) = answer.known.clone() else { return Ok(Outcome::Empty) };
+            let Some(identity) = answer.identity.clone() else { return Ok(Outcome::Empty) };
             if answer.format / 100 != 1 {
                 return Ok(Outcome::Newer(answer.format));
             }
             if answer.lacks_some() {
                 return Ok(Outcome::Lost);
             }
-            let is_another = reader.known.as_ref().is_some_and(|seen| *seen != known);
+            let is_another = reader.identity.as_ref().is_some_and(|read| *read != identity);
             let is_lost = std::mem::take(&mut reader.is_inherited) && !answer.has(cursor);
             if is_another || is_lost || !answer.knows(cursor) {
                 return Ok(Outcome::Rewound);
             }
-            reader.known = Some(known);
+            reader.identity = Some(identity);
             let entries = list(&answer.entries);
             let looked_for = self.unseen.lock().tags();
             let to_hold = std::mem::take(&mut *self.to_hold.lock());

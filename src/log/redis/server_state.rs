@@ -43,7 +43,7 @@ impl fmt::Display for LogIdentity {
 
 /// One answer of the server about what lies behind a position.
 pub(super) struct ServerState {
-    pub(super) known: Option<LogIdentity>,
+    pub(super) identity: Option<LogIdentity>,
     pub(super) format: i64,
     pub(super) facts: Facts,
     pub(super) count: i64,
@@ -82,11 +82,11 @@ impl RedisLog {
         let number = |at| text(at).and_then(|text| text.parse::<i64>().ok());
         let time = |at| number(at).map(UnixTime::from_millis);
         let longest_lifetime = number(5).and_then(|millis| u64::try_from(millis).ok()).map(Duration::from_millis);
-        let known = text(0).map(|identity| LogIdentity { identity, losses: number(1).unwrap_or(0) });
+        let identity = text(0).map(|identity| LogIdentity { identity, losses: number(1).unwrap_or(0) });
         let allowance = text(8).and_then(|text| Allowance::parse(&text));
-        let generation = known.as_ref().map(LogIdentity::generation);
+        let generation = identity.as_ref().map(LogIdentity::generation);
         Ok(ServerState {
-            known,
+            identity,
             format: number(2).unwrap_or(100),
             facts: Facts { watermark: time(3), newest: time(4), longest_lifetime, allowance, generation },
             count: number(6).unwrap_or(0),
@@ -132,7 +132,7 @@ impl ServerState {
 
     /// Whether a reader who stands there has read the log of this version, which nobody has taken anything from.
     pub(super) fn is_read_by(&self, version: &str, cursor: Cursor) -> bool {
-        let is_same = self.known.as_ref().is_some_and(|known| known.to_string() == version);
+        let is_same = self.identity.as_ref().is_some_and(|identity| identity.to_string() == version);
         is_same && !self.lacks_some() && self.has(cursor)
     }
 

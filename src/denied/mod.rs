@@ -4,8 +4,11 @@
 //! us, and the two never share a type. Details are for the operator's log: the sender of a token
 //! should learn nothing but 401 or 503.
 
-use std::sync::Arc;
+mod claim;
+
 use std::time::Duration;
+
+pub use claim::{Audiences, ClaimFault, ClaimName};
 
 use crate::clock::{UnixTime, Words};
 use crate::revocation::Scope;
@@ -78,8 +81,8 @@ impl Unknown {
 
 /// What is wrong with a token.
 ///
-/// Trust: everything in a variant that comes from the token is a number or a position. No variant
-/// holds bytes of the token or of a key, so that a `Reject` can be logged.
+/// Trust: everything in a variant that comes from the token is a number or a position, so that a `Reject` can be logged; no variant
+/// holds bytes of a key. The one text are the [`Audiences`] of a token whose signature holds, which were written by a holder of the key.
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Reject {
@@ -200,10 +203,12 @@ pub enum Reject {
         name: ClaimName,
     },
     /// A claim is there with a type or value that it can't have.
-    #[error("claim \"{name}\" has a value that it can't have")]
+    #[error("claim \"{name}\" {fault}")]
     ClaimMalformed {
         /// The claim.
         name: &'static str,
+        /// What is wrong with its value.
+        fault: ClaimFault,
     },
     /// A claim that is acted on is there twice. RFC 7519 section 4.
     #[error("claim \"{name}\" is there twice")]
@@ -226,18 +231,40 @@ pub enum Reject {
     /// None of the policy's audiences is in `aud`.
     #[error("audience holds none of those that the policy names")]
     AudienceMismatch,
+    /// The token names whom it is meant for (`aud`), and the policy does not say that this is us. RFC 7519 section 4.1.3.
+    #[error(
+        "token is meant for {audiences}, and the policy names no audience: set `audience` to the name under which you are meant, \
+         or set `insecure_any_audience`"
+    )]
+    AudienceUnexpected {
+        /// Whom it is meant for.
+        audiences: Audiences,
+    },
     /// `sub` is not the policy's subject.
     #[error("subject is not the one that the policy names")]
     SubjectMismatch,
-    /// `typ` is not the policy's.
-    #[error("token type (typ) is not the one that the policy names")]
+    /// `typ` is none of the policy's.
+    #[error("token type (typ) is none of those that the policy names")]
     TypeMismatch,
     /// `typ` ends in `+jwt`, as in `logout+jwt` or `dpop+jwt`, is not `at+jwt`, and the policy does not name it.
-    #[error("token type (typ) is {typ}, which only a policy that names it accepts")]
+    #[error("token type (typ) is {typ}, which only a policy that names it accepts: `token_type`")]
     TypeReserved {
         /// The type.
         typ: &'static str,
     },
+    /// A claim has another value than the policy wants.
+    #[error("claim \"{name}\" has another value than the policy wants (`claim_equals`)")]
+    ClaimDiffers {
+        /// The claim, as the policy names it.
+        name: ClaimName,
+    },
+    /// The token is bound to a key of whoever it was given to (`cnf`), and came without a proof of it. RFC 9449 section 7.1, RFC
+    /// 8705 section 3.
+    #[error(
+        "token is bound to a key of its sender (cnf), which a bearer has not shown: check that proof yourself and set \
+         `insecure_bearer_of_bound_token`"
+    )]
+    Bound,
     /// `exp - iat` is over the policy's longest lifetime.
     #[error("token lives {} (exp {exp}, iat {iat}), longer than the {} allowed", Words(exp.since(*iat)), Words(*max))]
     LifetimeTooLong {
@@ -308,10 +335,12 @@ impl Reject {
             Self::TimeOutOfRange { .. } => Status::ClaimTimeRange,
             Self::IssuerMismatch => Status::ClaimIssuer,
             Self::IssuerNotOfKey => Status::ClaimIssuerOfKey,
-            Self::AudienceMismatch => Status::ClaimAudience,
+            Self::AudienceMismatch | Self::AudienceUnexpected { .. } => Status::ClaimAudience,
             Self::SubjectMismatch => Status::ClaimSubject,
             Self::TypeMismatch => Status::ClaimType,
             Self::TypeReserved { .. } => Status::ClaimTypeReserved,
+            Self::ClaimDiffers { .. } => Status::ClaimDiffers,
+            Self::Bound => Status::ClaimBound,
             Self::LifetimeTooLong { .. } => Status::ClaimLifetime,
             Self::TooOld { .. } => Status::ClaimTooOld,
             Self::Revoked { .. } => Status::TokenRevoked,
@@ -335,43 +364,6 @@ fn scope_words(scope: Scope) -> &'static str {
         Scope::Session => "its session",
         Scope::Subject => "its subject's tokens",
         Scope::Everything => "all tokens issued before a time",
-    }
-}
-
-/// The name of a claim: a registered one, or one that the policy requires.
-///
-/// A clone allocates nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClaimName(Name);
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Name {
-    Registered(&'static str),
-    Required(Arc<str>),
-}
-
-impl ClaimName {
-    pub(crate) const fn registered(name: &'static str) -> Self {
-        Self(Name::Registered(name))
-    }
-
-    pub(crate) const fn required(name: Arc<str>) -> Self {
-        Self(Name::Required(name))
-    }
-
-    /// The name as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        match &self.0 {
-            Name::Registered(name) => name,
-            Name::Required(name) => name,
-        }
-    }
-}
-
-impl std::fmt::Display for ClaimName {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 
