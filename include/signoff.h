@@ -437,6 +437,16 @@
 #define SIGNOFF_CLAIMS_JSON 3016
 
 /**
+ * A claim has another value than the policy wants; the message names it.
+ */
+#define SIGNOFF_CLAIM_DIFFERS 3017
+
+/**
+ * The token is bound to a key of its sender (`cnf`), and a bearer shows no proof of that key.
+ */
+#define SIGNOFF_CLAIM_BOUND 3018
+
+/**
  * This machine's clock stands at or before 1970, so nothing can be said about times; set it.
  */
 #define SIGNOFF_CLOCK_NOT_SET 4001
@@ -648,21 +658,6 @@
  * Accepts also tokens that have no "typ", where types are named.
  */
 #define SIGNOFF_POLICY_TOKEN_TYPE_OPTIONAL 16
-
-/**
- * A claim's value is a text.
- */
-#define SIGNOFF_CLAIM_TEXT 1
-
-/**
- * A claim's value is a number.
- */
-#define SIGNOFF_CLAIM_NUMBER 2
-
-/**
- * A claim's value is true or false.
- */
-#define SIGNOFF_CLAIM_BOOLEAN 3
 
 /**
  * A log that ends with the process: after a restart every token that was logged out is good again. There is no kind 0.
@@ -1202,19 +1197,19 @@ typedef struct signoff_claim_value {
      */
     struct signoff_str name;
     /**
-     * SIGNOFF_CLAIM_…: which of the following members is looked at.
+     * SIGNOFF_VALUE_STRING, SIGNOFF_VALUE_NUMBER or SIGNOFF_VALUE_BOOLEAN: which of the following members is looked at.
      */
     uint32_t kind;
     /**
-     * For SIGNOFF_CLAIM_BOOLEAN: 0 or 1.
+     * For SIGNOFF_VALUE_BOOLEAN: 0 or 1.
      */
     uint32_t boolean;
     /**
-     * For SIGNOFF_CLAIM_NUMBER. Compared by its value; whole numbers up to 2^53 - 1.
+     * For SIGNOFF_VALUE_NUMBER. Compared by its value; whole numbers up to 2^53 - 1.
      */
     double number;
     /**
-     * For SIGNOFF_CLAIM_TEXT. Compared byte for byte.
+     * For SIGNOFF_VALUE_STRING. Compared byte for byte.
      */
     struct signoff_str text;
 } signoff_claim_value;
@@ -1790,8 +1785,9 @@ signoff_status signoff_key_set_from_secret(uint32_t algorithm,
 /**
  * Makes a set from a JWKS document (RFC 7517 section 5).
  *
- * Keys of another type, algorithm or use are passed over; signoff_key_set_skipped() counts them. A key of type "oct"
- * that can't be used is an error. flags, out and statuses: those of signoff_key_set_from_secret().
+ * Keys that can't be used are passed over; signoff_key_set_skipped() counts them, and signoff_key_set_skipped_key() says
+ * which and why. With a set from which a secret was passed over, signoff_engine_sign() needs a key_id. flags, out and
+ * statuses: those of signoff_key_set_from_secret().
  */
 SIGNOFF_MUST_USE
 signoff_status signoff_key_set_from_jwks(const char *json,
@@ -1809,6 +1805,15 @@ size_t signoff_key_set_len(const struct signoff_key_set *keys);
  * How many keys of a JWKS were passed over. 0 for NULL.
  */
 size_t signoff_key_set_skipped(const struct signoff_key_set *keys);
+
+/**
+ * Which key was passed over, and why: its place in the JWKS, its "kid" and the reason, in words for an operator.
+ *
+ * index: from 0 on, below signoff_key_set_skipped(). The text belongs to the set and lives as long; it does not end in
+ * NUL. No text for NULL and for an index that is too great.
+ */
+struct signoff_str signoff_key_set_skipped_key(const struct signoff_key_set *keys,
+                                               size_t index);
 
 /**
  * Ends a key set. NULL is fine. Engines that were opened with it go on.

@@ -78,8 +78,10 @@ pub enum KeyError {
         /// The limit.
         max: usize,
     },
-    /// A PEM, DER, JWK or SSH key given as an HMAC secret.
-    #[error("these bytes are a {kind}, not an HMAC secret: whoever knows a public key could sign with it")]
+    /// A key of another kind, or a token, given as an HMAC secret.
+    #[error(
+        "these bytes are a {kind}, not an HMAC secret, and others know it who could sign with it: load a key as what it is, and make a secret with `openssl rand -base64 48`"
+    )]
     NotASecret {
         /// What they look like.
         kind: &'static str,
@@ -120,12 +122,10 @@ pub enum KeyError {
         key_id: Option<String>,
     },
     /// No usable key.
-    #[error(
-        "the key set holds no key that can be used ({skipped} were passed over as of another type, algorithm or use)"
-    )]
+    #[error("the key set holds no key that can be used{}", SkippedKey::several(skipped))]
     NoKeys {
-        /// How many were passed over.
-        skipped: usize,
+        /// Those that were passed over.
+        skipped: Vec<SkippedKey>,
     },
     /// More keys than the limit.
     #[error("the key set holds {keys} keys, over the limit of {max}")]
@@ -135,6 +135,67 @@ pub enum KeyError {
         /// The limit.
         max: usize,
     },
+}
+
+/// A member of a JWKS that was passed over, as RFC 7517 section 5 asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SkippedKey {
+    pub(crate) place: usize,
+    pub(crate) key_id: Option<String>,
+    pub(crate) reason: Box<KeyError>,
+    pub(crate) is_secret: bool,
+}
+
+impl SkippedKey {
+    /// Its place in the set, counted from 0.
+    #[must_use]
+    pub fn place(&self) -> usize {
+        self.place
+    }
+
+    /// Its `kid`, if that is a text.
+    #[must_use]
+    pub fn key_id(&self) -> Option<&str> {
+        self.key_id.as_deref()
+    }
+
+    /// Why it can't be used.
+    #[must_use]
+    pub fn reason(&self) -> &KeyError {
+        &self.reason
+    }
+
+    /// Whether it was to be an HMAC secret, of a use that is ours: one that nobody skips on purpose. An engine does not sign with a set
+    /// that lacks such a key, unless it is told with which.
+    #[must_use]
+    pub fn is_secret(&self) -> bool {
+        self.is_secret
+    }
+
+    /// What a message says of those that were passed over.
+    fn several(skipped: &[Self]) -> String {
+        const SHOWN: usize = 3;
+        let shown: Vec<_> = skipped.iter().take(SHOWN).map(Self::to_string).collect();
+        match skipped.len() {
+            0 => String::new(),
+            many if many > SHOWN => format!("; passed over: {}; and {} more", shown.join("; "), many - SHOWN),
+            _ => format!("; passed over: {}", shown.join("; ")),
+        }
+    }
+}
+
+impl std::fmt::Display for SkippedKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "key {} of the JWKS, counted from 0", self.place)?;
+        if let Some(key_id) = &self.key_id {
+            write!(f, " (kid {key_id:?})")?;
+        }
+        // These begin with the place, which stands there already.
+        if let KeyError::Malformed { fault, .. } | KeyError::Unsupported { fault, .. } = &*self.reason {
+            return write!(f, ": {fault}");
+        }
+        write!(f, ": {}", self.reason)
+    }
 }
 
 impl KeyError {
@@ -184,6 +245,14 @@ pub enum SignError {
     /// The key set has no key with the id that was asked for.
     #[error("the key set has no key with the id that was asked for")]
     NoSuchKey,
+    /// The key that was asked for, or every one, may verify and not sign. RFC 7517 section 4.3.
+    #[error("no key may sign: key_ops of the JWK has no \"sign\"")]
+    MayNotSign,
+    /// A secret of the JWKS was passed over, so that the first of the others may be an old one.
+    #[error(
+        "the key set lacks a secret, and the one that would sign may be an old one: mend {0}; or say with which key to sign, by `key_id`"
+    )]
+    SecretSkipped(SkippedKey),
     /// The token would be over the engine's limit.
     #[error("the token would be {bytes} bytes long and this engine accepts {max}")]
     TooLong {
@@ -225,7 +294,7 @@ impl SignError {
                 Status::ClaimsInvalid
             }
             Self::ExpiryUnstated => Status::ExpiryUnstated,
-            Self::NoSuchKey => Status::SigningKeyMissing,
+            Self::NoSuchKey | Self::MayNotSign | Self::SecretSkipped(_) => Status::SigningKeyMissing,
             Self::TooLong { .. } => Status::TokenTooLongToSign,
             Self::NoRandom => Status::RandomUnavailable,
         }

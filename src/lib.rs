@@ -59,7 +59,7 @@ pub use engine::{
     Accepted, Cleared, ClockTrust, CollectionPause, Compaction, Engine, Health, Log, NewToken, OnUnknown, Progress,
     RevocationStatus, RevocationsInLog, Revoking, Scratch, SignedToken, Stats, Threads, VouchedToken, WhyUnknown,
 };
-pub use error::{Error, KeyError, PolicyError, RevokeError, SignError};
+pub use error::{Error, KeyError, PolicyError, RevokeError, SignError, SkippedKey};
 pub use index::{Filtering, NotRevoked};
 pub use keys::{Algorithm, AuthenticToken, Key, KeySet, SignatureValid};
 #[cfg(any(feature = "sqlite", feature = "sqlite-system"))]

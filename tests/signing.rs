@@ -315,3 +315,52 @@ fn what_only_time_stands_against_is_signed() {
         assert_eq!(common::status_of(&engine, signed.token()), denied);
     }
 }
+
+const K32: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY";
+
+/// An engine of a JWKS with these members, the text of each.
+fn engine_of(members: &[String]) -> Engine {
+    let jwks = format!(r#"{{"keys":[{}]}}"#, members.join(","));
+    Engine::new(KeySet::from_jwks(&jwks).unwrap(), Policy::new()).unwrap()
+}
+
+fn secret(more: &str) -> String {
+    format!(r#"{{"kty":"oct","alg":"HS256","k":"{K32}"{more}}}"#)
+}
+
+fn new() -> NewToken {
+    NewToken::from_json("{}").expires_in(HOUR)
+}
+
+#[test]
+fn an_engine_does_not_sign_with_an_old_secret_because_the_newest_has_a_slip() {
+    let slip = secret(r#","kid":"new""#).replace("\"alg\":\"HS256\",", "");
+    let engine = engine_of(&[slip, secret(r#","kid":"old""#)]);
+    let refused = engine.sign_at(new(), times()).unwrap_err();
+    assert_eq!(refused.status(), Status::SigningKeyMissing);
+    let said = refused.to_string();
+    assert!(said.contains("key 0") && said.contains("\"new\"") && said.contains("it has no alg"), "{said}");
+    let named = engine.sign_at(new().key_id("old"), times()).unwrap();
+    assert_eq!(common::status_of(&engine, named.token()), Status::Done, "whoever names the key knows which");
+    // A stranger that is passed over says nothing about the secrets.
+    let engine = engine_of(&[r#"{"kty":"RSA","n":"AQAB","e":"AQAB"}"#.to_owned(), secret("")]);
+    engine.sign_at(new(), times()).unwrap();
+}
+
+#[test]
+fn a_key_does_what_its_operations_say() {
+    let engine = engine_of(&[secret(r#","kid":"v","key_ops":["verify"]"#), secret(r#","kid":"s","key_ops":["sign"]"#)]);
+    let signed = engine.sign_at(new(), times()).unwrap();
+    let header = signoff::UnverifiedToken::parse(signed.token().as_bytes(), 4096).unwrap().unverified_header();
+    assert!(String::from_utf8(header).unwrap().contains("\"kid\":\"s\""));
+    assert_eq!(common::status_of(&engine, signed.token()), Status::KeyNotFound, "what signs alone does not verify");
+    let by_other = token(r#"{"alg":"HS256","kid":"v"}"#, CLAIMS);
+    assert_eq!(
+        common::status_of(&engine_of(&[secret(r#","kid":"v","key_ops":["verify"]"#)]), &by_other),
+        Status::SignatureInvalid
+    );
+    let verifier = engine_of(&[secret(r#","key_ops":["verify"]"#)]);
+    assert!(matches!(verifier.sign_at(new(), times()), Err(Error::Sign(SignError::MayNotSign))));
+    let named = engine.sign_at(new().key_id("v"), times());
+    assert!(matches!(named, Err(Error::Sign(SignError::MayNotSign))));
+}

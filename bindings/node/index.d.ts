@@ -228,6 +228,11 @@ export interface Health {
   watermark: Date | null
   /** Whether the log was there when it was opened. */
   origin: 'found' | 'created' | null
+  /**
+   * The keys of a JWKS that can't be used and were passed over: the place counted from 0, the `kid`, and the reason. Where one of them
+   * was to be a secret, `sign` needs a `keyId`.
+   */
+  skippedKeys: { place: number; keyId: string | null; reason: string; isSecret: boolean }[]
 }
 
 export interface Stats {

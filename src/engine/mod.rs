@@ -36,7 +36,7 @@ pub use verified_elsewhere::VouchedToken;
 
 use crate::clock::{Clock, Times};
 use crate::denied::Denied;
-use crate::error::Error;
+use crate::error::{Error, SkippedKey};
 use crate::keys::{AuthenticToken, KeySet};
 use crate::policy::Policy;
 use crate::policy::claims::Claims;
@@ -135,6 +135,12 @@ impl Engine {
     /// verification that starts uses the new one.
     pub fn replace_keys(&self, keys: KeySet) {
         self.shared.published.store(Arc::new(Snapshot::new(keys)));
+    }
+
+    /// The keys of a JWKS that were passed over: [`KeySet::skipped`] of the set that is in use.
+    #[must_use]
+    pub fn skipped_keys(&self) -> Vec<SkippedKey> {
+        self.shared.published.load().keys.skipped().to_vec()
     }
 
     /// The policy.

@@ -177,5 +177,14 @@ impl Engine {
 }
 
 fn signing_key<'k>(keys: &'k KeySet, key_id: Option<&str>) -> Result<&'k Key, SignError> {
-    keys.keys().iter().find(|key| key_id.is_none() || key.key_id() == key_id).ok_or(SignError::NoSuchKey)
+    let Some(key_id) = key_id else {
+        // What was to be first may be among those that were passed over.
+        if let Some(secret) = keys.skipped().iter().find(|key| key.is_secret()) {
+            return Err(SignError::SecretSkipped(secret.clone()));
+        }
+        return keys.keys().iter().find(|key| key.may_sign()).ok_or(SignError::MayNotSign);
+    };
+    let mut named = keys.keys().iter().filter(|key| key.key_id() == Some(key_id)).peekable();
+    named.peek().ok_or(SignError::NoSuchKey)?;
+    named.find(|key| key.may_sign()).ok_or(SignError::MayNotSign)
 }

@@ -56,6 +56,14 @@ sized!(signoff_key);
 /// as a compiler can be held to it: SECURITY.md says how far.
 pub struct signoff_key_set {
     pub(super) keys: KeySet,
+    skipped: Vec<String>,
+}
+
+impl signoff_key_set {
+    fn of(keys: KeySet) -> Self {
+        let skipped = keys.skipped().iter().map(ToString::to_string).collect();
+        Self { keys, skipped }
+    }
 }
 
 pub(super) fn flag(flags: u32, known: u32, what: &'static str) -> Result<u32, CallError> {
@@ -119,7 +127,7 @@ pub unsafe extern "C" fn signoff_key_set_new(
         let pointers = call.array(keys, keys_len, "keys")?;
         let keys: Vec<_> =
             pointers.iter().map(|given| key(&call, call.sized_in(*given)?)).collect::<Result<_, Fault>>()?;
-        out.set(signoff_key_set { keys: KeySet::new(keys)? });
+        out.set(signoff_key_set::of(KeySet::new(keys)?));
         Ok(())
     })
 }
@@ -156,15 +164,16 @@ pub unsafe extern "C" fn signoff_key_set_from_secret(
     let call = unsafe { Call::new(error) };
     call.run(|| {
         let out = call.out_handle(out, "out")?;
-        out.set(signoff_key_set { keys: KeySet::new([key(&call, &given)?])? });
+        out.set(signoff_key_set::of(KeySet::new([key(&call, &given)?])?));
         Ok(())
     })
 }
 
 /// Makes a set from a JWKS document (RFC 7517 section 5).
 ///
-/// Keys of another type, algorithm or use are passed over; signoff_key_set_skipped() counts them. A key of type "oct"
-/// that can't be used is an error. flags, out and statuses: those of signoff_key_set_from_secret().
+/// Keys that can't be used are passed over; signoff_key_set_skipped() counts them, and signoff_key_set_skipped_key() says
+/// which and why. With a set from which a secret was passed over, signoff_engine_sign() needs a key_id. flags, out and
+/// statuses: those of signoff_key_set_from_secret().
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn signoff_key_set_from_jwks(
@@ -183,7 +192,7 @@ pub unsafe extern "C" fn signoff_key_set_from_jwks(
             0 => KeySet::from_jwks(json)?,
             _ => KeySet::from_jwks_insecure_allow_short(json)?,
         };
-        out.set(signoff_key_set { keys });
+        out.set(signoff_key_set::of(keys));
         Ok(())
     })
 }
@@ -201,7 +210,19 @@ pub unsafe extern "C" fn signoff_key_set_len(keys: *const signoff_key_set) -> us
 pub unsafe extern "C" fn signoff_key_set_skipped(keys: *const signoff_key_set) -> usize {
     // SAFETY: the caller keeps the contract of the header.
     let call = unsafe { Call::new(std::ptr::null_mut()) };
-    call.handle(keys, "keys").map_or(0, |set| set.keys.skipped())
+    call.handle(keys, "keys").map_or(0, |set| set.keys.skipped().len())
+}
+
+/// Which key was passed over, and why: its place in the JWKS, its "kid" and the reason, in words for an operator.
+///
+/// index: from 0 on, below signoff_key_set_skipped(). The text belongs to the set and lives as long; it does not end in
+/// NUL. No text for NULL and for an index that is too great.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn signoff_key_set_skipped_key(keys: *const signoff_key_set, index: usize) -> signoff_str {
+    // SAFETY: the caller keeps the contract of the header.
+    let call = unsafe { Call::new(std::ptr::null_mut()) };
+    let text = call.handle(keys, "keys").ok().and_then(|set| set.skipped.get(index));
+    text.map_or(signoff_str::NONE, |text| signoff_str { data: text.as_ptr().cast(), len: text.len() })
 }
 
 /// Ends a key set. NULL is fine. Engines that were opened with it go on.

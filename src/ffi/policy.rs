@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::call::Call;
+use super::claims::{SIGNOFF_VALUE_BOOLEAN, SIGNOFF_VALUE_NUMBER, SIGNOFF_VALUE_STRING};
 use super::fault::CallError;
 use super::keys::flag;
 use super::signoff_str;
@@ -23,13 +24,6 @@ pub const SIGNOFF_POLICY_INSECURE_BEARER_OF_BOUND_TOKEN: u32 = 8;
 /// Accepts also tokens that have no "typ", where types are named.
 pub const SIGNOFF_POLICY_TOKEN_TYPE_OPTIONAL: u32 = 16;
 
-/// A claim's value is a text.
-pub const SIGNOFF_CLAIM_TEXT: u32 = 1;
-/// A claim's value is a number.
-pub const SIGNOFF_CLAIM_NUMBER: u32 = 2;
-/// A claim's value is true or false.
-pub const SIGNOFF_CLAIM_BOOLEAN: u32 = 3;
-
 /// A claim that has to have a value, as Keycloak's "typ" and Cognito's "token_use".
 ///
 /// Owner: the caller; it is read with the policy and not kept.
@@ -38,13 +32,13 @@ pub const SIGNOFF_CLAIM_BOOLEAN: u32 = 3;
 pub struct signoff_claim_value {
     /// The claim's name. Registered claims ("iss", "aud", "exp" ...) have options of their own and are refused here.
     pub name: signoff_str,
-    /// SIGNOFF_CLAIM_…: which of the following members is looked at.
+    /// SIGNOFF_VALUE_STRING, SIGNOFF_VALUE_NUMBER or SIGNOFF_VALUE_BOOLEAN: which of the following members is looked at.
     pub kind: u32,
-    /// For SIGNOFF_CLAIM_BOOLEAN: 0 or 1.
+    /// For SIGNOFF_VALUE_BOOLEAN: 0 or 1.
     pub boolean: u32,
-    /// For SIGNOFF_CLAIM_NUMBER. Compared by its value; whole numbers up to 2^53 - 1.
+    /// For SIGNOFF_VALUE_NUMBER. Compared by its value; whole numbers up to 2^53 - 1.
     pub number: f64,
-    /// For SIGNOFF_CLAIM_TEXT. Compared byte for byte.
+    /// For SIGNOFF_VALUE_STRING. Compared byte for byte.
     pub text: signoff_str,
 }
 
@@ -166,10 +160,12 @@ impl signoff_policy {
             let name = call.optional_name(value.name, "policy->claim_values[].name")?;
             let name = name.ok_or(CallError::Null { what: "policy->claim_values[].name" })?;
             policy = match value.kind {
-                SIGNOFF_CLAIM_TEXT => policy.claim_equals(name, call.text(value.text, "policy->claim_values[].text")?),
-                SIGNOFF_CLAIM_NUMBER => policy.claim_equals(name, value.number),
-                SIGNOFF_CLAIM_BOOLEAN if value.boolean <= 1 => policy.claim_equals(name, value.boolean == 1),
-                SIGNOFF_CLAIM_BOOLEAN => {
+                SIGNOFF_VALUE_STRING => {
+                    policy.claim_equals(name, call.text(value.text, "policy->claim_values[].text")?)
+                }
+                SIGNOFF_VALUE_NUMBER => policy.claim_equals(name, value.number),
+                SIGNOFF_VALUE_BOOLEAN if value.boolean <= 1 => policy.claim_equals(name, value.boolean == 1),
+                SIGNOFF_VALUE_BOOLEAN => {
                     return Err(CallError::Option {
                         what: "policy->claim_values[].boolean",
                         given: value.boolean.into(),

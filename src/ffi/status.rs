@@ -130,6 +130,10 @@ pub const SIGNOFF_CLAIM_TOO_OLD: i32 = 3014;
 pub const SIGNOFF_CLAIM_TIME_RANGE: i32 = 3015;
 /// The payload is not a JSON object in UTF-8 within the limits.
 pub const SIGNOFF_CLAIMS_JSON: i32 = 3016;
+/// A claim has another value than the policy wants; the message names it.
+pub const SIGNOFF_CLAIM_DIFFERS: i32 = 3017;
+/// The token is bound to a key of its sender (`cnf`), and a bearer shows no proof of that key.
+pub const SIGNOFF_CLAIM_BOUND: i32 = 3018;
 /// This machine's clock stands at or before 1970, so nothing can be said about times; set it.
 pub const SIGNOFF_CLOCK_NOT_SET: i32 = 4001;
 /// The token was logged out: by itself, with its session, its subject, or all at once.

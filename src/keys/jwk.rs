@@ -8,9 +8,10 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
-use super::key::ShortSecrets;
+use super::key::{Roles, ShortSecrets};
 use super::{Algorithm, Key};
-use crate::error::KeyError;
+use crate::error::{KeyError, SkippedKey};
+use crate::limits::KEY_ID_BYTES_MAX;
 
 #[derive(Deserialize)]
 struct Jwk {
@@ -57,33 +58,118 @@ pub(super) fn key(json: &str, algorithm: Option<Algorithm>, short: ShortSecrets)
     one("JWK", json, algorithm, short)
 }
 
-/// Reads a JWKS: its usable keys, and how many were passed over.
-pub(super) fn key_set(json: &str, short: ShortSecrets) -> Result<(Vec<Key>, usize), KeyError> {
-    let jwks: Jwks<'_> = serde_json::from_str(json).map_err(|error| malformed("JWKS", &error))?;
-    let (mut keys, mut skipped) = (Vec::new(), 0);
-    for (at, jwk) in jwks.keys.iter().enumerate() {
-        match one(&format!("JWKS, key {at} (counted from 0)"), jwk.get(), None, short) {
+/// Reads a JWKS: its usable keys, and those that are passed over. RFC 7517 section 5.
+///
+/// # Errors
+/// [`KeyError::Malformed`] for what is no JWKS. Where no key is left, the fault of a secret, if there is one.
+pub(super) fn key_set(json: &str, short: ShortSecrets) -> Result<(Vec<Key>, Vec<SkippedKey>), KeyError> {
+    let jwks: Jwks<'_> = serde_json::from_str(json).map_err(|error| malformed("JWKS", json, &error))?;
+    let (mut keys, mut skipped) = (Vec::new(), Vec::new());
+    for (place, jwk) in jwks.keys.iter().enumerate() {
+        match one(&format!("JWKS, key {place} (counted from 0)"), jwk.get(), None, short) {
             Ok(key) => keys.push(key),
-            Err(KeyError::Unsupported { .. }) => skipped += 1,
-            Err(error) => return Err(error),
+            Err(reason) => skipped.push(SkippedKey::of(place, jwk.get(), reason)),
         }
     }
-    Ok((keys, skipped))
+    match skipped.iter().find(|key| key.is_secret).filter(|_| keys.is_empty()) {
+        Some(secret) => Err((*secret.reason).clone()),
+        None => Ok((keys, skipped)),
+    }
+}
+
+impl SkippedKey {
+    fn of(place: usize, json: &str, reason: KeyError) -> Self {
+        let Shape { key_id, is_secret, is_for_something_else } = Shape::of(json);
+        Self { place, key_id, is_secret: is_secret && !is_for_something_else, reason: Box::new(reason) }
+    }
+}
+
+/// What can be told of a member of a set, whatever is wrong with it.
+struct Shape {
+    key_id: Option<String>,
+    /// It says that it is a secret, or has one without saying so.
+    is_secret: bool,
+    /// Its use or operations are not signatures.
+    is_for_something_else: bool,
+}
+
+impl Shape {
+    fn of(json: &str) -> Self {
+        /// The names alone, so that a secret is not copied. A name that is there twice counts as its first.
+        #[derive(Default)]
+        struct Members {
+            kty: Option<String>,
+            kid: Option<String>,
+            usage: Option<String>,
+            ops: Option<Vec<String>>,
+            has_k: bool,
+        }
+        impl<'de> Deserialize<'de> for Members {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_map(Self::default())
+            }
+        }
+        impl<'de> serde::de::Visitor<'de> for Members {
+            type Value = Self;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(mut self, mut map: A) -> Result<Self, A::Error> {
+                while let Some(name) = map.next_key::<String>()? {
+                    let value: &RawValue = map.next_value()?;
+                    let text = || serde_json::from_str(value.get()).ok();
+                    match name.as_str() {
+                        "kty" if self.kty.is_none() => self.kty = text(),
+                        "kid" if self.kid.is_none() => self.kid = text(),
+                        "use" if self.usage.is_none() => self.usage = text(),
+                        "key_ops" if self.ops.is_none() => self.ops = serde_json::from_str(value.get()).ok(),
+                        "k" => self.has_k = true,
+                        _ => {}
+                    }
+                }
+                Ok(self)
+            }
+        }
+        let Members { kty, kid, usage, ops, has_k } = serde_json::from_str(json).unwrap_or_default();
+        let is_for_something_else = usage.is_some_and(|usage| usage != SIGNATURES)
+            || ops.is_some_and(|ops| !may_verify(&ops) && !may_sign(&ops));
+        Self { key_id: kid, is_secret: kty.map_or(has_k, |kty| kty == SECRET), is_for_something_else }
+    }
+}
+
+/// `kty` of a secret, and `use` of signatures. RFC 7518 section 6.4, RFC 7517 section 4.2.
+const SECRET: &str = "oct";
+const SIGNATURES: &str = "sig";
+
+fn may_verify(ops: &[String]) -> bool {
+    ops.iter().any(|op| op == "verify")
+}
+
+fn may_sign(ops: &[String]) -> bool {
+    ops.iter().any(|op| op == "sign")
 }
 
 fn one(place: &str, json: &str, algorithm: Option<Algorithm>, short: ShortSecrets) -> Result<Key, KeyError> {
     let unsupported = |fault: &str| KeyError::Unsupported { place: place.to_owned(), fault: fault.to_owned() };
     let wrong = |fault: &str| KeyError::Malformed { place: place.to_owned(), fault: fault.to_owned() };
 
-    let KeyType { kty } = serde_json::from_str(json).map_err(|error| malformed(place, &error))?;
-    if kty != "oct" {
+    let KeyType { kty } = serde_json::from_str(json).map_err(|error| malformed(place, json, &error))?;
+    if kty != SECRET {
         return Err(unsupported("its key type (kty) is not oct, the only one supported so far"));
     }
-    let jwk: Jwk = serde_json::from_str(json).map_err(|error| malformed(place, &error))?;
-    if jwk.usage.is_some_and(|usage| usage != "sig") {
+    let jwk: Jwk = serde_json::from_str(json).map_err(|error| malformed(place, json, &error))?;
+    if jwk.usage.is_some_and(|usage| usage != SIGNATURES) {
         return Err(unsupported("its use is not sig"));
     }
-    if jwk.key_ops.is_some_and(|ops| !ops.iter().any(|op| op == "verify" || op == "sign")) {
+    let roles = jwk.key_ops.map_or(Roles::Both, |ops| match (may_verify(&ops), may_sign(&ops)) {
+        (true, false) => Roles::Verify,
+        (false, true) => Roles::Sign,
+        (true, true) => Roles::Both,
+        (false, false) => Roles::Neither,
+    });
+    if roles == Roles::Neither {
         return Err(unsupported("its key_ops are neither verify nor sign"));
     }
     let named = match &jwk.alg {
@@ -102,22 +188,39 @@ fn one(place: &str, json: &str, algorithm: Option<Algorithm>, short: ShortSecret
     let mut secret = Zeroizing::new(vec![0; jwk.k.len() + 3]);
     let len = URL_SAFE_NO_PAD.decode_slice(jwk.k.as_bytes(), &mut secret);
     let len = len.map_err(|_| wrong("its k is not base64url without padding"))?;
-    let key = Key::hmac_of(algorithm, &secret[..len], short)?;
-    Ok(match jwk.kid {
-        Some(kid) => key.with_key_id(kid),
-        None => key,
-    })
+    let key = Key::hmac_of(algorithm, &secret[..len], short)?.restricted_to(roles);
+    match jwk.kid {
+        Some(kid) if kid.len() > KEY_ID_BYTES_MAX => {
+            Err(KeyError::TooLong { what: "key id", bytes: kid.len(), max: KEY_ID_BYTES_MAX })
+        }
+        Some(kid) => Ok(key.with_key_id(kid)),
+        None => Ok(key),
+    }
 }
 
-fn malformed(place: &str, error: &serde_json::Error) -> KeyError {
-    let fault = match error.is_data() {
-        true => "has a member missing, twice or of the wrong type",
-        false => "is not JSON",
+/// What is wrong with a JSON text, in words that show nothing of it but the names that RFC 7517 has.
+fn malformed(place: &str, json: &str, error: &serde_json::Error) -> KeyError {
+    const TEXTS: [&str; 5] = ["kty", "alg", "kid", "use", "k"];
+    let known = |said: &str, front: &str| {
+        let name = said.strip_prefix(front)?.split('`').next()?;
+        TEXTS.into_iter().chain(["key_ops", "keys"]).find(|known| *known == name)
     };
-    KeyError::Malformed {
-        place: place.to_owned(),
-        fault: format!("{fault} (line {}, column {})", error.line(), error.column()),
-    }
+    let members: std::collections::HashMap<&str, &RawValue> = serde_json::from_str(json).unwrap_or_default();
+    let of_wrong_type = TEXTS
+        .into_iter()
+        .find(|name| members.get(name).is_some_and(|value| !value.get().starts_with('"') && (*value).get() != "null"));
+    let said = error.to_string();
+    let at = format!("(line {}, column {})", error.line(), error.column());
+    let fault = match (error.is_data(), known(&said, "missing field `"), known(&said, "duplicate field `")) {
+        (false, ..) => format!("is not JSON {at}"),
+        (true, Some(name), _) => format!("it has no {name}"),
+        (true, _, Some(name)) => format!("it has the member {name} twice"),
+        (true, None, None) => match of_wrong_type {
+            Some(name) => format!("its {name} is not a text"),
+            None => format!("it or one of its members is of the wrong type {at}"),
+        },
+    };
+    KeyError::Malformed { place: place.to_owned(), fault }
 }
 
 #[cfg(test)]
@@ -163,15 +266,57 @@ mod tests {
     }
 
     #[test]
-    fn a_jwks_passes_over_strangers_and_counts_them() {
+    fn a_jwks_passes_over_strangers_and_says_which() {
         let json = format!(
             r#"{{"keys":[{{"kty":"RSA","n":"AQAB","e":"AQAB","kid":7}},{{"kty":"oct","alg":"HS256","k":"{K32}","kid":"a"}},{{"kty":"EC"}}]}}"#
         );
         let set = KeySet::from_jwks(&json).unwrap();
-        assert_eq!((set.keys().len(), set.skipped()), (1, 2));
-        assert!(matches!(KeySet::from_jwks(r#"{"keys":[{"kty":"RSA"}]}"#), Err(KeyError::NoKeys { skipped: 1 })));
-        assert!(matches!(KeySet::from_jwks(r#"{"keys":[{}]}"#), Err(KeyError::Malformed { .. })));
+        assert_eq!((set.keys().len(), set.skipped().len()), (1, 2));
+        assert!(set.skipped().iter().all(|key| !key.is_secret()));
+        for json in [r#"{"keys":[{"kty":"RSA"}]}"#, r#"{"keys":[{}]}"#, r#"{"keys":[7]}"#, r#"{"keys":[]}"#] {
+            assert!(matches!(KeySet::from_jwks(json), Err(KeyError::NoKeys { .. })), "{json}");
+        }
         assert!(matches!(KeySet::from_jwks(r#"{"keys":{}}"#), Err(KeyError::Malformed { .. })));
+    }
+
+    #[test]
+    fn one_bad_member_is_passed_over_with_its_place_key_id_and_reason() {
+        for (member, key_id, reason, is_secret) in [
+            (r#"{"kid":"b","n":"AQAB"}"#.to_owned(), Some("b"), "it has no kty", false),
+            (format!(r#"{{"kid":"b","alg":"HS256","k":"{K32}"}}"#), Some("b"), "it has no kty", true),
+            (r#"{"kty":"oct","kid":"b","alg":"HS256"}"#.to_owned(), Some("b"), "it has no k", true),
+            (format!(r#"{{"kty":"oct","kid":"b","k":"{K32}"}}"#), Some("b"), "it has no alg", true),
+            (r#"{"kty":"oct","alg":"HS256","k":"YQ"}"#.to_owned(), None, "the secret is 1 bytes long", true),
+            (format!(r#"{{"kty":"oct","alg":"HS256","k":"{K32}="}}"#), None, "without padding", true),
+            (format!(r#"{{"kty":"oct","alg":"HS256","k":"{K32}","kid":7}}"#), None, "its kid is not a text", true),
+            (format!(r#"{{"kty":"oct","alg":"HS265","k":"{K32}"}}"#), None, "its alg is not", true),
+            (
+                format!(r#"{{"kty":"oct","alg":"HS256","alg":"HS256","k":"{K32}","kid":"b"}}"#),
+                Some("b"),
+                "it has the member alg twice",
+                true,
+            ),
+            (
+                format!(r#"{{"kty":"oct","alg":"HS256","k":"{K32}","kid":"{}"}}"#, "x".repeat(257)),
+                None,
+                "257 bytes",
+                true,
+            ),
+            (format!(r#"{{"kty":"oct","alg":"HS256","k":"{K32}","use":"enc"}}"#), None, "its use is not sig", false),
+            (format!(r#"{{"kty":"oct","alg":"HS256","k":"{K32}","key_ops":["decrypt"]}}"#), None, "its key_ops", false),
+            ("7".to_owned(), None, "wrong type", false),
+        ] {
+            let json = format!(r#"{{"keys":[{member},{{"kty":"oct","alg":"HS256","k":"{K32}","kid":"a"}}]}}"#);
+            let set = KeySet::from_jwks(&json).unwrap();
+            let [skipped] = set.skipped() else { panic!("{member}") };
+            let said = skipped.to_string();
+            assert_eq!((skipped.place(), skipped.is_secret()), (0, is_secret), "{said}");
+            assert!(said.contains(reason) && !said.contains(K32), "{said}");
+            if let Some(key_id) = key_id {
+                assert_eq!(skipped.key_id(), Some(key_id));
+            }
+            assert_eq!(set.keys()[0].key_id(), Some("a"));
+        }
     }
 
     #[test]

@@ -19,7 +19,17 @@ pub struct Key {
     key_id: Option<Box<str>>,
     /// None: every issuer.
     issuers: Option<Vec<Box<str>>>,
+    roles: Roles,
     mac: MacKey,
+}
+
+/// What a key may be used for: `key_ops` of a JWK. RFC 7517 section 4.3.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Roles {
+    Both,
+    Verify,
+    Sign,
+    Neither,
 }
 
 /// Whether a secret may be shorter than the hash.
@@ -69,7 +79,24 @@ impl Key {
             return Err(KeyError::TooShort { bytes, min, algorithm: algorithm.name() });
         }
         let mac = MacKey::new(algorithm, secret).ok_or(KeyError::Empty)?;
-        Ok(Self { algorithm, key_id: None, issuers: None, mac })
+        Ok(Self { algorithm, key_id: None, issuers: None, roles: Roles::Both, mac })
+    }
+
+    pub(super) fn restricted_to(mut self, roles: Roles) -> Self {
+        self.roles = roles;
+        self
+    }
+
+    /// Whether tokens may be signed with it: a JWK whose `key_ops` have no `sign` says no.
+    #[must_use]
+    pub fn may_sign(&self) -> bool {
+        matches!(self.roles, Roles::Both | Roles::Sign)
+    }
+
+    /// Whether tokens may be verified with it: a JWK whose `key_ops` have no `verify` says no.
+    #[must_use]
+    pub fn may_verify(&self) -> bool {
+        matches!(self.roles, Roles::Both | Roles::Verify)
     }
 
     /// The same key under a key id, compared with a token's `kid`.

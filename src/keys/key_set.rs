@@ -6,7 +6,7 @@ use std::fmt;
 use super::key::ShortSecrets;
 use super::{Algorithm, Key, SignatureValid, jwk};
 use crate::denied::Reject;
-use crate::error::KeyError;
+use crate::error::{KeyError, SkippedKey};
 use crate::limits::{CANDIDATE_KEYS_MAX, KEY_ID_BYTES_MAX, KEYS_MAX};
 use crate::token::Signature;
 use crate::token::header::Header;
@@ -20,7 +20,7 @@ use crate::token::header::Header;
 #[derive(Clone)]
 pub struct KeySet {
     keys: Vec<Key>,
-    skipped: usize,
+    skipped: Vec<SkippedKey>,
     /// By algorithm: the keys that bear an id; the first of those that bear none; the first of all.
     by_id: [HashMap<Box<str>, u16>; ALGORITHMS],
     without_id: [Candidates; ALGORITHMS],
@@ -36,13 +36,14 @@ impl KeySet {
     /// [`KeyError::NoKeys`], [`KeyError::TooMany`]; [`KeyError::Duplicate`] for two keys of one
     /// algorithm with one key id; [`KeyError::TooLong`] for a key id over the limit; [`KeyError::NoIssuer`].
     pub fn new(keys: impl IntoIterator<Item = Key>) -> Result<Self, KeyError> {
-        Self::with_skipped(keys.into_iter().collect(), 0)
+        Self::with_skipped(keys.into_iter().collect(), Vec::new())
     }
 
     /// A set from a JWKS document. RFC 7517 section 5.
     ///
-    /// Keys of another type, algorithm or use are passed over, as the RFC asks, and counted by
-    /// [`skipped`](Self::skipped). A key of type `oct` that can't be used is an error.
+    /// Keys that can't be used are passed over, as the RFC asks: those of another type, algorithm or use, and those with a member
+    /// missing or malformed. [`skipped`](Self::skipped) says which and why, and a `tracing` event too. A set from which a secret was
+    /// passed over verifies, and signs only with a key that is asked for by its id.
     ///
     /// # Errors
     /// [`KeyError::Malformed`], and those of [`Key::from_jwk`] and [`new`](Self::new).
@@ -61,12 +62,15 @@ impl KeySet {
         Self::with_skipped(keys, skipped)
     }
 
-    fn with_skipped(keys: Vec<Key>, skipped: usize) -> Result<Self, KeyError> {
+    fn with_skipped(keys: Vec<Key>, skipped: Vec<SkippedKey>) -> Result<Self, KeyError> {
         if keys.is_empty() {
             return Err(KeyError::NoKeys { skipped });
         }
         if keys.len() > KEYS_MAX {
             return Err(KeyError::TooMany { keys: keys.len(), max: KEYS_MAX });
+        }
+        for key in &skipped {
+            tracing::warn!(%key, is_secret = key.is_secret(), "a key of a JWKS is passed over");
         }
         let none = std::array::from_fn(|at| Candidates::none(Algorithm::ALL[at]));
         let mut set = Self { keys: Vec::new(), skipped, by_id: Default::default(), without_id: none, first: none };
@@ -76,11 +80,16 @@ impl KeySet {
                 return Err(KeyError::NoIssuer { algorithm, key_id });
             }
             let of = key.algorithm() as usize;
-            set.first[of].add(place);
             let Some(key_id) = key.key_id() else {
-                set.without_id[of].add(place);
+                if key.may_verify() {
+                    set.first[of].add(place);
+                    set.without_id[of].add(place);
+                }
                 continue;
             };
+            if key.may_verify() {
+                set.first[of].add(place);
+            }
             if key_id.len() > KEY_ID_BYTES_MAX {
                 return Err(KeyError::TooLong { what: "key id", bytes: key_id.len(), max: KEY_ID_BYTES_MAX });
             }
@@ -98,10 +107,10 @@ impl KeySet {
         &self.keys
     }
 
-    /// How many keys of a JWKS were passed over.
+    /// The keys of a JWKS that were passed over, each with its place, its id and the reason.
     #[must_use]
-    pub fn skipped(&self) -> usize {
-        self.skipped
+    pub fn skipped(&self) -> &[SkippedKey] {
+        &self.skipped
     }
 
     /// The keys that could have made this token's signature.
@@ -110,7 +119,10 @@ impl KeySet {
         let found = match header.kid {
             None => self.first[of],
             Some(kid) => match self.by_id[of].get(kid) {
-                Some(&place) => Candidates { count: 1, at: [place; CANDIDATE_KEYS_MAX], algorithm },
+                Some(&place) if self.keys[usize::from(place)].may_verify() => {
+                    Candidates { count: 1, at: [place; CANDIDATE_KEYS_MAX], algorithm }
+                }
+                Some(_) => Candidates::none(algorithm),
                 None => self.without_id[of],
             },
         };

@@ -94,7 +94,7 @@ static void null_everywhere(void)
     EXPECT(signoff_engine_copy_prometheus(engine, buffer, sizeof buffer, NULL, &error), SIGNOFF_ERR_NULL);
     EXPECT(signoff_engine_copy_prometheus(engine, NULL, 0, &len, &error), SIGNOFF_ERR_BUFFER_TOO_SMALL);
     CHECK(len > 1000 && error.needed == len);
-    CHECK(signoff_key_set_len(NULL) == 0 && signoff_key_set_skipped(NULL) == 0 && signoff_str_of(NULL).data == NULL);
+    CHECK(signoff_key_set_len(NULL) == 0 && signoff_key_set_skipped(NULL) == 0 && signoff_key_set_skipped_key(NULL, 0).data == NULL && signoff_str_of(NULL).data == NULL);
 
     signoff_engine_free(NULL);
     signoff_key_set_free(NULL);

@@ -21,6 +21,8 @@ static void keys_are_loaded_in_three_ways(void)
     signoff_key_set *keys = NULL;
     EXPECT(signoff_key_set_from_jwks(jwks, sizeof jwks - 1, 0, &keys, NULL), SIGNOFF_OK);
     CHECK(signoff_key_set_len(keys) == 1 && signoff_key_set_skipped(keys) == 1);
+    signoff_str skipped = signoff_key_set_skipped_key(keys, 0);
+    CHECK(skipped.len > 0 && memchr(skipped.data, ':', skipped.len) != NULL && signoff_key_set_skipped_key(keys, 1).data == NULL);
     signoff_key_set_free(keys);
 
     signoff_error error = SIGNOFF_ERROR_INIT;

@@ -51,13 +51,13 @@ static signoff_status run(signoff_str *payload, char *buffer, size_t size)
         if (strncmp(fields[i].name, "claim_", 6) == 0 && policy.claim_values_len > 0) {
             signoff_claim_value *value = &values[policy.claim_values_len - 1];
             if (strcmp(fields[i].name, "claim_text") == 0) {
-                value->kind = SIGNOFF_CLAIM_TEXT;
+                value->kind = SIGNOFF_VALUE_STRING;
                 value->text = text;
             } else if (strcmp(fields[i].name, "claim_number") == 0) {
-                value->kind = SIGNOFF_CLAIM_NUMBER;
+                value->kind = SIGNOFF_VALUE_NUMBER;
                 value->number = atof(fields[i].text);
             } else if (strcmp(fields[i].name, "claim_boolean") == 0) {
-                value->kind = SIGNOFF_CLAIM_BOOLEAN;
+                value->kind = SIGNOFF_VALUE_BOOLEAN;
                 value->boolean = fields[i].text[0] == '1';
             }
         }

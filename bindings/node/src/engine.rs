@@ -324,6 +324,12 @@ impl NativeEngine {
                 "note": health.note.map(|note| note.to_string()),
                 "watermark": millis(health.watermark),
                 "origin": health.origin.map(outcome_names::origin),
+                "skippedKeys": engine.skipped_keys().iter().map(|key| json!({
+                    "place": key.place(),
+                    "keyId": key.key_id(),
+                    "reason": key.to_string(),
+                    "isSecret": key.is_secret(),
+                })).collect::<Vec<_>>(),
             });
             json(env, &status).map(Ok)
         })

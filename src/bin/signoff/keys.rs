@@ -90,8 +90,8 @@ impl KeyArguments {
             false => KeySet::from_jwks(text),
         };
         let set = set.map_err(|error| unusable(path, &error))?;
-        if set.skipped() > 0 {
-            eprintln!("signoff: {path}: {} keys of another type, algorithm or use are passed over", set.skipped());
+        for skipped in set.skipped() {
+            eprintln!("signoff: {path}: passed over: {skipped}");
         }
         Ok(set)
     }
