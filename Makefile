@@ -6,13 +6,13 @@ CARGO := cargo --locked
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 FUZZ_TARGETS := token json mutation revocation_story c_calls
 
-.PHONY: help deps msrv build demo test test-node test-vendored node check bench bench-instructions bench-dearest bench-100m bench-redis bench-report fuzz fuzz-deps header libs install install-built
+.PHONY: help deps msrv build demo test test-node test-vendored node check bench bench-instructions bench-dearest bench-100m bench-redis bench-report fuzz fuzz-deps header libs install install-built uninstall
 
 help: ## List the tasks.
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 # A command that the tests call, and the Debian package that has it.
-TOOLS := c++:g++ clang:clang cmake:cmake pkg-config:pkg-config valgrind:valgrind python3:python3 npm:npm chromium:chromium redis-server:redis-server openssl:openssl
+TOOLS := c++:g++ clang:clang cmake:cmake pkg-config:pkg-config valgrind:valgrind python3:python3 npm:npm chromium:chromium redis-server:redis-server openssl:openssl groff:groff-base
 
 deps: ## As root on Debian: install the system packages that some tests need. Elsewhere say which.
 	@missing=; for tool in $(TOOLS); do command -v "$${tool%:*}" >/dev/null || missing="$$missing $${tool#*:}"; done; \
@@ -174,3 +174,11 @@ install-built: ## The same without building, for root: make build libs && sudo m
 	put 644 "$$made/completions/signoff.bash" "$(DATADIR)/bash-completion/completions/signoff"; \
 	put 644 "$$made/completions/_signoff" "$(DATADIR)/zsh/site-functions/_signoff"; \
 	put 644 "$$made/completions/signoff.fish" "$(DATADIR)/fish/vendor_completions.d/signoff.fish"
+
+uninstall: ## Remove what `make install` has put under PREFIX. Logs stay where they are.
+	@for path in "$(BINDIR)/signoff" "$(INCLUDEDIR)/signoff.h" "$(LIBDIR)"/libsignoff.so* "$(LIBDIR)/libsignoff.a" \
+	  "$(LIBDIR)/pkgconfig/signoff.pc" "$(LIBDIR)/pkgconfig/signoff-static.pc" "$(DATADIR)/cmake/signoff" \
+	  "$(MANDIR)"/man1/signoff.1 "$(MANDIR)"/man1/signoff-*.1 "$(DATADIR)/bash-completion/completions/signoff" \
+	  "$(DATADIR)/zsh/site-functions/_signoff" "$(DATADIR)/fish/vendor_completions.d/signoff.fish"; do \
+	  for file in $(DESTDIR)$$path; do if [ -e "$$file" ] || [ -L "$$file" ]; then rm -r "$$file"; echo "removed $$file"; fi; done; \
+	done

@@ -199,12 +199,38 @@ pub(crate) fn coarse_uptime() -> Duration {
     boot()
 }
 
-/// A duration in words for messages: `42 s`, `250 ms`.
+/// A duration in words for messages: `250 ms`, `42 s`, and from two minutes on in its two largest units: `3 h 20 min`, `1,108 days`.
 pub(crate) struct Words(pub(crate) Duration);
+
+/// From where on it is told in larger units than seconds.
+const LONG_SECS: u64 = 120;
+
+/// From so many days on hours say nothing.
+const MANY_DAYS: u64 = 100;
+
+fn long_words(secs: u64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let (days, hours, minutes, seconds) = (secs / 86_400, secs / 3600 % 24, secs / 60 % 60, secs % 60);
+    let (second, unit) = match (days, hours) {
+        (MANY_DAYS.., _) => (0, ""),
+        (1.., _) => (hours, "h"),
+        (0, 1..) => (minutes, "min"),
+        (0, 0) => (seconds, "s"),
+    };
+    match (days, hours) {
+        (1, _) => f.write_str("1 day")?,
+        (1_000_000.., _) => write!(f, "{},{:03},{:03} days", days / 1_000_000, days / 1000 % 1000, days % 1000)?,
+        (1000.., _) => write!(f, "{},{:03} days", days / 1000, days % 1000)?,
+        (2.., _) => write!(f, "{days} days")?,
+        (0, 1..) => write!(f, "{hours} h")?,
+        (0, 0) => write!(f, "{minutes} min")?,
+    }
+    if second > 0 { write!(f, " {second} {unit}") } else { Ok(()) }
+}
 
 impl fmt::Display for Words {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.0.as_secs(), self.0.subsec_millis()) {
+            (secs @ LONG_SECS.., _) => long_words(secs, f),
             (secs, 0) => write!(f, "{secs} s"),
             (0, millis) => write!(f, "{millis} ms"),
             (secs, millis) => write!(f, "{secs}.{millis:03} s"),
@@ -221,6 +247,26 @@ mod tests {
         assert_eq!(UnixTime::from_secs(1_700_000_000).to_string(), "1700000000");
         assert_eq!(UnixTime::from_millis(1_700_000_000_050).to_string(), "1700000000.050");
         assert_eq!(UnixTime::from_millis(-1_500).to_string(), "-1.500");
+    }
+
+    #[test]
+    fn a_duration_is_told_as_people_tell_it() {
+        for (millis, words) in [
+            (0, "0 s"),
+            (250, "250 ms"),
+            (1_250, "1.250 s"),
+            (119_000, "119 s"),
+            (120_000, "2 min"),
+            (125_999, "2 min 5 s"),
+            (3_600_000, "1 h"),
+            (12_000_000, "3 h 20 min"),
+            (86_400_000, "1 day"),
+            (30 * 86_400_000 + 3_600_000, "30 days 1 h"),
+            (1_108 * 86_400_000 + 3_600_000, "1,108 days"),
+            (1_234_567 * 86_400_000, "1,234,567 days"),
+        ] {
+            assert_eq!(Words(Duration::from_millis(millis)).to_string(), words);
+        }
     }
 
     #[test]

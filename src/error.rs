@@ -55,7 +55,7 @@ impl Error {
 pub enum KeyError {
     /// Shorter than the hash. RFC 7518 section 3.2.
     #[error(
-        "the secret is {bytes} bytes long and {algorithm} wants {min} or more: make one with `openssl rand -base64 {min}`, or allow short secrets by name"
+        "the secret is {bytes} bytes long and {algorithm} wants {min} or more: make one with `openssl rand -base64 {min}`, or allow it by `hmac_insecure_allow_short`"
     )]
     TooShort {
         /// The secret's length.
@@ -80,7 +80,7 @@ pub enum KeyError {
     },
     /// A key of another kind, or a token, given as an HMAC secret.
     #[error(
-        "these bytes are a {kind}, not an HMAC secret, and others know it who could sign with it: load a key as what it is, and make a secret with `openssl rand -base64 48`"
+        "these bytes are a {kind}, not an HMAC secret, and others know it who could sign with it: load a JWK by `from_jwks`, and make a secret with `openssl rand -base64 48`"
     )]
     NotASecret {
         /// What they look like.
@@ -112,7 +112,7 @@ pub enum KeyError {
     },
     /// A key that was to be restricted to issuers, and was given none, or an empty name.
     #[error(
-        "the {algorithm} key {} was given no issuer by for_issuers, or an empty one, and would do for nobody: name each, or leave it out for a key of every issuer",
+        "the {algorithm} key {} was given no issuer by `for_issuers`, or an empty one, and would do for nobody: name each, or leave it out for a key of every issuer",
         .key_id.as_ref().map_or("without key id".to_owned(), |id| format!("{id:?}"))
     )]
     NoIssuer {
@@ -217,7 +217,7 @@ impl KeyError {
 
 /// Which option of a policy is out of bounds.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("policy option {option}: {fault}")]
+#[error("policy option `{option}`: {fault}")]
 pub struct PolicyError {
     pub(crate) option: &'static str,
     pub(crate) fault: &'static str,
@@ -234,13 +234,13 @@ pub enum SignError {
     #[error("the claims would be rejected: {0}")]
     WouldBeRejected(Reject),
     /// Both `exp` among the claims and an `expires_in`.
-    #[error("the claims have an exp of their own: leave it out, or leave out expires_in")]
+    #[error("the claims have an exp of their own: leave it out, or leave out `expires_in`")]
     ExpiryTwice,
     /// No end, and no name that says so.
-    #[error("the token would never end: set expires_in, or call insecure_never_expires")]
+    #[error("the token would never end: set `expires_in`, or say that it is meant by `insecure_never_expires`")]
     ExpiryUnstated,
     /// The end lies past the year 9999.
-    #[error("expires_in reaches past the year 9999")]
+    #[error("`expires_in` reaches past the year 9999")]
     ExpiryTooFar,
     /// The key set has no key with the id that was asked for.
     #[error("the key set has no key with the id that was asked for")]
@@ -306,10 +306,10 @@ impl SignError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RevokeError {
     /// The engine has no log.
-    #[error("this engine has no revocation log, so nothing can be logged out: open it with one (`Engine::open`)")]
+    #[error("this engine has no revocation log, so nothing can be logged out: open it with one by `Engine::open`")]
     NoLog,
     /// The token that was given whole is not one of ours.
-    #[error("the token to be logged out is not one of ours: {0}")]
+    #[error("{words} {reject}", words = token_words(.0), reject = .0)]
     Token(#[source] Reject),
     /// A value, issuer or id is empty, which would mean no token, or all.
     #[error("the {what} of a revocation is empty: an unset variable?")]
@@ -336,7 +336,7 @@ pub enum RevokeError {
         claim: &'static str,
     },
     /// An option that a scope does not have.
-    #[error("{option} is for revocations of a subject or of everything, not of a {scope}")]
+    #[error("`{option}` is for revocations of a subject or of everything, not of a {scope}")]
     NoCutOff {
         /// The option.
         option: &'static str,
@@ -355,7 +355,7 @@ pub enum RevokeError {
     },
     /// The end of what has to be kept has passed already.
     #[error(
-        "keep_until {until} lies before now ({now}), so that nothing would be kept and tokens that are meant live on: leave it out, or see that it is not in seconds where milliseconds are meant"
+        "`keep_until` {until} lies before now ({now}), so that nothing would be kept and tokens that are meant live on: leave it out, or see that it is not in seconds where milliseconds are meant"
     )]
     KeepUntilPast {
         /// What was given.
@@ -369,6 +369,14 @@ pub enum RevokeError {
     /// Whether the revocation was recorded is not known. It binds in this process until it ends.
     #[error("it is not known whether the revocation was recorded; doing it again is safe: {0}")]
     Indeterminate(#[source] LogError),
+}
+
+/// Whether nobody of ours signed it, or somebody did and it can't be read.
+fn token_words(reject: &Reject) -> &'static str {
+    match reject.status().number() {
+        3000..4000 => "the token to be logged out is signed with a key of ours, and can't be logged out as it is:",
+        _ => "the token to be logged out is not one of ours:",
+    }
 }
 
 impl RevokeError {

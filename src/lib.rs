@@ -47,6 +47,7 @@ mod index;
 mod keys;
 pub mod limits;
 mod log;
+pub mod option_names;
 mod policy;
 mod revocation;
 pub mod status;

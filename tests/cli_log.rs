@@ -40,7 +40,7 @@ impl Shell {
     }
 
     fn revoke(&self, arguments: &[&str], input: &str) -> (i32, String, String) {
-        self.run(&[&["revoke", "--log", "l.db"], arguments].concat(), input)
+        self.run(&[&["revoke", "--create", "--log", "l.db"], arguments].concat(), input)
     }
 
     fn is_refused(&self, token: &str) -> bool {
@@ -66,7 +66,7 @@ fn token(rest: &str) -> String {
 }
 
 #[test]
-fn verify_never_makes_a_log_and_revoke_does_and_says_so() {
+fn verify_never_makes_a_log_and_revoke_does_where_that_is_said() {
     let shell = Shell::new();
     let (exit, out, error) = shell.run(&["verify", "--secret-file", "secret", "--log", "l.db"], &token(""));
     assert_eq!((exit, out.as_str()), (3, ""));
@@ -299,7 +299,7 @@ fn is_root() -> bool {
 fn a_line_that_is_no_text_is_named_and_the_others_are_recorded() {
     let shell = Shell::new();
     std::fs::write(shell.path("ids"), b"a\n\xff\nb\n").unwrap();
-    let (exit, out, told) = shell.run(&["revoke", "--log", "l.db", "--token-ids", "ids"], "");
+    let (exit, out, told) = shell.run(&["revoke", "--create", "--log", "l.db", "--token-ids", "ids"], "");
     assert_eq!(exit, 1, "{told}");
     let lines: Vec<_> = out.lines().collect();
     assert!(lines.len() == 3 && lines[1].contains(r#""line":2,"ok":false"#) && lines[1].contains("not UTF-8"), "{out}");

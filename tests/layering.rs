@@ -9,8 +9,23 @@ use std::path::{Path, PathBuf};
 
 /// A folder or file of `src/`, and which of the others it may name. The words that everybody uses
 /// stand at the end: each may name those behind it.
-const MAY_NAME: [(&str, &[&str]); 15] = [
-    ("ffi", &["engine", "policy", "keys", "index", "log", "revocation", "error", "denied", "status", "clock"]),
+const MAY_NAME: [(&str, &[&str]); 16] = [
+    (
+        "ffi",
+        &[
+            "option_names",
+            "engine",
+            "policy",
+            "keys",
+            "index",
+            "log",
+            "revocation",
+            "error",
+            "denied",
+            "status",
+            "clock",
+        ],
+    ),
     (
         "engine",
         &[
@@ -37,6 +52,7 @@ const MAY_NAME: [(&str, &[&str]); 15] = [
     ("error", &["log", "revocation", "denied", "status", "clock"]),
     ("denied", &["revocation", "clock", "status", "limits"]),
     ("revocation", &["clock"]),
+    ("option_names", &[]),
     ("status", &[]),
     ("clock", &["limits"]),
     ("limits", &[]),
@@ -45,6 +61,7 @@ const MAY_NAME: [(&str, &[&str]); 15] = [
         "lib",
         &[
             "ffi",
+            "option_names",
             "engine",
             "policy",
             "keys",

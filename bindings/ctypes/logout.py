@@ -162,4 +162,7 @@ def main(library, log_path):
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit("usage: logout.py /path/to/libsignoff.so signoff.db (`make install PREFIX=$HOME/.local` puts the library into "
+                 "$HOME/.local/lib)")
     sys.exit(main(*sys.argv[1:]))

@@ -48,7 +48,7 @@ pub enum Unknown {
         now: UnixTime,
     },
     /// The revocation log was last read to its end longer ago than is allowed.
-    #[error("the revocation log was last read {} ago, and {} are allowed: `health` says why", Words(*age), Words(*max))]
+    #[error("the revocation log was last read {} ago, and {} are allowed: `Engine::health` says why", Words(*age), Words(*max))]
     Stale {
         /// How long ago.
         age: Duration,
@@ -56,7 +56,7 @@ pub enum Unknown {
         max: Duration,
     },
     /// The revocation log has not been read to its end since the engine was opened or the log replaced.
-    #[error("the revocation log has not been read to its end yet: try again, or see `health`")]
+    #[error("the revocation log has not been read to its end yet: try again, or see `Engine::health`")]
     Unread,
     /// The log holds revocations that only a newer signoff understands.
     #[error("the revocation log holds {count} revocations of a kind that this signoff does not know: update it")]
@@ -134,8 +134,11 @@ pub enum Reject {
         name: &'static str,
     },
     /// An algorithm that signoff does not have. `none` is one in every spelling.
-    #[error("header names an algorithm that is not one of HS256, HS384 and HS512")]
-    HeaderAlgorithm,
+    #[error("{}", algorithm_words(*name))]
+    HeaderAlgorithm {
+        /// Its name, where it is one that RFC 7518 or RFC 8037 has.
+        name: Option<&'static str>,
+    },
     /// No key has the algorithm and key id.
     #[error("no {algorithm} key in the key set {}", kid_hint(*key_id_given))]
     KeyNotFound {
@@ -233,8 +236,8 @@ pub enum Reject {
     AudienceMismatch,
     /// The token names whom it is meant for (`aud`), and the policy does not say that this is us. RFC 7519 section 4.1.3.
     #[error(
-        "token is meant for {audiences}, and the policy names no audience: set `audience` to the name under which you are meant, \
-         or set `insecure_any_audience`"
+        "token names whom it is meant for (aud), and the policy names no audience: set `audience` to your own name, or \
+         `insecure_any_audience`; it is meant for {audiences}"
     )]
     AudienceUnexpected {
         /// Whom it is meant for.
@@ -320,7 +323,7 @@ impl Reject {
             Self::HeaderDuplicate => Status::HeaderDuplicate,
             Self::HeaderMalformed { .. } => Status::HeaderMalformed,
             Self::HeaderCritical { .. } => Status::HeaderCritical,
-            Self::HeaderAlgorithm => Status::HeaderAlgorithm,
+            Self::HeaderAlgorithm { .. } => Status::HeaderAlgorithm,
             Self::KeyNotFound { .. } => Status::KeyNotFound,
             Self::SignatureMissing => Status::SignatureMissing,
             Self::SignatureLength { .. } => Status::SignatureLength,
@@ -364,6 +367,17 @@ fn scope_words(scope: Scope) -> &'static str {
         Scope::Session => "its session",
         Scope::Subject => "its subject's tokens",
         Scope::Everything => "all tokens issued before a time",
+    }
+}
+
+fn algorithm_words(name: Option<&'static str>) -> String {
+    match name {
+        Some("none") => "header says that the token is not signed (alg none), and anybody can have made it".to_owned(),
+        Some(name) => format!(
+            "header names {name}, and this engine has HS256, HS384 and HS512: verify it with a library that has {name}, and ask here \
+             who was logged out (`insecure_verified_elsewhere`)"
+        ),
+        None => "header names an algorithm that is not one of HS256, HS384 and HS512".to_owned(),
     }
 }
 

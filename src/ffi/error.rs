@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use super::fault::Fault;
 use super::signoff_status;
 use super::sized::sized;
+use crate::option_names::{Face, in_words_of};
 use crate::status::Status;
 
 /// What went wrong, in words: for the operator's log, never for the sender of a token.
@@ -39,7 +40,7 @@ impl signoff_error {
         let retry_after_s = fault.retry_after().map_or(0, |after| u32::try_from(after.as_secs()).unwrap_or(u32::MAX));
         let mut message = [0; 236];
         // A message that is cut off is no failure.
-        let _whole = write!(Message { text: &mut message, len: 0 }, "{fault}");
+        let _whole = write!(Message { text: &mut message, len: 0 }, "{}", in_words_of(Face::C, fault));
         Self { struct_size: size_of::<Self>() as u32, status: fault.status().number(), needed, retry_after_s, message }
     }
 }

@@ -17,6 +17,12 @@ pub enum Algorithm {
     Hs512,
 }
 
+/// What a header may name and an engine does not have. RFC 7518 section 3.1, RFC 8037 section 3.1, RFC 8812 section 3.2, RFC 9864.
+const STRANGERS: [&str; 13] = [
+    "none", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "ES256K", "EdDSA",
+    "Ed25519",
+];
+
 impl Algorithm {
     /// Every algorithm.
     pub const ALL: &'static [Self] = &[Self::Hs256, Self::Hs384, Self::Hs512];
@@ -40,7 +46,10 @@ impl Algorithm {
     /// The algorithm that a header names.
     pub(crate) fn of_header(header: &Header<'_>) -> Result<Self, Reject> {
         let named = Self::ALL.iter().copied().find(|algorithm| header.alg.is(algorithm.name()));
-        named.ok_or(Reject::HeaderAlgorithm)
+        named.ok_or_else(|| {
+            let strangers = STRANGERS.into_iter().find(|stranger| header.alg.is(stranger));
+            Reject::HeaderAlgorithm { name: strangers }
+        })
     }
 
     /// How long a signature is, in bytes: always exactly this.

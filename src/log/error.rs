@@ -10,7 +10,7 @@ use crate::status::Status;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LogError {
     /// There is no file, and none was to be created.
-    #[error("{path}: there is no log here; to start one, open it with `create`, or `signoff revoke` into it")]
+    #[error("{path}: there is no log here; if one is to be started, say so by `create_if_missing`")]
     Missing {
         /// The file.
         path: String,
@@ -129,7 +129,7 @@ pub enum LogError {
     },
     /// A backup lacks what the log has.
     #[error(
-        "{path}: the log has {lost} revocations that the backup lacks, and putting it back would make their tokens good again; say so if that is meant, nothing was changed"
+        "{path}: the log has {lost} revocations that the backup lacks, and putting it back would make their tokens good again; say so by `insecure_restore` if that is meant, nothing was changed"
     )]
     RestoreLoses {
         /// The log.
@@ -145,7 +145,7 @@ pub enum LogError {
     },
     /// The log states a shorter longest lifetime than was asked for.
     #[error(
-        "the log was made for tokens that live {} at most and {} is asked for: longer ones could outlive their revocation; open it without, or start a new log",
+        "the log was made for tokens that live {} at most and {} is asked for: longer ones could outlive their revocation; open it without `longest_lifetime`, or start a new log",
         Words(*stored), Words(*asked)
     )]
     LifetimeRaised {
@@ -156,7 +156,7 @@ pub enum LogError {
     },
     /// The log lets `iat` lie less far ahead than was asked for.
     #[error(
-        "the log lets tokens be issued {} ahead of the clock at most and {} is asked for: log-outs everywhere were written for the former; open it without, or start a new log",
+        "the log lets tokens be issued {} ahead of the clock at most and {} is asked for: log-outs everywhere were written for the former; open it without `issued_in_future_max`, or start a new log",
         Words(*stored), Words(*asked)
     )]
     AllowanceRaised {
@@ -166,19 +166,19 @@ pub enum LogError {
         asked: Duration,
     },
     /// The log could not be read to its head in time.
-    #[error("the log was not read to its end within {}; allow more time, or see what holds it up", Words(*waited))]
+    #[error("the log was not read to its end within {}; allow more time by `open_timeout`, or see what holds it up", Words(*waited))]
     CatchUp {
         /// The time that was allowed.
         waited: Duration,
     },
     /// A URL that names no log.
-    #[error("the URL of the log: {fault}; docs/operations.md has its parts")]
+    #[error("where the log is: {fault}; docs/operations.md has the parts of a URL")]
     Url {
         /// What is wrong with it.
         fault: String,
     },
     /// There is no log on the server, and none was to be created.
-    #[error("{server}: there is no log here; to start one, open it with `create`, or `signoff revoke` into it")]
+    #[error("{server}: there is no log here; if one is to be started, say so by `create_if_missing`")]
     ServerEmpty {
         /// The server and the namespace.
         server: String,

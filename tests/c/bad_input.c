@@ -1,5 +1,6 @@
 /* What is wrong with a call is answered with a status, and nothing else happens. Argument: how many random calls to make. */
 #include "check.h"
+#include <stddef.h>
 
 static void null_everywhere(void)
 {
@@ -414,6 +415,94 @@ static void seconds_where_milliseconds_are_meant(void)
     signoff_engine_free(engine);
 }
 
+/* What a strict engine refuses, in the words of this interface; and the option that lets it pass. */
+static void strict_by_default(void)
+{
+    static const struct { const char *claims; signoff_status refused; const char *option; uint32_t flag; } cases[] = {
+        { "{\"aud\":\"api\"}", SIGNOFF_CLAIM_AUDIENCE, "`SIGNOFF_POLICY_INSECURE_ANY_AUDIENCE`", SIGNOFF_POLICY_INSECURE_ANY_AUDIENCE },
+        { "{\"cnf\":{}}", SIGNOFF_CLAIM_BOUND, "`SIGNOFF_POLICY_INSECURE_BEARER_OF_BOUND_TOKEN`", SIGNOFF_POLICY_INSECURE_BEARER_OF_BOUND_TOKEN },
+        { "{\"sub\":42}", SIGNOFF_CLAIM_MALFORMED, "`SIGNOFF_POLICY_NUMERIC_IDS_AS_TEXT`", SIGNOFF_POLICY_NUMERIC_IDS_AS_TEXT },
+    };
+    signoff_policy strict = SIGNOFF_POLICY_INIT, lenient = SIGNOFF_POLICY_INIT;
+    lenient.flags = SIGNOFF_POLICY_INSECURE_ANY_AUDIENCE | SIGNOFF_POLICY_INSECURE_BEARER_OF_BOUND_TOKEN
+        | SIGNOFF_POLICY_NUMERIC_IDS_AS_TEXT;
+    signoff_engine *engine = memory_engine(), *signer = engine_with(&lenient, NULL);
+    signoff_times now = at(NOW_MS);
+    signoff_error error = SIGNOFF_ERROR_INIT;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *token = sign(signer, cases[i].claims, &now);
+        signoff_policy allowing = SIGNOFF_POLICY_INIT;
+        allowing.flags = cases[i].flag;
+        signoff_engine *let_in = engine_with(&allowing, NULL);
+        EXPECT(signoff_engine_verify(engine, token, strlen(token), &now, NULL, 0, NULL, &error), cases[i].refused);
+        CHECK(strstr(error.message, cases[i].option) != NULL);
+        EXPECT(verdict(let_in, token, &now), SIGNOFF_OK);
+        signoff_engine_free(let_in);
+        free(token);
+    }
+    /* A whole token is no id, no session and no subject. */
+    char *token = sign(signer, "{}", &now);
+    const uint32_t targets[] = { SIGNOFF_REVOKE_JTI, SIGNOFF_REVOKE_SESSION, SIGNOFF_REVOKE_SUBJECT };
+    for (size_t i = 0; i < sizeof targets / sizeof *targets; i++) {
+        signoff_revocation revocation = SIGNOFF_REVOCATION_INIT;
+        revocation.target = targets[i];
+        revocation.value = signoff_str_of(token);
+        EXPECT(signoff_engine_revoke(engine, &revocation, NULL, NULL, &error), SIGNOFF_REVOCATION_INVALID);
+        CHECK(strstr(error.message, "whole token") != NULL);
+    }
+    free(token);
+
+    /* Claims that must have a value: each kind, and what is none. */
+    signoff_claim_value values[3];
+    memset(values, 0, sizeof values);
+    values[0].name = SIGNOFF_STR("token_use");
+    values[0].kind = SIGNOFF_VALUE_STRING;
+    values[0].text = SIGNOFF_STR("access");
+    values[1].name = SIGNOFF_STR("level");
+    values[1].kind = SIGNOFF_VALUE_NUMBER;
+    values[1].number = 2;
+    values[2].name = SIGNOFF_STR("mfa");
+    values[2].kind = SIGNOFF_VALUE_BOOLEAN;
+    values[2].boolean = 1;
+    strict.claim_values = values;
+    strict.claim_values_len = 3;
+    signoff_engine *with_values = engine_with(&strict, NULL);
+    token = sign(with_values, "{}", &now);
+    EXPECT(verdict(with_values, token, &now), SIGNOFF_OK);
+    free(token);
+    token = sign(signer, "{\"token_use\":\"id\",\"level\":2,\"mfa\":true}", &now);
+    EXPECT(verdict(with_values, token, &now), SIGNOFF_CLAIM_DIFFERS);
+    free(token);
+    signoff_engine_free(with_values);
+
+    signoff_key_set *keys = some_keys();
+    signoff_engine *none = NULL;
+    values[2].boolean = 2;
+    EXPECT(signoff_engine_new(keys, &strict, &none, &error), SIGNOFF_ERR_OPTION);
+    values[2].boolean = 1;
+    values[2].kind = SIGNOFF_VALUE_NULL;
+    EXPECT(signoff_engine_new(keys, &strict, &none, &error), SIGNOFF_ERR_OPTION);
+    values[2].kind = SIGNOFF_VALUE_NUMBER;
+    values[2].number = 9007199254740992.0;
+    EXPECT(signoff_engine_new(keys, &strict, &none, &error), SIGNOFF_POLICY_INVALID);
+    CHECK(strstr(error.message, "`claim_values`") != NULL);
+    values[2].name = SIGNOFF_STR("");
+    EXPECT(signoff_engine_new(keys, &strict, &none, &error), SIGNOFF_ERR_LENGTH);
+    strict.claim_values_len = 0;
+    EXPECT(signoff_engine_new(keys, &strict, &none, &error), SIGNOFF_ERR_LENGTH);
+
+    /* The policy of an earlier header ends before what came later, whatever lies behind it. */
+    strict.claim_values_len = 3;
+    strict.struct_size = (uint32_t)offsetof(signoff_policy, other_token_types);
+    EXPECT(signoff_engine_new(keys, &strict, &none, &error), SIGNOFF_OK);
+    signoff_engine_free(none);
+    strict.struct_size += 8;
+    EXPECT(signoff_engine_new(keys, &strict, &none, &error), SIGNOFF_ERR_STRUCT_SIZE);
+    signoff_key_set_free(keys);
+    signoff_engine_free(engine);
+    signoff_engine_free(signer);
+}
+
 static void random_calls(unsigned long calls)
 {
     static const char *const texts[] = { "", "a.b.c", "u", "\xff", "{}", "{\"sub\":\"u\"}", "{\"keys\":[]}", "jti:x", "{\"exp\":1}" };
@@ -553,6 +642,7 @@ int main(int argc, char **argv)
     an_error_of_another_size_clears_what_the_call_would_have_filled();
     options_that_are_given_and_empty();
     seconds_where_milliseconds_are_meant();
+    strict_by_default();
     random_calls(argc > 1 ? strtoul(argv[1], NULL, 10) : 20000);
     puts("bad_input: ok");
     return 0;

@@ -2,6 +2,7 @@
 
 use napi::bindgen_prelude::{Object, ToNapiValue};
 use napi::{Env, Result, sys};
+use signoff::option_names::{Face, in_words_of};
 use signoff::{Denied, Error, KeyError, LogError, Reject, RevokeError, Status, UnixTime, Unknown};
 
 /// A row of the status table with the sentence of this case, and what a program may want to know of it.
@@ -21,7 +22,8 @@ enum Field {
 
 impl Fault {
     pub(crate) fn new(status: Status, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), fields: Vec::new() }
+        let message = in_words_of(Face::Node, message.into()).to_string();
+        Self { status, message, fields: Vec::new() }
     }
 
     pub(crate) fn closed() -> Self {

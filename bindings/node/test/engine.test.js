@@ -429,3 +429,49 @@ test('nothing waits on libuv\'s threads or holds up the event loop', (t) => {
   const result = run(busy, { env: { ...process.env, UV_THREADPOOL_SIZE: '1' } })
   assert.equal(result.stdout, '8', result.stderr)
 })
+
+test('a message names options as this package does, and a whole token is no id', async (t) => {
+  const engine = memory(t)
+  const foreign = Engine.openSync({ secret: SECRET, insecureAnyAudience: true, insecureBearerOfBoundToken: true, numericIds: true })
+  const sign = (claims) => foreign.sign(claims, { expiresIn: '1h' })
+  for (const [claims, said] of [
+    [{ aud: 'api' }, ['`audience`', '`insecureAnyAudience`', '"api"']],
+    [{ cnf: { jkt: 'x' } }, ['`insecureBearerOfBoundToken`']],
+    [{ sub: 42 }, ['`numericIds`']],
+  ]) {
+    assert.throws(() => engine.verify(sign(claims)), (error) => said.every((part) => error.message.includes(part)))
+  }
+  assert.throws(() => engine.sign({}, {}), /`expiresIn`.*`insecureNeverExpires`/)
+  assert.throws(() => Engine.openSync({ secret: SECRET, leeway: '10m' }), /`leeway`/)
+  assert.throws(() => Engine.openSync({ secret: SECRET, insecureAnyAudience: true, audience: 'a' }), /`insecureAnyAudience`/)
+  const token = sign({})
+  for (const call of [
+    () => engine.revokeTokenId(token), () => engine.revokeSession(token), () => engine.revokeSubject(token),
+    () => engine.revokeSubject('u', { keep: token }),
+  ]) {
+    await assert.rejects(call, (error) => error.code === 'SIGNOFF_REVOCATION_INVALID' && /whole token/.test(error.message))
+  }
+  assert.equal(engine.stats().records.token + engine.stats().records.session + engine.stats().records.subject, 0)
+  foreign.close()
+})
+
+test('a key of a JWKS that can not be used is passed over, and said', () => {
+  const k = Buffer.alloc(32, 'k').toString('base64url')
+  const engine = Engine.openSync({ keys: { keys: [{ kty: 'oct', kid: 'new', k }, { kty: 'RSA', n: 'AQAB', e: 'AQAB' }, { kty: 'oct', kid: 'old', alg: 'HS256', k }] } })
+  const { skippedKeys } = engine.health()
+  assert.deepEqual(skippedKeys.map(({ place, keyId, isSecret }) => [place, keyId, isSecret]), [[0, 'new', true], [1, null, false]])
+  assert.match(skippedKeys[0].reason, /it has no alg/)
+  assert.throws(() => engine.sign({}, { expiresIn: '1h' }), /`keyId`/)
+  assert.equal(engine.verify(engine.sign({ sub: 'u' }, { expiresIn: '1h', keyId: 'old' })).sub, 'u')
+  engine.close()
+})
+
+test('what an engine signs it accepts', () => {
+  const engine = Engine.openSync({ secret: SECRET, issuer: 'i', audience: 'a', subject: 's', tokenType: 'at+jwt', claimEquals: { token_use: 'access', v: [2, 3] } })
+  assert.throws(() => engine.sign({}, { expiresIn: '1h' }), /"v" is missing/)
+  const { iss, aud, sub, token_use: use } = engine.verify(engine.sign({ v: 3 }, { expiresIn: '1h' }))
+  assert.deepEqual([iss, aud, sub, use], ['i', 'a', 's', 'access'])
+  assert.throws(() => engine.sign({ v: 4 }, { expiresIn: '1h' }), code('SIGNOFF_CLAIMS_INVALID'))
+  assert.throws(() => engine.sign({ v: 3 }, { insecureNeverExpires: true }), code('SIGNOFF_CLAIMS_INVALID'))
+  engine.close()
+})

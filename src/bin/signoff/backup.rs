@@ -1,25 +1,27 @@
 //! `signoff backup` and `restore`.
 
-use clap::Args;
-use signoff::{Error, Log, LogError};
+use clap::{Args, ValueHint};
+use signoff::{Error, LogError};
 
 use crate::{Failure, Outcome, log, say};
 
 #[derive(Args)]
 pub(crate) struct BackupArguments {
     /// The log.
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
     log: String,
     /// Where the copy is made: a new file, which only its owner may read.
+    #[arg(value_hint = ValueHint::FilePath)]
     file: String,
 }
 
 #[derive(Args)]
 pub(crate) struct RestoreArguments {
     /// The log, which processes may have open: they read it anew.
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
     log: String,
     /// The backup.
+    #[arg(value_hint = ValueHint::FilePath)]
     file: String,
     /// Also where the log has revocations that the backup lacks: their tokens are good again.
     #[arg(long)]
@@ -27,13 +29,13 @@ pub(crate) struct RestoreArguments {
 }
 
 pub(crate) fn back_up(arguments: &BackupArguments) -> Result<Outcome, Failure> {
-    let count = Log::at(arguments.log.as_str()).back_up(&arguments.file).map_err(log::failure)?;
+    let count = log::at(&arguments.log).back_up(&arguments.file).map_err(log::failure)?;
     say(format_args!("{}: {count} revocations", arguments.file))?;
     Ok(Outcome::Good)
 }
 
 pub(crate) fn restore(arguments: &RestoreArguments) -> Result<Outcome, Failure> {
-    let log = Log::at(arguments.log.as_str());
+    let log = log::at(&arguments.log);
     let restored = match arguments.yes {
         true => log.insecure_restore(&arguments.file),
         false => log.restore(&arguments.file),

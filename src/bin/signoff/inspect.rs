@@ -2,19 +2,22 @@
 
 use std::io::Read;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 use serde_json::{Map, Value};
 use signoff::{Algorithm, Times, UnixTime, UnverifiedToken, limits};
 
-use crate::{Failure, Outcome, say, time_values};
+use crate::{Failure, Outcome, keys, say, time_values};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// File with the HMAC secret, to be told whether it is long enough. It is not used to verify.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     secret_file: Option<String>,
-    /// The time to count from, in Unix seconds; without, now.
-    #[arg(long, value_name = "UNIX", value_parser = time_values::unix_time)]
+    /// How the secret is written in its file.
+    #[arg(long, value_enum, default_value_t)]
+    secret_format: keys::Format,
+    /// The time to count from, in RFC 3339 or Unix seconds; without, now.
+    #[arg(long, value_name = "TIME", value_parser = time_values::time)]
     at: Option<UnixTime>,
     /// The token; - or nothing to read it from standard input, out of the shell's history.
     token: Option<String>,
@@ -53,7 +56,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
         None => warnings.push("the payload is not a JSON object: it is not a JWT".to_owned()),
     }
     if let Some(path) = &arguments.secret_file {
-        secret_warning(path, header.as_ref(), &mut warnings)?;
+        secret_warning(path, arguments.secret_format, header.as_ref(), &mut warnings)?;
     }
     if !warnings.is_empty() {
         say(format_args!(""))?;
@@ -129,9 +132,13 @@ fn show_times(claims: &Map<String, Value>, now: UnixTime, warnings: &mut Vec<Str
     Ok(())
 }
 
-fn secret_warning(path: &str, header: Option<&Map<String, Value>>, warnings: &mut Vec<String>) -> Result<(), Failure> {
-    let secret = std::fs::read(path).map(zeroize::Zeroizing::new).map_err(|error| Failure::of_file(path, &error))?;
-    let bytes = secret.strip_suffix(b"\n").map_or(secret.len(), <[u8]>::len);
+fn secret_warning(
+    path: &str,
+    format: keys::Format,
+    header: Option<&Map<String, Value>>,
+    warnings: &mut Vec<String>,
+) -> Result<(), Failure> {
+    let bytes = keys::secret_bytes(path, format)?.len();
     let alg = header.and_then(|header| header.get("alg")?.as_str());
     let algorithm = alg.and_then(Algorithm::from_name).unwrap_or(Algorithm::Hs256);
     if bytes < algorithm.secret_bytes_min() {

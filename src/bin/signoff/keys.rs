@@ -1,8 +1,13 @@
 //! Keys from files, as the options name them.
 
 use std::fs;
+use std::sync::Once;
 
-use clap::{Args, ValueEnum};
+use base64::alphabet::{Alphabet, STANDARD, URL_SAFE};
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, ValueEnum, ValueHint};
 use signoff::{Algorithm, Key, KeyError, KeySet};
 use zeroize::Zeroizing;
 
@@ -11,10 +16,10 @@ use crate::Failure;
 #[derive(Args)]
 pub(crate) struct KeyArguments {
     /// File with the HMAC secret.
-    #[arg(long, value_name = "FILE", conflicts_with = "jwks")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "jwks")]
     secret_file: Option<String>,
     /// File with a JWK or a JWKS.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     jwks: Option<String>,
     /// How the secret is written in its file. One line ending at the end of a raw one is left out.
     #[arg(long, value_enum, default_value_t = Format::Raw)]
@@ -24,11 +29,14 @@ pub(crate) struct KeyArguments {
     insecure_allow_short_secret: bool,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum Format {
+#[derive(Clone, Copy, Default, ValueEnum)]
+pub(crate) enum Format {
     /// The bytes of the file.
+    #[default]
     Raw,
-    /// Base64url without padding.
+    /// Base64, as `openssl rand -base64` prints it; line endings count for nothing.
+    Base64,
+    /// Base64url, with or without padding.
     Base64url,
     /// Hexadecimal.
     Hex,
@@ -45,7 +53,7 @@ impl KeyArguments {
     }
 
     fn secret(&self, path: &str, algorithms: &[Algorithm]) -> Result<KeySet, Failure> {
-        let secret = self.secret_bytes(path)?;
+        let secret = secret_bytes(path, self.secret_format)?;
         let key = |&algorithm: &Algorithm| match self.insecure_allow_short_secret {
             true => Key::hmac_insecure_allow_short(algorithm, &secret),
             false => Key::hmac(algorithm, &secret),
@@ -55,29 +63,6 @@ impl KeyArguments {
         match KeySet::new(keys.into_iter().flatten()) {
             Ok(set) => Ok(set),
             Err(error) => Err(unusable(path, &refused.unwrap_or(error))),
-        }
-    }
-
-    /// The bytes of the secret.
-    fn secret_bytes(&self, path: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
-        let mut bytes = Zeroizing::new(fs::read(path).map_err(|error| Failure::of_file(path, &error))?);
-        let wrong = |what: &str| Failure::Usage(format!("{path}: the secret is not {what} (see --secret-format)"));
-        match self.secret_format {
-            Format::Raw => {
-                let ending = if bytes.ends_with(b"\r\n") { 2 } else { usize::from(bytes.ends_with(b"\n")) };
-                if ending > 0 {
-                    let kept = bytes.len() - ending;
-                    bytes.truncate(kept);
-                    eprintln!("signoff: {path}: the line ending at its end is not taken as part of the secret");
-                }
-                Ok(bytes)
-            }
-            Format::Base64url => {
-                use base64::Engine as _;
-                let decoded = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(bytes.trim_ascii());
-                decoded.map(Zeroizing::new).map_err(|_| wrong("base64url without padding"))
-            }
-            Format::Hex => hex(bytes.trim_ascii()).ok_or_else(|| wrong("an even number of hexadecimal digits")),
         }
     }
 
@@ -97,6 +82,39 @@ impl KeyArguments {
     }
 }
 
+/// The bytes of a secret from a file.
+pub(crate) fn secret_bytes(path: &str, format: Format) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let mut bytes = Zeroizing::new(fs::read(path).map_err(|error| Failure::of_file(path, &error))?);
+    let wrong = |what: &str| Failure::Usage(format!("{path}: the secret is not {what} (see --secret-format)"));
+    match format {
+        Format::Raw => {
+            let ending = if bytes.ends_with(b"\r\n") { 2 } else { usize::from(bytes.ends_with(b"\n")) };
+            if ending > 0 {
+                let kept = bytes.len() - ending;
+                bytes.truncate(kept);
+                // Some commands load their keys twice.
+                static SAID: Once = Once::new();
+                SAID.call_once(|| {
+                    eprintln!("signoff: {path}: the line ending at its end is not taken as part of the secret");
+                });
+            }
+            Ok(bytes)
+        }
+        Format::Base64 => decoded(&bytes, &STANDARD).ok_or_else(|| wrong("base64")),
+        Format::Base64url => decoded(&bytes, &URL_SAFE).ok_or_else(|| wrong("base64url")),
+        Format::Hex => hex(bytes.trim_ascii()).ok_or_else(|| wrong("an even number of hexadecimal digits")),
+    }
+}
+
+/// What base64 of this alphabet stands for, with or without padding.
+fn decoded(bytes: &[u8], alphabet: &Alphabet) -> Option<Zeroizing<Vec<u8>>> {
+    use base64::Engine as _;
+    let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    let mut line = Zeroizing::new(Vec::with_capacity(bytes.len()));
+    line.extend(bytes.iter().filter(|byte| !byte.is_ascii_whitespace()));
+    GeneralPurpose::new(alphabet, config).decode(&*line).ok().map(Zeroizing::new)
+}
+
 /// Whether a document is one JWK rather than a set of them.
 fn is_single_key(text: &str) -> bool {
     #[derive(serde::Deserialize)]
@@ -107,12 +125,7 @@ fn is_single_key(text: &str) -> bool {
 }
 
 fn unusable(path: &str, error: &KeyError) -> Failure {
-    let hint = match error {
-        KeyError::TooShort { .. } => " (--insecure-allow-short-secret)",
-        KeyError::NotASecret { .. } => "; a JWK or JWKS goes under --jwks",
-        _ => "",
-    };
-    Failure::Usage(format!("{path}: {error}{hint}"))
+    Failure::Usage(format!("{path}: {error}"))
 }
 
 fn hex(digits: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
@@ -126,6 +139,7 @@ fn hex(digits: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
 }
 
 /// `--alg`: one of the algorithms.
-pub(crate) fn algorithm(name: &str) -> Result<Algorithm, String> {
-    Algorithm::from_name(name).ok_or_else(|| "the algorithms are HS256, HS384 and HS512".to_owned())
+pub(crate) fn algorithm() -> impl TypedValueParser<Value = Algorithm> {
+    let names = PossibleValuesParser::new(Algorithm::ALL.iter().map(|algorithm| algorithm.name()));
+    names.try_map(|name| Algorithm::from_name(&name).ok_or("the algorithms are HS256, HS384 and HS512"))
 }

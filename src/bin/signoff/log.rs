@@ -5,12 +5,17 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Map, Value};
-use signoff::{Algorithm, Engine, Error, Issuer, Key, KeySet, Log, Policy, Record, UnixTime};
+use signoff::{Algorithm, Engine, Error, Issuer, Key, KeySet, Log, Policy, Record, Status, Threads, UnixTime};
 
-use crate::{Failure, time_values};
+use crate::{Failure, hidden_password, time_values};
 
 /// A log of ten million records opens in seconds, one of a hundred million in half a minute.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// The log at a place, as an argument names it.
+pub(crate) fn at(place: &str) -> Log {
+    Log::at(hidden_password::url_of(place))
+}
 
 /// Opens an engine on a log.
 pub(crate) fn open(keys: KeySet, policy: Policy, log: Log) -> Result<Engine, Failure> {
@@ -24,12 +29,26 @@ pub(crate) fn open(keys: KeySet, policy: Policy, log: Log) -> Result<Engine, Fai
     engine.map_err(failure)
 }
 
+/// Whether there is a log at a place.
+pub(crate) fn is_there(place: &str) -> Result<bool, Failure> {
+    let log = at(place).threads(Threads::None).start_unknown();
+    match Engine::open(no_keys()?, Policy::new(), log) {
+        Ok(_) => Ok(true),
+        Err(error) if error.status() == Status::LogMissing => Ok(false),
+        Err(error) => Err(failure(error)),
+    }
+}
+
 /// An engine for work on a log that needs no key: it accepts no token that anybody could sign.
 pub(crate) fn open_without_keys(log: Log) -> Result<Engine, Failure> {
-    // A key that nobody holds: an engine does not open without any.
+    open(no_keys()?, Policy::new(), log)
+}
+
+/// A key that nobody holds: an engine does not open without any.
+pub(crate) fn no_keys() -> Result<KeySet, Failure> {
     let secret: [u8; 32] = std::array::from_fn(|_| rand_byte());
     let keys = Key::hmac(Algorithm::Hs256, &secret).and_then(|key| KeySet::new([key]));
-    open(keys.map_err(|error| Failure::Environment(error.to_string()))?, Policy::new(), log)
+    keys.map_err(|error| Failure::Environment(error.to_string()))
 }
 
 /// One byte of a random hash key of the standard library, which the system seeds.

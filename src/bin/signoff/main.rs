@@ -6,12 +6,15 @@
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod backup;
+mod create;
 mod demo;
 mod generate;
+mod hidden_password;
 mod inspect;
 mod keys;
 mod log;
 mod maintenance;
+mod pages;
 mod policy;
 mod revoke;
 mod sign;
@@ -22,7 +25,9 @@ mod verify;
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use signoff::option_names::{Face, in_words_of};
 
 /// Decides whether a JWT may still be used.
 #[derive(Parser)]
@@ -38,6 +43,8 @@ enum Command {
     Sign(sign::Arguments),
     /// Verify tokens, one a line, and print one JSON object a line.
     Verify(verify::Arguments),
+    /// Make an empty log.
+    Create(create::Arguments),
     /// Log out of a token, a session, a subject, or everything; or of a file of them.
     Revoke(Box<revoke::Arguments>),
     /// Print the revocations in a log, one JSON object a line.
@@ -91,15 +98,47 @@ impl Failure {
     }
 }
 
+/// A message of the library in the words of the command line.
+fn in_words(message: impl std::fmt::Display) -> String {
+    in_words_of(Face::CommandLine, message).to_string()
+}
+
 /// Prints a line, unless nobody reads any more.
 fn say(text: std::fmt::Arguments<'_>) -> Result<(), Failure> {
     writeln!(std::io::stdout(), "{text}").map_err(|error| Failure::of_output(&error))
 }
 
+/// The command line, with what the pages say of each command.
+fn command() -> clap::Command {
+    let with_page = |command: clap::Command, page: &pages::Page| {
+        command.mut_subcommand(page.command, |subcommand| subcommand.after_help(pages::help(page)))
+    };
+    pages::PAGES.iter().fold(Arguments::command(), with_page)
+}
+
+/// The arguments. What people call logging out elsewhere leads to the command for it.
+fn arguments() -> Arguments {
+    const REVOKE: [&str; 10] =
+        ["logout", "log-out", "signout", "sign-out", "signoff", "blacklist", "denylist", "invalidate", "ban", "block"];
+    let called = std::env::args().nth(1);
+    let parsed = command().try_get_matches().and_then(|matches| Arguments::from_arg_matches(&matches));
+    parsed.unwrap_or_else(|error| {
+        if error.kind() == ErrorKind::InvalidSubcommand
+            && called.is_some_and(|called| REVOKE.contains(&called.as_str()))
+        {
+            eprintln!("signoff: logging out is `signoff revoke`: see `signoff revoke --help`");
+            std::process::exit(2);
+        }
+        error.exit()
+    })
+}
+
 fn main() -> ExitCode {
-    let outcome = match Arguments::parse().command {
+    hidden_password::hide();
+    let outcome = match arguments().command {
         Command::Sign(arguments) => sign::run(arguments),
         Command::Verify(arguments) => verify::run(arguments),
+        Command::Create(arguments) => create::run(&arguments),
         Command::Revoke(arguments) => revoke::run(*arguments),
         Command::List(arguments) => maintenance::list(&arguments),
         Command::Stats(arguments) => maintenance::stats(&arguments),
@@ -114,11 +153,11 @@ fn main() -> ExitCode {
         Ok(Outcome::Good) => ExitCode::SUCCESS,
         Ok(Outcome::SomeRejected) => ExitCode::from(1),
         Err(Failure::Usage(text)) => {
-            eprintln!("signoff: {text}");
+            eprintln!("signoff: {}", in_words(&text));
             ExitCode::from(2)
         }
         Err(Failure::Environment(text)) => {
-            eprintln!("signoff: {text}");
+            eprintln!("signoff: {}", in_words(&text));
             ExitCode::from(3)
         }
         Err(Failure::OutputClosed) => ExitCode::from(3),

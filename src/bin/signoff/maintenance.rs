@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 use signoff::{ClockTrust, Error, Log, Threads, Times};
 
 use crate::{Failure, Outcome, log, say, time_values};
@@ -10,14 +10,14 @@ use crate::{Failure, Outcome, log, say, time_values};
 #[derive(Args)]
 pub(crate) struct ListArguments {
     /// The log.
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
     log: String,
 }
 
 #[derive(Args)]
 pub(crate) struct StatsArguments {
     /// The log.
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
     log: String,
     /// As Prometheus reads it.
     #[arg(long)]
@@ -27,7 +27,7 @@ pub(crate) struct StatsArguments {
 #[derive(Args)]
 pub(crate) struct CompactArguments {
     /// The log.
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
     log: String,
     /// This machine's clock is right, however far it is past the newest time in the log.
     #[arg(long)]
@@ -41,7 +41,7 @@ pub(crate) struct CompactArguments {
 }
 
 fn existing(path: &str) -> Log {
-    Log::at(path).threads(Threads::None)
+    log::at(path).threads(Threads::None)
 }
 
 pub(crate) fn list(arguments: &ListArguments) -> Result<Outcome, Failure> {

@@ -8,26 +8,29 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
-use clap::Args;
+use clap::{Args, ValueHint};
 use signoff::{
-    Algorithm, Engine, Error, Log, Origin, Policy, Revocation, Revoked, Revoking, Status, Threads, Times, TokenId,
-    UnixTime,
+    Algorithm, Engine, Error, Log, NumericIds, Origin, Policy, Revocation, Revoked, Revoking, Status, Threads, Times,
+    TokenId, UnixTime,
 };
 
-use crate::{Failure, Outcome, keys, log, time_values};
+use crate::{Failure, Outcome, in_words, keys, log, time_values};
 
 #[derive(Args)]
 #[command(group = clap::ArgGroup::new("what").required(true))]
 pub(crate) struct Arguments {
-    /// The log; made if it is missing.
-    #[arg(long, value_name = "PATH")]
+    /// The log: the path of a file, or the URL of a Redis server.
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
     log: String,
+    /// Make the log if it is missing; a revocation that fails makes none.
+    #[arg(long)]
+    create: bool,
     #[command(flatten)]
     keys: keys::KeyArguments,
     /// The token to log out of; - reads it from standard input, so that it stays out of the shell's history.
     #[arg(group = "what")]
     token: Option<String>,
-    /// A token by its id: a jti, or as `list` prints it (jti:… or sha256:…).
+    /// A token by its id: a jti, or as `list` prints it (jti:... or sha256:...).
     #[arg(long, value_name = "ID", group = "what")]
     token_id: Option<String>,
     /// Every token of a login (sid).
@@ -40,16 +43,16 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "TIME", value_parser = time_values::time, group = "what")]
     everything_before: Option<UnixTime>,
     /// A file with a token on each line; - for standard input.
-    #[arg(long, value_name = "FILE", group = "what")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, group = "what")]
     tokens: Option<String>,
     /// A file with a token id on each line; - for standard input.
-    #[arg(long, value_name = "FILE", group = "what")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, group = "what")]
     token_ids: Option<String>,
     /// A file with a session (sid) on each line; - for standard input.
-    #[arg(long, value_name = "FILE", group = "what")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, group = "what")]
     sessions: Option<String>,
     /// A file with a subject (sub) on each line; - for standard input.
-    #[arg(long, value_name = "FILE", group = "what")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, group = "what")]
     subjects: Option<String>,
     /// Only tokens of this issuer (iss). A token says its own.
     #[arg(long, value_name = "ISSUER", conflicts_with_all = ["token", "tokens"])]
@@ -90,6 +93,12 @@ pub(crate) fn run(arguments: Arguments) -> Result<Outcome, Failure> {
         (Some((text, kind)), ..) => {
             let text = match (kind, text) {
                 (Kind::Token, "-") => read_token()?,
+                (Kind::Token, text) if !text.contains('.') || std::fs::exists(text).unwrap_or(false) => {
+                    return Err(Failure::Usage(
+                        "a token goes here, and this looks like the name of a file: a file with a token on each line goes under --tokens"
+                            .to_owned(),
+                    ));
+                }
                 _ => text.to_owned(),
             };
             one(&arguments, revocation_of(kind, &text))
@@ -131,22 +140,49 @@ impl Arguments {
         self.keep.iter().fold(revocation, |revocation, id| revocation.keep(id.as_str()))
     }
 
-    fn open(&self, threads: Threads) -> Result<Engine, Failure> {
-        let log = Log::at(self.log.as_str()).create_if_missing().threads(threads);
-        let engine = match self.token.is_some() || self.tokens.is_some() {
-            true => log::open(self.keys.key_set(Algorithm::ALL)?, Policy::new(), log)?,
-            false => log::open_without_keys(log)?,
+    fn engine(&self, log: Log) -> Result<Engine, Failure> {
+        let keys = match self.token.is_some() || self.tokens.is_some() {
+            true => self.keys.key_set(Algorithm::ALL)?,
+            false => log::no_keys()?,
         };
-        if engine.health().origin == Some(Origin::Created) {
-            eprintln!("signoff: {}: there was no log here; made an empty one", self.log);
+        log::open(keys, Policy::new().numeric_ids(NumericIds::AsText), log)
+    }
+
+    fn place(&self) -> String {
+        log::at(&self.log).place()
+    }
+
+    /// The engine on the log. Where there is no log, it is made if that was asked for, and only for a revocation that can be carried
+    /// out: `is_worth_it` tries one on an engine whose log is in memory.
+    fn open(&self, threads: Threads, is_worth_it: impl FnOnce(&Engine) -> bool) -> Result<Option<Engine>, Failure> {
+        let log = log::at(&self.log).threads(threads);
+        if !self.create || log::is_there(&self.log)? {
+            return self.engine(log).map(Some);
         }
-        Ok(engine)
+        if !is_worth_it(&self.engine(Log::memory().threads(Threads::None))?) {
+            return Ok(None);
+        }
+        let engine = self.engine(log.create_if_missing())?;
+        if engine.health().origin == Some(Origin::Created) {
+            eprintln!("signoff: {}: there was no log here; made an empty one", self.place());
+        }
+        Ok(Some(engine))
     }
 }
 
 fn one(arguments: &Arguments, revocation: Revocation) -> Result<Outcome, Failure> {
-    let engine = arguments.open(Threads::None)?;
-    match engine.revoke(arguments.with_options(revocation)) {
+    let revocation = arguments.with_options(revocation);
+    let mut fault = None;
+    let engine = arguments.open(Threads::None, |trial| {
+        fault = trial.revoke(revocation.clone()).err();
+        fault.is_none()
+    })?;
+    let done = match (engine, fault) {
+        (Some(engine), _) => engine.revoke(revocation),
+        (None, Some(fault)) => Err(fault),
+        (None, None) => return Err(Failure::Usage("nothing was logged out".to_owned())),
+    };
+    match done {
         Ok(revoked) => {
             let mut stdout = std::io::stdout().lock();
             writeln!(stdout, "{}", answer(revoked)).map_err(|error| Failure::of_output(&error))?;
@@ -155,7 +191,7 @@ fn one(arguments: &Arguments, revocation: Revocation) -> Result<Outcome, Failure
         Err(error) => match error.status().http_status() {
             // The token is at fault.
             401 => {
-                eprintln!("signoff: {error}");
+                eprintln!("signoff: {}", in_words(&error));
                 Ok(Outcome::SomeRejected)
             }
             _ => Err(log::failure(error)),
@@ -174,7 +210,7 @@ fn everything(arguments: &Arguments, cut_off: UnixTime) -> Result<Outcome, Failu
         "every token of {of} that was issued up to {} ({}) ends, for every engine on {}{spared}; there is no undo",
         time_values::date_millis(cut_off),
         time_values::relative(cut_off, now),
-        arguments.log
+        arguments.place()
     );
     if !arguments.yes {
         return Err(Failure::Usage(format!("{what}\nsignoff: nothing was done; say --yes to do it")));
@@ -202,21 +238,41 @@ fn many(arguments: &Arguments, path: &str, kind: Kind) -> Result<Outcome, Failur
     if let Ok(metadata) = std::fs::metadata(path) {
         bar.set_length(metadata.len());
     }
-    let engine = arguments.open(Threads::Own)?;
     let mut stdout = std::io::stdout().lock();
     let (mut flight, mut totals) = (VecDeque::new(), Totals::default());
-    let mut lines = BufReader::new(input).split(b'\n').zip(1_u64..);
+    let mut lines = BufReader::new(input).split(b'\n').zip(1_u64..).peekable();
+    let revocation = |text: &[u8]| {
+        let text = std::str::from_utf8(text).ok()?;
+        Some(arguments.with_options(revocation_of(kind, text.trim_end_matches('\r'))))
+    };
+    // Lines that can't be carried out are answered by the trial, until there is one for which a log is made.
+    let mut before = Vec::new();
+    let engine = arguments.open(Threads::Own, |trial| {
+        while let Some((Ok(text), line)) = lines.peek() {
+            let outcome = revocation(text).map(|revocation| trial.revoke(revocation));
+            match outcome {
+                Some(Ok(_)) => return true,
+                Some(Err(error)) => before.push(totals.note(*line, Err(error))),
+                None => before.push(totals.note_unreadable(*line)),
+            }
+            lines.next();
+        }
+        false
+    })?;
+    for line in before {
+        writeln!(stdout, "{line}").map_err(|error| Failure::of_output(&error))?;
+    }
     loop {
         let next = lines.next();
         let is_end = next.is_none();
         if let Some((text, line)) = next {
             let text = text.map_err(|error| Failure::of_file(path, &error))?;
             bar.inc(text.len() as u64 + 1);
-            let send = |text: &str| {
-                let revocation = arguments.with_options(revocation_of(kind, text.trim_end_matches('\r')));
-                Box::pin(engine.revoke_async(revocation))
+            let revoking = match &engine {
+                Some(engine) => revocation(&text).map(|revocation| Box::pin(engine.revoke_async(revocation))),
+                None => None,
             };
-            flight.push_back(Sent { line, revoking: std::str::from_utf8(&text).ok().map(send) });
+            flight.push_back(Sent { line, revoking });
         }
         while flight.len() >= IN_FLIGHT || (is_end && !flight.is_empty()) {
             let Some(sent) = flight.pop_front() else { break };
@@ -266,7 +322,7 @@ impl Totals {
             Err(error) => {
                 let status = error.status();
                 self.environment |= status.http_status() == 503;
-                self.failed(line, status, &error.to_string())
+                self.failed(line, status, &in_words(&error))
             }
         }
     }

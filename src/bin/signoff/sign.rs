@@ -13,10 +13,10 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     keys: keys::KeyArguments,
     /// The algorithm that the secret signs with.
-    #[arg(long, default_value = "HS256", value_parser = keys::algorithm)]
+    #[arg(long, default_value = "HS256", value_parser = keys::algorithm())]
     alg: Algorithm,
     /// How long the token lives, as in 1d, 12h or 15min.
-    #[arg(long, value_name = "DURATION", value_parser = time_values::duration, conflicts_with = "insecure_never_expires")]
+    #[arg(long, value_name = "DURATION", value_parser = time_values::some_duration, conflicts_with = "insecure_never_expires")]
     expires_in: Option<Duration>,
     /// Sign a token that never ends.
     #[arg(long)]
@@ -27,8 +27,11 @@ pub(crate) struct Arguments {
     /// The header's token type.
     #[arg(long, value_name = "TYP", default_value = "JWT")]
     typ: String,
-    /// The time of signing in Unix seconds; without, now.
-    #[arg(long, value_name = "UNIX", value_parser = time_values::unix_time)]
+    /// Take whole numbers as sub, jti and sid; `verify` then wants the same.
+    #[arg(long)]
+    numeric_ids: bool,
+    /// The time of signing in RFC 3339 or Unix seconds; without, now.
+    #[arg(long, value_name = "TIME", value_parser = time_values::time)]
     at: Option<UnixTime>,
     /// The claims: the text of a JSON object, or - to read it from standard input.
     claims: String,
@@ -36,8 +39,14 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: Arguments) -> Result<Outcome, Failure> {
     let keys = arguments.keys.key_set(&[arguments.alg])?;
-    // Other people's tokens may have numbers for ids; whether they are accepted is for `verify` to say.
-    let engine = Engine::new(keys, Policy::new().numeric_ids(NumericIds::AsText)).map_err(|e| usage(&e))?;
+    // Whom it is for, and whether it is bound to a key, is for who verifies it to say; the rest is as `verify` wants it by default.
+    let mut policy =
+        Policy::new().insecure_any_audience().insecure_bearer_of_bound_token().insecure_allow_missing_exp();
+    policy = policy.token_type(&arguments.typ);
+    if arguments.numeric_ids {
+        policy = policy.numeric_ids(NumericIds::AsText);
+    }
+    let engine = Engine::new(keys, policy).map_err(|e| usage(&e))?;
 
     let mut new = NewToken::from_json(claims(arguments.claims)?).token_type(arguments.typ);
     if let Some(lifetime) = arguments.expires_in {
@@ -64,9 +73,5 @@ fn claims(argument: String) -> Result<String, Failure> {
 }
 
 fn usage(error: &signoff::Error) -> Failure {
-    let hint = match error {
-        signoff::Error::Sign(signoff::SignError::ExpiryUnstated) => " (--expires-in, --insecure-never-expires)",
-        _ => "",
-    };
-    Failure::Usage(format!("{error}{hint}"))
+    Failure::Usage(error.to_string())
 }

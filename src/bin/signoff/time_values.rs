@@ -14,8 +14,16 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// A duration above zero.
+pub(crate) fn some_duration(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err("it is zero, which can't be meant; write one as in 15min, 12h or 1d".to_owned()),
+        some => Ok(some),
+    }
+}
+
 /// Reads a time as Unix seconds, with or without a fraction.
-pub(crate) fn unix_time(text: &str) -> Result<UnixTime, String> {
+fn unix_time(text: &str) -> Result<UnixTime, String> {
     let wrong = || "write Unix seconds, as in 1700000000".to_owned();
     let (secs, fraction) = text.split_once('.').unwrap_or((text, ""));
     if !fraction.bytes().chain(secs.bytes()).all(|byte| byte.is_ascii_digit()) {
@@ -25,7 +33,7 @@ pub(crate) fn unix_time(text: &str) -> Result<UnixTime, String> {
     let millis: i64 = format!("{fraction:0<3.3}").parse().map_err(|_| wrong())?;
     match secs {
         // Nothing can be accepted there, so it is a slip.
-        0 => Err("0 is not a time that a clock can show; leave --at out for now".to_owned()),
+        0 => Err("0 is not a time that a clock can show; leave it out for now".to_owned()),
         1..=253_402_300_799 => Ok(UnixTime::from_millis(secs * 1000 + millis)),
         _ => Err("that is past the year 9999: it looks like milliseconds, seconds are meant".to_owned()),
     }
@@ -36,8 +44,40 @@ pub(crate) fn time(text: &str) -> Result<UnixTime, String> {
     if text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
         return unix_time(text);
     }
-    let parsed = humantime::parse_rfc3339_weak(text).map(UnixTime::from);
-    parsed.map_err(|error| format!("{error}; write RFC 3339 in UTC, as in 2026-01-31T12:00:00Z, or Unix seconds"))
+    // With an offset or with Z; without either it is UTC.
+    let parsed = match offset(text) {
+        Some((local, offset)) => humantime::parse_rfc3339_weak(local).map(|time| shift(time.into(), offset)),
+        // A date alone is its first moment in UTC.
+        None if text.len() == "2026-01-31".len() => {
+            humantime::parse_rfc3339_weak(&format!("{text}T00:00:00Z")).map(UnixTime::from)
+        }
+        None => humantime::parse_rfc3339_weak(text).map(UnixTime::from),
+    };
+    let parsed =
+        parsed.map_err(|error| format!("{error}; write RFC 3339, as in 2026-01-31T12:00:00Z, or Unix seconds"))?;
+    match parsed.as_millis() {
+        1.. => Ok(parsed),
+        _ => Err("that is not after 1970, and no time that a clock can show".to_owned()),
+    }
+}
+
+/// A time with an offset from UTC, cut into the two: `2026-01-31T12:00:00+01:00`. The offset in minutes.
+fn offset(text: &str) -> Option<(&str, i64)> {
+    let at = text.len().checked_sub("+00:00".len())?;
+    let (local, offset) = text.split_at_checked(at)?;
+    let sign = match offset.as_bytes()[0] {
+        b'+' => 1,
+        b'-' => -1,
+        _ => return None,
+    };
+    let (hours, minutes) = offset[1..].split_once(':')?;
+    let number = |text: &str, below: i64| text.parse().ok().filter(|number| (0..below).contains(number));
+    // A date alone ends in two numbers with dashes, and no colon.
+    local.contains(':').then_some((local, sign * (number(hours, 24)? * 60 + number(minutes, 60)?)))
+}
+
+fn shift(time: UnixTime, offset_minutes: i64) -> UnixTime {
+    UnixTime::from_millis(time.as_millis() - offset_minutes * 60_000)
 }
 
 /// A span in its two largest units, rounded: `3 h`, `1 d 12 h`, `42 s`.
@@ -116,6 +156,16 @@ mod tests {
         assert!(unix_time("1700000000000").unwrap_err().contains("milliseconds"));
         assert_eq!(time("2023-11-14T22:13:20.25Z"), Ok(UnixTime::from_millis(1_700_000_000_250)));
         assert_eq!(time("1700000000"), Ok(UnixTime::from_secs(1_700_000_000)));
+        for same in
+            ["2023-11-14T23:13:20+01:00", "2023-11-14T16:43:20-05:30", "2023-11-14 22:13:20", "2023-11-14T22:13:20Z"]
+        {
+            assert_eq!(time(same), Ok(UnixTime::from_secs(1_700_000_000)), "{same}");
+        }
+        assert_eq!(time("2023-11-14"), Ok(UnixTime::from_secs(1_699_920_000)));
+        for slip in ["1969-01-01T00:00:00Z", "2023-11-14T22:13:20+25:00", "2023-13-14T22:13:20Z", "tomorrow"] {
+            assert!(time(slip).is_err_and(|text| !text.is_empty()), "{slip}");
+        }
+        assert!(some_duration("0s").is_err() && some_duration("0").is_err() && some_duration("1s").is_ok());
         assert!(time("yesterday").unwrap_err().contains("RFC 3339"));
         for slip in ["0", "-1", "now", "", "1e9", "+5"] {
             assert!(unix_time(slip).is_err_and(|text| !text.is_empty()), "{slip}");

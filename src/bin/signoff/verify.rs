@@ -10,35 +10,37 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use clap::Args;
+use clap::{Args, ValueHint};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use signoff::{Algorithm, Denied, Engine, Log, Reject, Scratch, Times, UnixTime};
+use signoff::{Algorithm, Denied, Engine, Reject, Scratch, Times, UnixTime};
 
 use crate::policy::PolicyArguments;
-use crate::{Failure, Outcome, keys, log, time_values};
+use crate::{Failure, Outcome, in_words, keys, log, time_values};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     keys: keys::KeyArguments,
     /// Let the secret verify with this algorithm only; without, with each that it is long enough for.
-    #[arg(long, value_parser = keys::algorithm, conflicts_with = "jwks")]
+    #[arg(long, value_parser = keys::algorithm(), conflicts_with = "jwks")]
     alg: Vec<Algorithm>,
     #[command(flatten)]
     policy: PolicyArguments,
-    /// The revocation log. It must be there: a path that is wrong by a slip would refuse nobody.
-    #[arg(long, value_name = "PATH", conflicts_with = "signature_only")]
+    /// The revocation log: the path of a file, or the URL of a Redis server. It must be there: a path that is wrong by a slip would
+    /// refuse nobody.
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath, conflicts_with = "signature_only")]
     log: Option<String>,
     /// Check the signature alone, of any payload, and print the payload as base64. Claims are not looked at.
     #[arg(long, conflicts_with_all = ["PolicyArguments", "at"])]
     signature_only: bool,
-    /// The time to verify at, in Unix seconds; without, now.
-    #[arg(long, value_name = "UNIX", value_parser = time_values::unix_time)]
+    /// The time to verify at, in RFC 3339 or Unix seconds; without, now.
+    #[arg(long, value_name = "TIME", value_parser = time_values::time)]
     at: Option<UnixTime>,
     /// Print only what is rejected, with its line, and a summary on standard error.
     #[arg(long)]
     quiet: bool,
     /// Files with a token on each line; - or none for standard input.
+    #[arg(value_hint = ValueHint::FilePath)]
     files: Vec<String>,
 }
 
@@ -46,7 +48,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<Outcome, Failure> {
     let algorithms = if arguments.alg.is_empty() { Algorithm::ALL } else { &arguments.alg };
     let keys = arguments.keys.key_set(algorithms)?;
     let engine = match &arguments.log {
-        Some(path) => log::open(keys, arguments.policy.policy(), Log::at(path.as_str()))?,
+        Some(path) => log::open(keys, arguments.policy.policy(), log::at(path))?,
         None => Engine::new(keys, arguments.policy.policy()).map_err(|error| Failure::Usage(error.to_string()))?,
     };
     let judge = Judge {
@@ -60,10 +62,16 @@ pub(crate) fn run(arguments: Arguments) -> Result<Outcome, Failure> {
         [] => vec!["-".to_owned()],
         files => files.to_vec(),
     };
+    refuse_tokens(&sources)?;
     let totals = pipeline(&judge, &sources)?;
 
-    if arguments.quiet {
-        eprintln!("{} accepted, {} rejected", totals.accepted, totals.rejected);
+    // Without a log a token that was logged out is accepted, which the verdicts alone do not show.
+    let unasked = match (&arguments.log, arguments.signature_only) {
+        (None, false) => "; no --log was given, so nobody asked who logged out",
+        _ => "",
+    };
+    if arguments.quiet || !unasked.is_empty() {
+        eprintln!("{} accepted, {} rejected{unasked}", totals.accepted, totals.rejected);
     }
     match totals {
         // An empty variable piped in must not look like an accepted token.
@@ -72,6 +80,19 @@ pub(crate) fn run(arguments: Arguments) -> Result<Outcome, Failure> {
         }
         Totals { rejected: 0, .. } => Ok(Outcome::Good),
         Totals { .. } => Ok(Outcome::SomeRejected),
+    }
+}
+
+/// Files are named here, and tokens piped in: a token would be looked for as a file, and be shown as its name.
+fn refuse_tokens(sources: &[String]) -> Result<(), Failure> {
+    let is_token = |text: &&String| signoff::UnverifiedToken::parse(text.as_bytes(), usize::MAX).is_ok();
+    match sources.iter().find(is_token).filter(|text| !std::fs::exists(text).unwrap_or(false)) {
+        Some(_) => Err(Failure::Usage(
+            "a file with a token on each line goes here, and this is a token itself: pipe it in, as in \
+             `printf '%s' \"$TOKEN\" | signoff verify ...`"
+                .to_owned(),
+        )),
+        None => Ok(()),
     }
 }
 
@@ -313,7 +334,7 @@ impl Judge {
         if self.signature_only {
             line += r#""signature_only":true,"#;
         }
-        let message = serde_json::Value::from(denied.to_string());
+        let message = serde_json::Value::from(in_words(denied));
         line += &format!(r#""code":"{}","number":{},"message":{message}"#, status.name(), status.number());
         if let Some(Place { source, line: number }) = place {
             line += &format!(r#","file":{},"line":{number}"#, serde_json::Value::from(source));

@@ -40,6 +40,7 @@ impl Log {
     /// The file that is the log, or is beside it.
     fn file(&self) -> Result<&Path, LogError> {
         match &self.source {
+            _ if self.misplaced.is_some() => Err(self.misplaced_fault()),
             Source::Sqlite { path, .. } => Ok(path),
             Source::Redis { .. } | Source::Memory(_) => {
                 let fault = "only a log in a file is backed up and restored by itself".to_owned();

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::log_place::{self, LogPlace};
 use crate::index::Filtering;
 use crate::keys::crypto;
 use crate::limits::{APPEND_TIMEOUT, MAX_STALENESS, OPEN_TIMEOUT};
-use crate::log::{Create, MemoryLog, OnOutage, SeveralNames};
+use crate::log::{Create, LogError, MemoryLog, OnOutage, SeveralNames};
 
 /// What becomes of a token that is not visibly revoked while the index is older than allowed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -109,7 +110,12 @@ impl Log {
     /// is wrong by a slip would else be an empty list.
     #[must_use]
     pub fn sqlite(path: impl Into<PathBuf>) -> Self {
-        Self::of(Source::Sqlite { path: path.into(), create: Create::Never, several_names: SeveralNames::Refuse })
+        let path: PathBuf = path.into();
+        let is_url = path.to_str().is_some_and(|text| text.contains("://") && LogPlace::of(text) != LogPlace::File);
+        let misplaced = is_url.then_some("it is a URL where the path of a file goes");
+        let path = if is_url { PathBuf::new() } else { path };
+        let source = Source::Sqlite { path, create: Create::Never, several_names: SeveralNames::Refuse };
+        Self { misplaced, ..Self::of(source) }
     }
 
     /// A log on a Redis server (6.2 or later) or Valkey, for many machines: by the URL of the server, as docs/operations.md has it.
@@ -137,7 +143,7 @@ impl Log {
         match &mut self.source {
             Source::Redis { local_file, .. } => *local_file = Some(path.into()),
             Source::Memory(_) | Source::Sqlite { .. } => {
-                self.misplaced = Some("a local file goes with a log on Redis alone, and this is none");
+                self.misplaced = Some("`local_file` goes with a log on Redis alone, and this is none");
             }
         }
         self
@@ -150,22 +156,22 @@ impl Log {
         match &mut self.source {
             Source::Redis { on_outage, .. } => *on_outage = Some(what),
             Source::Memory(_) | Source::Sqlite { .. } => {
-                self.misplaced =
-                    Some("what becomes of revocations in an outage goes with a log on Redis alone, and this is none");
+                self.misplaced = Some("`on_outage` goes with a log on Redis alone, and this is none");
             }
         }
         self
     }
 
-    /// The log at a place as people write it: [`redis`](Self::redis) for the URL of a server, [`sqlite`](Self::sqlite) for the
-    /// path of a file.
+    /// The log at a place as people write it: [`redis`](Self::redis) for the URL of a server (`redis://` or `valkey://`, in any case),
+    /// [`sqlite`](Self::sqlite) for the path of a file. What looks like another URL or like a host (`host:6379`) is refused when it is
+    /// opened, and not taken for a path.
     #[must_use]
     pub fn at(place: impl Into<String>) -> Self {
         let place = place.into();
-        let is_url = ["redis://", "rediss://", "redis+sentinel://", "rediss+sentinel://"];
-        match is_url.iter().any(|scheme| place.starts_with(scheme)) {
-            true => Self::redis(place),
-            false => Self::sqlite(place),
+        match LogPlace::of(&place) {
+            LogPlace::Server => Self::redis(place),
+            LogPlace::File => Self::sqlite(place),
+            LogPlace::Mistaken(what) => Self { misplaced: Some(what), ..Self::sqlite("") },
         }
     }
 
@@ -187,7 +193,7 @@ impl Log {
         match &mut self.source {
             Source::Sqlite { several_names, .. } => *several_names = SeveralNames::Allow,
             Source::Memory(_) | Source::Redis { .. } => {
-                self.misplaced = Some("several names are allowed of a log in a file alone, and this is none");
+                self.misplaced = Some("`insecure_several_names` goes with a log in a file alone, and this is none");
             }
         }
         self
@@ -265,6 +271,22 @@ impl Log {
         self
     }
 
+    /// Where it is, for messages: the path of a file, or the URL of a server without user, password and options.
+    #[must_use]
+    pub fn place(&self) -> String {
+        match &self.source {
+            _ if self.misplaced.is_some() => "the log".to_owned(),
+            Source::Memory(_) => "memory".to_owned(),
+            Source::Sqlite { path, .. } => path.display().to_string(),
+            Source::Redis { url, .. } => log_place::shown(url),
+        }
+    }
+
+    /// What is wrong with it before anything is opened.
+    pub(super) fn misplaced_fault(&self) -> LogError {
+        LogError::Url { fault: self.misplaced.unwrap_or_default().to_owned() }
+    }
+
     /// Whether it is a file of this machine, or may have one beside it.
     #[cfg(feature = "capi")]
     pub(crate) fn may_be_file(&self) -> bool {
@@ -274,12 +296,7 @@ impl Log {
 
 impl std::fmt::Debug for Log {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let source = match &self.source {
-            Source::Memory(_) => "memory".to_owned(),
-            Source::Sqlite { path, .. } => path.display().to_string(),
-            // Not the URL: it may hold a password.
-            Source::Redis { .. } => "redis".to_owned(),
-        };
-        f.debug_struct("Log").field("source", &source).field("options", &self.options).finish_non_exhaustive()
+        // Not the URL: it may hold a password.
+        f.debug_struct("Log").field("source", &self.place()).field("options", &self.options).finish_non_exhaustive()
     }
 }

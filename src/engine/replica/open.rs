@@ -27,8 +27,8 @@ impl Log {
     pub(in crate::engine) fn open(self, progress: &mut dyn FnMut(Progress)) -> Result<Arc<Replica>, Error> {
         let mut options = self.options;
         options.max_staleness = self.max_staleness.unwrap_or_else(|| self.source.max_staleness());
-        if let Some(what) = self.misplaced {
-            return Err(LogError::Url { fault: what.to_owned() }.into());
+        if self.misplaced.is_some() {
+            return Err(self.misplaced_fault().into());
         }
         if self.issued_in_future_max.is_some_and(|allowed| allowed > ISSUED_IN_FUTURE_CEILING) {
             return Err(PolicyError { option: "issued_in_future_max", fault: ISSUED_IN_FUTURE_FAULT }.into());

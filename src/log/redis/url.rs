@@ -1,6 +1,7 @@
 //! Which Redis, by its URL: the server or its sentinels, and how the log is kept there.
 //!
-//! `redis://[user:password@]host[:port][/db][?namespace=…&replicas=…&fsync=…&wait=…&local_file=…&outage=…]`, `rediss://` for TLS, and
+//! `redis://[user:password@]host[:port][/db][?namespace=…&replicas=…&fsync=…&wait=…&local_file=…&outage=…]`, `password_file=…` or
+//! `password_env=…` in place of a password that others could read, `rediss://` for TLS, `valkey://` for `redis://`, and
 //! `redis+sentinel://host[:port][,host[:port]…]/service[/db]` for what sentinels watch over.
 
 use std::path::PathBuf;
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use redis::{Client, Connection, ConnectionInfo, ErrorKind, IntoConnectionInfo, RedisResult};
 use url::Url;
+use zeroize::Zeroizing;
 
 use crate::log::{LogError, OnOutage};
 use crate::revocation::Durability;
@@ -100,19 +102,24 @@ impl RedisUrl {
     pub(super) fn parse(text: &str) -> Result<Self, LogError> {
         // A text that is no URL is not shown: it may hold a password.
         let wrong = |fault: &str| LogError::Url { fault: fault.to_owned() };
+        let text = &redis_scheme(text);
         let mut url = single_host(text).parse::<Url>().map_err(|error| wrong(&error.to_string()))?;
         let (is_sentinel, is_tls) = match url.scheme() {
             "redis" => (false, false),
             "rediss" => (false, true),
             "redis+sentinel" => (true, false),
             "rediss+sentinel" => (true, true),
-            _ => return Err(wrong("it must begin with redis://, rediss://, redis+sentinel:// or rediss+sentinel://")),
+            _ => {
+                return Err(wrong(
+                    "it must begin with redis://, rediss:// (TLS), redis+sentinel:// or rediss+sentinel://; valkey:// is the same as redis://",
+                ));
+            }
         };
         if url.fragment().is_some() {
             return Err(wrong("it has a part behind #, which would change how TLS is checked"));
         }
         let (mut namespace, mut replicas, mut is_fsynced, mut wait) = (NAMESPACE.to_owned(), 0, false, WAIT);
-        let (mut local_file, mut outage) = (None, None);
+        let (mut local_file, mut outage, mut password) = (None, None, None);
         for (name, value) in url.query_pairs() {
             let millis =
                 || value.parse().ok().filter(|millis| (1..=60_000).contains(millis)).map(Duration::from_millis);
@@ -136,14 +143,34 @@ impl RedisUrl {
                         _ => return Err(wrong("outage must be refuse or keep")),
                     }
                 }
+                "password_file" | "password_env" if password.is_some() || url.password().is_some() => {
+                    return Err(wrong(
+                        "it has the password twice: keep one of password_file, password_env and the URL's own",
+                    ));
+                }
+                "password_file" => {
+                    let read = std::fs::read_to_string(&*value).map(Zeroizing::new);
+                    password = Some(read.map_err(|error| wrong(&format!("password_file {value}: {error}")))?);
+                }
+                "password_env" => {
+                    let read = std::env::var(&*value).ok().filter(|text| !text.is_empty()).map(Zeroizing::new);
+                    password =
+                        Some(read.ok_or_else(|| wrong(&format!("password_env {value}: it is not set, or empty")))?);
+                }
                 _ => {
                     return Err(wrong(&format!(
-                        "it has an option {name}, which there is not: namespace, replicas, fsync, wait, local_file and outage are known"
+                        "it has an option {name}, which there is not: namespace, replicas, fsync, wait, local_file, outage, \
+                         password_file and password_env are known"
                     )));
                 }
             }
         }
         url.set_query(None);
+        if let Some(password) = password {
+            // The line ending that editors add is no part of it.
+            let set = url.set_password(Some(password.trim_end_matches(['\n', '\r'])));
+            set.map_err(|()| wrong("it has no host that a password could be for"))?;
+        }
         let mut shown = url.clone();
         // Neither can fail where there is a host, and without one there is nothing to hide.
         let _hidden = shown.set_password(None).and_then(|()| shown.set_username(""));
@@ -185,6 +212,17 @@ fn flag(text: &str) -> Option<bool> {
         "false" | "0" => Some(false),
         _ => None,
     }
+}
+
+/// The URL with the scheme that the client knows: Valkey is spoken to as Redis is, and case does not count.
+fn redis_scheme(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
+    let scheme = scheme.to_ascii_lowercase();
+    let scheme = match scheme.strip_prefix("valkey") {
+        Some(rest) => format!("redis{rest}"),
+        None => scheme,
+    };
+    format!("{scheme}://{rest}")
 }
 
 /// The hosts of a URL as they are written: a list that URLs in general don't have.
@@ -271,6 +309,32 @@ mod tests {
         );
         assert_eq!((server.redis_settings().password(), server.redis_settings().db()), (Some("p@ss"), 1));
         assert!(!watched.shown.contains("ss"), "{}", watched.shown);
+    }
+
+    #[test]
+    fn a_password_may_be_in_a_file_and_valkey_is_spoken_to_as_redis() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("password");
+        std::fs::write(&file, "p@ss/wörd\n").unwrap();
+        for text in ["valkey://user@h/2", "VALKEY://user@h/2", "Redis://user@h/2"] {
+            let found = place(&format!("{text}?password_file={}", file.display()));
+            let Source::Server(info) = &found.source else { panic!("{text}") };
+            let settings = info.redis_settings();
+            assert_eq!((settings.username(), settings.password(), settings.db()), (Some("user"), Some("p@ss/wörd"), 2));
+            assert!(!found.shown.contains("ss"), "{}", found.shown);
+        }
+        let env = std::env::vars().find(|(name, value)| name == "PATH" && !value.is_empty()).unwrap();
+        let found = place("redis://h?password_env=PATH");
+        let Source::Server(info) = &found.source else { panic!() };
+        assert_eq!(info.redis_settings().password(), Some(env.1.as_str()));
+        for (text, part) in [
+            ("redis://h?password_file=/nowhere/at/all", "password_file /nowhere/at/all"),
+            ("redis://h?password_env=SIGNOFF_NOT_SET", "password_env SIGNOFF_NOT_SET"),
+            ("redis://:secret@h?password_env=PATH", "twice"),
+        ] {
+            let error = RedisUrl::parse(text).err().unwrap_or_else(|| panic!("{text} is accepted")).to_string();
+            assert!(error.contains(part) && !error.contains("secret"), "{text}: {error}");
+        }
     }
 
     #[test]

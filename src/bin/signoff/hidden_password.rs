@@ -1,0 +1,85 @@
+//! Keeps the password of a log's URL out of the process's title, which every user of the machine can read.
+//!
+//! A process can't change how it was called, but it can be started anew: with the URL in its environment, which only the same user can
+//! read, and without the password among its arguments.
+
+use std::ffi::OsString;
+
+/// Where the URL with its password is.
+const VARIABLE: &str = "SIGNOFF_URL_WITH_PASSWORD";
+
+/// The URL that an argument stands for.
+pub(crate) fn url_of(argument: &str) -> String {
+    match std::env::var(VARIABLE) {
+        Ok(url) if without_password(&url).as_deref() == Some(argument) => url,
+        Ok(_) | Err(_) => argument.to_owned(),
+    }
+}
+
+/// Starts this process anew if its arguments show a password. Where that can't be done, it goes on.
+pub(crate) fn hide() {
+    let mut hidden = None;
+    let arguments: Vec<OsString> = std::env::args_os()
+        .skip(1)
+        .map(|argument| {
+            let Some(text) = argument.to_str() else { return argument };
+            let (option, url) = match text.split_once('=') {
+                Some((option, url)) if option.starts_with("--") => (format!("{option}="), url),
+                Some(_) | None => (String::new(), text),
+            };
+            match without_password(url) {
+                Some(shown) => {
+                    hidden = Some(url.to_owned());
+                    format!("{option}{shown}").into()
+                }
+                None => argument,
+            }
+        })
+        .collect();
+    if let Some(url) = hidden {
+        start_anew(&arguments, &url);
+    }
+}
+
+#[cfg(unix)]
+fn start_anew(arguments: &[OsString], url: &str) {
+    use std::os::unix::process::CommandExt;
+    let Ok(program) = std::env::current_exe() else { return };
+    let name = std::env::args_os().next().unwrap_or_else(|| "signoff".into());
+    // Comes back only if it could not be done.
+    let _not_done = std::process::Command::new(program).arg0(name).args(arguments).env(VARIABLE, url).exec();
+}
+
+#[cfg(not(unix))]
+fn start_anew(_: &[OsString], _: &str) {}
+
+/// A URL without its password, if it has one.
+fn without_password(url: &str) -> Option<String> {
+    let (scheme, rest) = url.split_once("://")?;
+    let is_scheme = scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    // A password may have a slash in it that nobody has encoded; behind a question mark there is none.
+    let front = rest.split('?').next().unwrap_or(rest);
+    let (user, _) = front.rsplit_once('@')?;
+    let (name, _) = user.split_once(':')?;
+    is_scheme.then(|| format!("{scheme}://{name}{}", &rest[user.len()..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_password;
+
+    #[test]
+    fn the_password_alone_is_left_out() {
+        for (url, shown) in [
+            ("redis://user:secret@h:6379/0?namespace=a", Some("redis://user@h:6379/0?namespace=a")),
+            ("rediss://:secret@h", Some("rediss://@h")),
+            ("redis://u:se/c@ret@h", Some("redis://u@h")),
+            ("redis://user@h", None),
+            ("redis://h?x=a:b@c", None),
+            ("signoff.db", None),
+            ("a:b@c", None),
+        ] {
+            assert_eq!(without_password(url).as_deref(), shown, "{url}");
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! What people write where a log goes: the path of a file, or the URL of a server.
+
+use std::net::IpAddr;
+
+/// What such a text is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LogPlace {
+    File,
+    Server,
+    /// It was meant to be a URL. Taken for the name of a file it would be an empty log, with a password for its name.
+    Mistaken(&'static str),
+}
+
+const SERVERS: [&str; 8] = [
+    "redis",
+    "rediss",
+    "redis+sentinel",
+    "rediss+sentinel",
+    "valkey",
+    "valkeys",
+    "valkey+sentinel",
+    "valkeys+sentinel",
+];
+
+impl LogPlace {
+    pub(super) fn of(text: &str) -> Self {
+        if let Some((scheme, _)) = text.split_once("://").filter(|(scheme, _)| is_scheme(scheme)) {
+            return match SERVERS.iter().any(|server| server.eq_ignore_ascii_case(scheme)) {
+                true => Self::Server,
+                false if scheme.eq_ignore_ascii_case("file") => {
+                    Self::Mistaken("it begins with file://; a file is named by its path alone")
+                }
+                false => {
+                    Self::Mistaken("it is a URL, and none of a server that can have a log: write redis://host:6379")
+                }
+            };
+        }
+        let front = text.split('/').next().unwrap_or(text);
+        if let Some((scheme, _)) = front.split_once(':')
+            && SERVERS.iter().any(|server| server.eq_ignore_ascii_case(scheme))
+        {
+            return Self::Mistaken("two slashes are missing behind its first colon: write redis://host:6379");
+        }
+        // A path that is meant to be one of these can be written with ./ before it.
+        if front.split_once('@').is_some_and(|(user, _)| user.contains(':')) {
+            return Self::Mistaken("it has a user and a password and no scheme: write redis://user:password@host:6379");
+        }
+        if is_host_with_port(front) || front.trim_matches(['[', ']']).parse::<IpAddr>().is_ok() {
+            return Self::Mistaken(
+                "it is a host and no path: write redis://host:6379, or ./ before the name of a file",
+            );
+        }
+        Self::File
+    }
+}
+
+/// The URL of a server as it may be shown: without user, password and options.
+pub(super) fn shown(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return "a server".to_owned() };
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    // A password may have a slash in it that nobody has encoded.
+    let rest = rest.rsplit_once('@').map_or(rest, |(_, hosts)| hosts);
+    format!("{scheme}://{rest}")
+}
+
+/// RFC 3986 section 3.1.
+fn is_scheme(text: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+    text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.bytes().all(is_part)
+}
+
+fn is_host_with_port(text: &str) -> bool {
+    let Some((host, port)) = text.rsplit_once(':') else { return false };
+    let is_port = port.parse::<u16>().is_ok();
+    let is_name = |host: &str| {
+        !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte))
+    };
+    let is_address = |host: &str| host.strip_prefix('[').is_some_and(|host| host.ends_with(']'));
+    is_port && (is_name(host) || is_address(host))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LogPlace, shown};
+
+    #[test]
+    fn a_server_is_named_by_its_url_in_any_case() {
+        for text in [
+            "redis://h",
+            "REDIS://h:6379/0",
+            "rediss://u:p@h",
+            "valkey://h",
+            "Valkeys://h",
+            "redis+sentinel://a:1,b:2/s",
+            "VALKEY+SENTINEL://a/s",
+        ] {
+            assert_eq!(LogPlace::of(text), LogPlace::Server, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_was_meant_for_a_url_is_no_file() {
+        for text in [
+            "http://h",
+            "postgres://u:p@h/db",
+            "file:///var/lib/signoff.db",
+            "redis:h",
+            "redis:/h:6379",
+            "RediS:user:password@h",
+            "valkey:6379",
+            "h:6379",
+            "localhost:6379",
+            "redis.example.com:6379/0",
+            "10.0.0.5",
+            "10.0.0.5:6379",
+            "[::1]:6379",
+            "::1",
+            "user:password@host",
+            ":password@host/0",
+            "rediss+sentinel:a:26379",
+        ] {
+            assert!(matches!(LogPlace::of(text), LogPlace::Mistaken(_)), "{text}");
+        }
+    }
+
+    #[test]
+    fn no_password_is_shown() {
+        for (url, seen) in [
+            ("redis://h", "redis://h"),
+            ("redis://user:secret@h:6379/0?namespace=a&password_file=/x", "redis://h:6379/0"),
+            ("redis://:se/cr@et@h/0#x", "redis://h/0"),
+            ("secret", "a server"),
+        ] {
+            assert_eq!(shown(url), seen);
+        }
+    }
+
+    #[test]
+    fn a_path_is_a_path() {
+        for text in [
+            "signoff.db",
+            "./h:6379",
+            "/var/lib/signoff/signoff.db",
+            "/srv/a:b/c@d",
+            "../x",
+            "redis",
+            "redis.db",
+            "log-2026-01-31T12:00:00Z.db",
+            "a:b",
+            "me@home.db",
+            "C:\\logs\\signoff.db",
+            ".",
+            "",
+            "10.0.0.5.db",
+            "what://ever?".trim_start_matches("what:"),
+        ] {
+            assert_eq!(LogPlace::of(text), LogPlace::File, "{text}");
+        }
+    }
+}
