@@ -80,7 +80,8 @@ pub enum KeyError {
     },
     /// A key of another kind, or a token, given as an HMAC secret.
     #[error(
-        "these bytes are a {kind}, not an HMAC secret, and others know it who could sign with it: load a JWK by `from_jwks`, and make a secret with `openssl rand -base64 48`"
+        "these bytes are a {kind}, not an HMAC secret, and others know it who could sign with it: {}",
+        kind_words(kind)
     )]
     NotASecret {
         /// What they look like.
@@ -198,6 +199,15 @@ impl std::fmt::Display for SkippedKey {
     }
 }
 
+/// What to do with a key of this kind.
+fn kind_words(kind: &str) -> &'static str {
+    match kind {
+        "JWK or JWKS" => "load it by `from_jwks`",
+        "token" => "name the secret that signs tokens",
+        _ => "keys of RSA, EC and EdDSA can't be loaded yet; a secret is made with `openssl rand -base64 48`",
+    }
+}
+
 impl KeyError {
     /// The row of the status table.
     #[must_use]
@@ -234,7 +244,9 @@ pub enum SignError {
     #[error("the claims would be rejected: {0}")]
     WouldBeRejected(Reject),
     /// Both `exp` among the claims and an `expires_in`.
-    #[error("the claims have an exp of their own: leave it out, or leave out `expires_in`")]
+    #[error(
+        "the claims have an exp of their own: leave it out, or what was said of the end (`expires_in`, `insecure_never_expires`)"
+    )]
     ExpiryTwice,
     /// No end, and no name that says so.
     #[error("the token would never end: set `expires_in`, or say that it is meant by `insecure_never_expires`")]

@@ -193,7 +193,7 @@ fn slips_are_refused_before_anything_is_done() {
         assert_eq!((exit, out.as_str()), (2, ""), "{arguments:?}: {error}");
     }
     let (exit, _, error) = shell.revoke(&["--secret-file", "secret", "-"], "");
-    assert_eq!(exit, 1, "{error}");
+    assert_eq!(exit, 2, "{error}");
     assert_eq!(shell.run(&["list", "--log", "l.db"], "").1.lines().count(), 1);
 }
 
@@ -313,7 +313,7 @@ fn a_backup_is_made_and_put_back_by_commands_and_a_loss_has_to_be_said_yes_to() 
     let (exit, out, _) = shell.run(&["backup", "--log", "l.db", "b.db"], "");
     assert_eq!((exit, out.as_str()), (0, "b.db: 1 revocations\n"));
     let (exit, _, told) = shell.run(&["backup", "--log", "l.db", "b.db"], "");
-    assert!(exit == 3 && told.contains("there is a file here already"), "{told}");
+    assert!(exit == 2 && told.contains("there is a file here already"), "{told}");
     shell.revoke(&["--session", "b"], "");
     let (exit, _, told) = shell.run(&["restore", "--log", "l.db", "b.db"], "");
     assert!(exit == 2 && told.contains("l.db has 1 revocations that b.db lacks") && told.contains("--yes"), "{told}");

@@ -59,6 +59,93 @@ fn live_token() -> String {
 }
 
 #[test]
+fn a_list_in_another_encoding_and_names_that_are_nearly_right_log_nobody_out() {
+    let shell = Shell::new();
+    shell.run(&["create", "--log", "l.db"], "");
+    let utf16: Vec<u8> = "alice\nbob\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for (name, bytes) in [
+        ("utf16", &utf16[..]),
+        ("bom", "\u{feff}alice\n".as_bytes()),
+        ("cr", b"alice\rbob\r\n"),
+        ("blank", b" alice\n"),
+    ] {
+        fs::write(shell.path(name), bytes).unwrap();
+        let (exit, out, _) = shell.run(&["revoke", "--log", "l.db", "--subjects", name], "");
+        assert!(exit == 1 && !out.contains("recorded"), "{name}: {out}");
+    }
+    for arguments in [
+        &["--subject", " 42"][..],
+        &["--subject", "42\n"],
+        &["--token-id", "sha256:abc"],
+        &["--token-id", "a", "--keep-until", "2020-01-01"],
+        &["--subject", "u", "--keep-until", "2020-01-01"],
+        &["--everything-before", "20261127", "--yes"],
+        &["--everything-before", "1", "--yes"],
+    ] {
+        let (exit, out, error) = shell.run(&[&["revoke", "--log", "l.db"], arguments].concat(), "");
+        assert_eq!((exit, out.as_str()), (2, ""), "{arguments:?}: {error}");
+    }
+    assert_eq!(shell.run(&["list", "--log", "l.db"], "").1, "", "nothing was recorded");
+}
+
+#[test]
+fn a_server_that_can_not_be_reached_has_no_log() {
+    let shell = Shell::new();
+    for place in ["redis://127.0.0.1:1/0", "valkey://127.0.0.1:1"] {
+        for arguments in [&["create", "--log", place][..], &["revoke", "--create", "--session", "s", "--log", place]] {
+            let (exit, out, error) = shell.run(arguments, "");
+            assert_eq!((exit, out.as_str()), (3, ""), "{error}");
+            assert!(error.contains("Connection refused"), "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_log_has_no_name_that_belongs_to_sqlite() {
+    let shell = Shell::new();
+    shell.run(&["create", "--log", "l.db"], "");
+    for name in ["l.db-wal", "l.db-shm", "l.db-journal", ":memory:", "-", "file:l.db", "l.db ", "l.db\r"] {
+        for arguments in [&["create", "--log", name][..], &["revoke", "--create", "--session", "s", "--log", name]] {
+            let (exit, out, error) = shell.run(arguments, "");
+            assert_eq!((exit, out.as_str()), (2, ""), "{name:?}: {error}");
+        }
+    }
+    assert_eq!(shell.files(), ["l.db"]);
+}
+
+#[test]
+fn what_was_given_for_a_file_by_mistake_is_not_repeated() {
+    let shell = Shell::new();
+    let (token, secret) = (live_token(), "NdzCnM7aKb2vTjQ0WkH8sPq4LrYx1uZe");
+    for arguments in [
+        &["verify", "--secret-file", secret][..],
+        &["verify", "--secret-file", &token],
+        &["verify", "--jwks", r#"{"keys":[{"kty":"oct","k":"NdzCnM7aKb2vTjQ0WkH8sPq4LrYx1uZe"}]}"#],
+        &["revoke", "--log", "l.db", "--subjects", &token],
+        &["revoke", "--log", "l.db", &token, &token],
+        &["list", &token],
+        &["inspect", &token, &token],
+        &[&token],
+        &["verify", "--secret-format", secret],
+        &["verify", "--claim", &token],
+    ] {
+        let (exit, out, error) = shell.run(arguments, "");
+        assert!(exit >= 2 && out.is_empty(), "{arguments:?}");
+        assert!(!error.contains(&token) && !error.contains("NdzCnM7a"), "{arguments:?}: {error}");
+    }
+}
+
+#[test]
+fn a_token_that_has_expired_is_signed_only_where_a_time_is_given() {
+    let shell = Shell::new();
+    let sign = |arguments: &[&str]| shell.run(&[&["sign", "--secret-file", "secret"], arguments].concat(), "");
+    let (exit, out, error) = sign(&[r#"{"exp":1700003600}"#]);
+    assert_eq!((exit, out.as_str()), (2, ""));
+    assert!(error.contains("--at"), "{error}");
+    assert_eq!(sign(&["--at", "2023-11-14T22:13:20Z", r#"{"exp":1700003600}"#]).0, 0);
+}
+
+#[test]
 fn a_log_is_made_only_where_that_is_said() {
     let shell = Shell::new();
     for target in [

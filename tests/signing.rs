@@ -4,7 +4,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{CLAIMS, HEADER, SECRET, engine, keys, times, token, with_claims};
+use common::{CLAIMS, HEADER, SECRET, b64, engine, keys, times, token, with_claims};
 use serde::{Deserialize, Serialize};
 use signoff::{
     Algorithm, Cleared, Engine, Error, Key, KeySet, NewToken, NumericIds, Policy, Scratch, SignError, Status, TokenId,
@@ -302,6 +302,38 @@ fn the_engine_fills_in_what_its_policy_has_one_value_for() {
     assert_eq!(typ, "JWT");
     let (typ, _) = sign(Policy::new().token_type("at+jwt").token_type("x").token_type_optional(), "{}");
     assert_eq!(typ, serde_json::Value::Null, "which of two it is is not known, and none may be there");
+}
+
+#[test]
+fn what_no_moment_will_make_good_is_not_signed() {
+    let refused = |policy: Policy, new: NewToken| {
+        let error = Engine::new(keys(), policy).unwrap().sign_at(new, times()).unwrap_err();
+        assert_eq!(error.status(), Status::ClaimsInvalid, "{error}");
+    };
+    let claims = |claims: &str| NewToken::from_json(claims);
+    refused(Policy::new().age_max(HOUR), claims(r#"{"iat":1699990000,"exp":1700003600}"#));
+    refused(Policy::new(), claims(r#"{"iat":1700000600,"exp":1700003600}"#));
+    refused(Policy::new(), claims(r#"{"iat":1699990600,"exp":1699990300}"#));
+    refused(Policy::new(), claims(r#"{"nbf":1700000600,"exp":1700000300}"#));
+    refused(Policy::new(), claims("{}").expires_in(Duration::ZERO));
+    refused(Policy::new(), claims("{}").expires_in(Duration::from_micros(1)));
+}
+
+#[test]
+fn a_token_that_another_key_would_be_asked_for_is_not_signed() {
+    let verify = r#","key_ops":["verify"]"#;
+    let other = b64(b"another secret of thirty-two byt");
+    let strangers = (0..8).map(|_| format!(r#"{{"kty":"oct","alg":"HS256","k":"{other}"{verify}}}"#));
+    let engine = engine_of(&strangers.chain([secret("")]).collect::<Vec<_>>());
+    assert_eq!(engine.sign_at(new(), times()).unwrap_err().status(), Status::ClaimsInvalid, "the ninth is never tried");
+    let (a, b) = (Key::hmac(Algorithm::Hs256, SECRET).unwrap(), Key::hmac(Algorithm::Hs256, SECRET).unwrap());
+    let keys = KeySet::new([a.for_issuers(["a"]), b.for_issuers(["b"])]).unwrap();
+    let engine = Engine::new(keys, Policy::new()).unwrap();
+    let signed = engine.sign_at(new(), times()).unwrap();
+    assert_eq!(common::status_of(&engine, signed.token()), Status::Done);
+    // One secret in two roles has one id.
+    let pair = engine_of(&[secret(r#","kid":"k","key_ops":["sign"]"#), secret(r#","kid":"k","key_ops":["verify"]"#)]);
+    assert_eq!(common::status_of(&pair, pair.sign_at(new(), times()).unwrap().token()), Status::Done);
 }
 
 #[test]

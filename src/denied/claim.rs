@@ -70,6 +70,9 @@ pub enum ClaimFault {
     /// No text where one is wanted.
     #[error("is not a text")]
     NotText,
+    /// No object where one is wanted.
+    #[error("is not an object")]
+    NotObject,
     /// An array of audiences with something else in it.
     #[error("is an array in which not everything is a text")]
     NotTexts,

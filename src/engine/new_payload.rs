@@ -53,6 +53,13 @@ impl NewPayload {
         if expires_at.is_some_and(|exp| exp > UnixTime::from_secs(NUMERIC_DATE_MAX_SECS)) {
             return Err(SignError::ExpiryTooFar);
         }
+        // Good at no moment. An end that was given alone may have passed: that is how tests come by an expired token.
+        if let Some(exp) = expires_at.filter(|exp| *exp <= issued_at)
+            && (claims.exp().is_none() || claims.iat().is_some())
+        {
+            let leeway = std::time::Duration::ZERO;
+            return Err(SignError::WouldBeRejected(Reject::Expired { exp, now: issued_at, leeway }));
+        }
         if let (None, Some(exp)) = (claims.exp(), expires_at) {
             added += &format!(",\"exp\":{exp}");
         }
@@ -79,11 +86,14 @@ impl NewPayload {
     }
 
     /// Refuses what the policy would refuse at any time.
-    pub(super) fn judge(&self, policy: &Policy, typ: TypeVerdict, key: &Key) -> Result<(), SignError> {
+    pub(super) fn judge(&self, engine: &Engine, typ: TypeVerdict, key: &Key, now: UnixTime) -> Result<(), SignError> {
+        let policy = engine.policy();
+        let by_log = engine.shared.log.as_ref().map(|log| log.replica.issued_in_future_max());
         let (mut unescaped, mut claims) = (String::new(), Claims::default());
         claims.read(&self.text, &mut unescaped, policy).map_err(SignError::WouldBeRejected)?;
         let texts = ClaimStrings { payload: &self.text, unescaped: &unescaped };
-        policy::judge_unsigned(policy, &claims, texts, typ, key).map_err(SignError::WouldBeRejected)
+        let allowed = policy.issued_in_future(by_log);
+        policy::judge_unsigned(policy, &claims, texts, typ, key, now, allowed).map_err(SignError::WouldBeRejected)
     }
 }
 

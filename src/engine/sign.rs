@@ -4,8 +4,11 @@ use super::new_header::header;
 use super::new_payload::NewPayload;
 use super::new_token::NewToken;
 use super::replica::Now;
-use super::{Engine, replica};
+use super::snapshot::Snapshot;
+use super::verify::authenticate;
+use super::{Engine, replica, with_thread_scratch};
 use crate::clock::{Times, UnixTime};
+use crate::denied::Reject;
 use crate::error::{Error, SignError};
 use crate::index::{Screened, Traits};
 use crate::keys::{Key, KeySet};
@@ -91,7 +94,7 @@ impl Engine {
 
         let payload = NewPayload::complete(&claims?, end, times.wall(), self, key)?;
         let (header, typ) = header(key, token_type.as_deref(), self.policy()).map_err(SignError::WouldBeRejected)?;
-        payload.judge(self.policy(), typ, key)?;
+        payload.judge(self, typ, key, times.wall())?;
         let mut token = String::with_capacity(payload.text.len() * 4 / 3 + 256);
         base64url::encode_onto(header.as_bytes(), &mut token);
         token.push('.');
@@ -104,12 +107,27 @@ impl Engine {
         if bytes > max {
             return Err(SignError::TooLong { bytes, max }.into());
         }
+        self.refuse_what_others_would_answer(&snapshot, key, &token)?;
         let NewPayload { token_id, issued_at, expires_at, .. } = payload;
         Ok(SignedToken { token, token_id, issued_at, expires_at })
     }
 }
 
 impl Engine {
+    /// Among several keys another may be asked for the token than the one that has signed it: one of more than are tried, or with the
+    /// same secret and other issuers. What only signs is for others to verify.
+    fn refuse_what_others_would_answer(&self, snapshot: &Snapshot, key: &Key, token: &str) -> Result<(), SignError> {
+        if snapshot.keys.keys().len() == 1 || !key.may_verify() {
+            return Ok(());
+        }
+        with_thread_scratch(|scratch| {
+            let found = authenticate(snapshot, self.policy(), &mut scratch.buffers, token.as_bytes(), &mut ())?;
+            // The claims were held against the issuers of the one that signs.
+            if found.key_issuers() == key.issuers() { Ok(()) } else { Err(Reject::IssuerNotOfKey) }
+        })
+        .map_err(SignError::WouldBeRejected)
+    }
+
     /// What a token with these claims has to say as `signoff_after`, if another library signs it now: the latest cut-off that would
     /// mean it. None where there is none, as nearly always; the token is then good as it is.
     ///

@@ -28,6 +28,13 @@ pub(super) struct Signed<'s, 'a> {
     pub(super) unescaped: &'a mut String,
 }
 
+impl Signed<'_, '_> {
+    /// The issuers that the key speaks for that made the signature.
+    pub(super) fn key_issuers(&self) -> &[Box<str>] {
+        self.key.issuers()
+    }
+}
+
 /// By which clock a token is read, and where its claims go.
 pub(super) struct Reading<'c> {
     pub(super) clock: Clock,

@@ -100,6 +100,7 @@ impl Shape {
         struct Members {
             kty: Option<String>,
             kid: Option<String>,
+            alg: Option<String>,
             usage: Option<String>,
             ops: Option<Vec<String>>,
             has_k: bool,
@@ -123,6 +124,7 @@ impl Shape {
                     match name.as_str() {
                         "kty" if self.kty.is_none() => self.kty = text(),
                         "kid" if self.kid.is_none() => self.kid = text(),
+                        "alg" if self.alg.is_none() => self.alg = text(),
                         "use" if self.usage.is_none() => self.usage = text(),
                         "key_ops" if self.ops.is_none() => self.ops = serde_json::from_str(value.get()).ok(),
                         "k" => self.has_k = true,
@@ -132,10 +134,14 @@ impl Shape {
                 Ok(self)
             }
         }
-        let Members { kty, kid, usage, ops, has_k } = serde_json::from_str(json).unwrap_or_default();
-        let is_for_something_else = usage.is_some_and(|usage| usage != SIGNATURES)
+        let Members { kty, kid, alg, usage, ops, has_k } = serde_json::from_str(json).unwrap_or_default();
+        // Encryption has algorithms of its own. RFC 7518 section 4.1.
+        const ENCRYPTION: [&str; 5] = ["A128", "A192", "A256", "PBES2", "dir"];
+        let has_other_algorithm = alg.is_some_and(|alg| ENCRYPTION.iter().any(|front| alg.starts_with(front)));
+        let is_for_something_else = has_other_algorithm
+            || usage.is_some_and(|usage| usage != SIGNATURES)
             || ops.is_some_and(|ops| !may_verify(&ops) && !may_sign(&ops));
-        Self { key_id: kid, is_secret: kty.map_or(has_k, |kty| kty == SECRET), is_for_something_else }
+        Self { key_id: kid, is_secret: has_k || kty.is_some_and(|kty| kty == SECRET), is_for_something_else }
     }
 }
 

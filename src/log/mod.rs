@@ -16,6 +16,7 @@ mod error;
 mod local_copy;
 mod memory;
 mod note;
+pub(crate) mod place;
 mod proposal;
 #[cfg(feature = "redis")]
 mod redis;

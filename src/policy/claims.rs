@@ -7,7 +7,7 @@
 use super::claim_strings::{Audience, ClaimStrings, Span};
 use super::numeric_date::{self, DateFault};
 use super::registered::Registered;
-use super::{BoundTokens, NumericIds, Policy};
+use super::{NumericIds, Policy};
 use crate::clock::UnixTime;
 use crate::denied::{ClaimFault, ClaimName, JsonFault, Reject};
 use crate::limits::{EXACT_INTEGER_MAX, KNOWN_CUT_OFF_MAX};
@@ -83,12 +83,6 @@ impl Claims {
         let mut twice: Option<ClaimName> = None;
 
         json::read_object(payload, |name, value| match Registered::of(name) {
-            // What the policy does not look at may be there as it likes.
-            Some(claim @ Registered::Cnf) if policy.bound_tokens == BoundTokens::Accept => {
-                if value.kind != Kind::Null {
-                    self.present.add(claim);
-                }
-            }
             Some(claim) => {
                 if self.seen.has(claim) {
                     note_twice(&mut twice, claim);
@@ -121,8 +115,8 @@ impl Claims {
             Registered::Exp | Registered::Nbf | Registered::Iat | Registered::KnownCutOff => {
                 self.set_date(claim, value);
             }
-            Registered::Cnf if value.kind == Kind::Null => {}
-            Registered::Cnf => self.present.add(claim),
+            Registered::Cnf if value.kind == Kind::Object => self.present.add(claim),
+            Registered::Cnf => self.malformed.add(claim),
             Registered::Iss | Registered::Sub | Registered::Aud | Registered::Jti | Registered::Sid => {
                 let is_id = matches!(claim, Registered::Sub | Registered::Jti | Registered::Sid);
                 let may_be_empty = !matches!(claim, Registered::Jti | Registered::Sid);
@@ -347,6 +341,7 @@ fn fault_of(value: Value<'_>, claim: Option<Registered>, numeric_ids: NumericIds
     let is_time = matches!(claim, Some(Registered::Exp | Registered::Nbf | Registered::Iat | Registered::KnownCutOff));
     let is_id = matches!(claim, Some(Registered::Sub | Registered::Jti | Registered::Sid));
     match value.kind {
+        _ if claim == Some(Registered::Cnf) => ClaimFault::NotObject,
         Kind::Number if is_time => ClaimFault::NegativeTime,
         Kind::Number if is_id => match numeric_ids {
             NumericIds::Reject => ClaimFault::NumberForId,

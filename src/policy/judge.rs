@@ -1,5 +1,7 @@
 //! The order of the checks on claims, and nothing else.
 
+use std::time::Duration;
+
 use super::claim_strings::{Audience, ClaimStrings};
 use super::claims::Claims;
 use super::registered::Registered;
@@ -56,7 +58,8 @@ pub(crate) fn judge(
     Ok(ClaimsAccepted(()))
 }
 
-/// Whether claims that are about to be signed could pass at some time: [`judge`] but for what time brings.
+/// Holds claims that are about to be signed against the policy: [`judge`], but that an end may have passed and a beginning lie ahead,
+/// as tests and tokens for later have it.
 ///
 /// # Errors
 /// Those of [`judge`].
@@ -66,12 +69,27 @@ pub(crate) fn judge_unsigned(
     texts: ClaimStrings<'_>,
     typ: TypeVerdict,
     key: &Key,
+    now: UnixTime,
+    allowed: Ahead,
 ) -> Result<(), Reject> {
-    if claims.exp().is_none() && policy.expiry == Expiry::Required {
-        return Err(missing(Registered::Exp));
+    match (claims.exp(), claims.nbf()) {
+        (None, _) if policy.expiry == Expiry::Required => return Err(missing(Registered::Exp)),
+        // Good at no moment.
+        (Some(exp), Some(nbf)) if exp <= nbf => {
+            return Err(Reject::NotYetValid { nbf, now: exp, leeway: Duration::ZERO });
+        }
+        _ => {}
+    }
+    if let Some(iat) = claims.iat()
+        && allowed.is_exceeded(iat, now)
+    {
+        return Err(Reject::IssuedInFuture { iat, now, allowed: allowed.duration() });
     }
     judge_names(policy, claims, texts, typ, key)?;
     judge_lifetime(policy, claims)?;
+    if claims.exp().is_none_or(|exp| exp > now) {
+        judge_age(policy, claims, claims.nbf().map_or(now, |nbf| nbf.max(now)))?;
+    }
     judge_required(policy, claims)
 }
 

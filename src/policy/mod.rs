@@ -208,7 +208,8 @@ impl Policy {
         self
     }
 
-    /// Requires that a claim has this value, or one that was named for it before. `null` counts as missing.
+    /// Requires that a claim has this value, or one that was named for it before. `null` counts as missing. Numbers are compared as
+    /// doubles, as JSON's readers have them.
     ///
     /// For issuers that say in the payload of which kind a token is: Keycloak's `typ`, Cognito's `token_use`. Registered claims
     /// have options of their own. At most 64 claims, with those of [`require`](Self::require).
@@ -382,6 +383,12 @@ impl Policy {
             return wrong(
                 "require",
                 "names cnf, and tokens that have it are refused; see `insecure_bearer_of_bound_token`",
+            );
+        }
+        if self.required.contains(&Registered::Aud) && self.audiences.is_empty() && !self.any_audience {
+            return wrong(
+                "require",
+                "names aud, and tokens that have one are refused; name an `audience` in place of it",
             );
         }
         if self.misnamed_value.is_some() {

@@ -6,7 +6,7 @@ use crate::token::json::JsonString;
 
 /// Kinds of tokens with rules of their own, which must not pass for an ordinary token: every type that ends like this but that of
 /// access tokens. RFC 8725 section 3.11, RFC 9068 section 2.1.
-const KIND_OF_JWT: &str = "+jwt";
+const KINDS_OF_JWT: [&str; 2] = ["+jwt", "+sd-jwt"];
 const ACCESS_TOKEN: &str = "at+jwt";
 
 /// Those that are told by their names: log out (OpenID Connect Back-Channel Logout), security events (RFC 8417), status lists,
@@ -21,7 +21,7 @@ const RESERVED: [&str; 8] = [
     "rt+jwt",
     "oauth-authz-req+jwt",
 ];
-const OTHER: &str = "a type that ends in +jwt";
+const OTHER: &str = "a type that ends in +jwt or +sd-jwt, or can't be read";
 
 const APPLICATION: &str = "application/";
 
@@ -79,8 +79,8 @@ pub(crate) fn type_verdict(policy: &Policy, typ: Option<JsonString<'_>>) -> Type
         Found::Absent => TypeVerdict::Fits,
         Found::Unreadable => TypeVerdict::Reserved(OTHER),
         Found::Type(typ) => {
-            let end = &typ[typ.len().saturating_sub(KIND_OF_JWT.len())..];
-            if !end.eq_ignore_ascii_case(KIND_OF_JWT.as_bytes()) || is(ACCESS_TOKEN) {
+            let ends_with = |end: &str| typ[typ.len().saturating_sub(end.len())..].eq_ignore_ascii_case(end.as_bytes());
+            if !KINDS_OF_JWT.into_iter().any(ends_with) || is(ACCESS_TOKEN) {
                 return TypeVerdict::Fits;
             }
             TypeVerdict::Reserved(RESERVED.into_iter().find(|reserved| is(reserved)).unwrap_or(OTHER))
@@ -113,7 +113,7 @@ enum Found<'t> {
 }
 
 /// The longest type with escapes in it that is read, in characters: no registered one is as long, with `application/` before it.
-const ESCAPED_MAX: usize = 40;
+const ESCAPED_MAX: usize = 80;
 
 #[cfg(test)]
 mod tests {
@@ -184,7 +184,7 @@ mod tests {
         assert_eq!(verdict(Some("at+jwt; x=y"), Some("at+jwt;z")), TypeVerdict::Fits);
         // With an escape, and so long that nobody means it.
         assert_eq!(verdict(None, Some(&format!("\\u0041{}", "x".repeat(200)))), TypeVerdict::Reserved(OTHER));
-        for typ in ["vc+jwt", "made-up+jwt", "+jwt"] {
+        for typ in ["vc+jwt", "made-up+jwt", "+jwt", "dc+sd-jwt", "application/explicit-registration-response+jwt"] {
             assert_eq!(verdict(None, Some(typ)), TypeVerdict::Reserved(OTHER), "{typ}");
             assert_eq!(verdict(Some(typ), Some(typ)), TypeVerdict::Fits);
         }

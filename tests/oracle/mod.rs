@@ -249,6 +249,9 @@ impl Oracle {
                 return Err("claim-malformed");
             }
         }
+        if claims.value("cnf").is_some_and(|cnf| !cnf.is_object()) {
+            return Err("claim-malformed");
+        }
         let [exp, nbf, iat] = times;
         match exp {
             Some(exp) if now >= exp + self.leeway_ms => return Err("claim-expired"),
@@ -281,11 +284,11 @@ impl Oracle {
         let typ = typ.unwrap_or_default().to_ascii_lowercase();
         let typ = typ.split(';').next().unwrap_or_default().trim_ascii();
         let typ = typ.strip_prefix("application/").unwrap_or(typ);
-        if typ.ends_with("+jwt") && typ != "at+jwt" {
+        if (typ.ends_with("+jwt") || typ.ends_with("+sd-jwt")) && typ != "at+jwt" {
             return Err("claim-type-reserved");
         }
         match claims.value("cnf") {
-            None | Some(Value::Null) => Ok(()),
+            None => Ok(()),
             Some(_) => Err("claim-bound"),
         }
     }

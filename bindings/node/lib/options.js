@@ -149,14 +149,16 @@ function policyOf(options) {
 
 /** Pairs of a claim's name and a value that it may have. */
 function claimValues(name, given) {
-  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
-    throw argumentError(`${name} must be an object of claims and their values, and is ${kind(given)}`)
+  const isPlain = typeof given === 'object' && given !== null && [Object.prototype, null].includes(Object.getPrototypeOf(given))
+  if (!isPlain || Object.keys(given).length === 0) {
+    throw argumentError(`${name} must be a plain object of claims and their values, with one at least, and is ${kind(given)}`)
   }
   return Object.entries(given).flatMap(([claim, values]) => {
     const several = Array.isArray(values) ? values : [values]
     if (several.length === 0) throw argumentError(`${name}.${claim} is an empty array: no value would do`)
     return several.map((value) => {
-      if (!['string', 'boolean'].includes(typeof value) && !Number.isFinite(value)) {
+      const isText = typeof value === 'string' && value.isWellFormed()
+      if (!isText && typeof value !== 'boolean' && !Number.isFinite(value)) {
         throw argumentError(`${name}.${claim} must be a text, a number or a boolean, or an array of them, and is ${kind(value)}`)
       }
       return [claim, value]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::{Args, ValueHint};
-use signoff::{Origin, Threads};
+use signoff::{Origin, Policy, Threads};
 
 use crate::{Failure, Outcome, log, say, time_values};
 
@@ -21,9 +21,9 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
-    let mut new = log::at(&arguments.log).create_if_missing().threads(Threads::None);
-    let place = new.place();
-    if log::is_there(&arguments.log)? {
+    let existing = log::at(&arguments.log).threads(Threads::None);
+    let (place, mut new) = (existing.place(), existing.clone().create_if_missing());
+    if log::open_if_there(log::no_keys()?, Policy::new(), existing)?.is_some() {
         return Err(Failure::Usage(format!("{place}: there is a log here already; nothing was done")));
     }
     if let Some(lifetime) = arguments.longest_lifetime {
@@ -35,7 +35,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
     let engine = log::open_without_keys(new)?;
     match engine.health().origin {
         Some(Origin::Created) => {
-            say(format_args!("{place}: made an empty log"))?;
+            say(format_args!("{place}: made an empty log")).map_err(|failure| failure.after("the log was made"))?;
             Ok(Outcome::Good)
         }
         _ => Err(Failure::Usage(format!(

@@ -64,9 +64,45 @@ fn without_password(url: &str) -> Option<String> {
     is_scheme.then(|| format!("{scheme}://{name}{}", &rest[user.len()..]))
 }
 
+/// Whether a text that was given looks like a secret, a key or a token, so that messages should not repeat it.
+pub(crate) fn looks_secret(given: &str) -> bool {
+    const LONG: usize = 24;
+    let text = given.rsplit('=').next().filter(|text| text.len() >= LONG).unwrap_or(given);
+    let is_of_base64 = |byte: u8| byte.is_ascii_alphanumeric() || b"+/-_=".contains(&byte);
+    let is_token = signoff::UnverifiedToken::parse(text.as_bytes(), usize::MAX).is_ok();
+    let has_digits_and_letters =
+        text.bytes().any(|byte| byte.is_ascii_digit()) && text.bytes().any(|byte| byte.is_ascii_alphabetic());
+    let is_base64 =
+        text.len() >= LONG && text.bytes().all(is_of_base64) && has_digits_and_letters && !text.starts_with('/');
+    let is_file = std::path::Path::new(given).exists();
+    !is_file
+        && (is_token || is_base64 || given.contains("\"k\"") || given.contains("-----BEGIN") || given.contains('\n'))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::without_password;
+    use super::{looks_secret, without_password};
+
+    #[test]
+    fn a_secret_in_the_place_of_a_file_is_known() {
+        for secret in [
+            "NdzCnM7aKb2vTjQ0WkH8sPq4LrYx1uZe",
+            "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI0MiJ9.c2lnbmF0dXJl",
+            "--subject=eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI0MiJ9.c2lnbmF0dXJl",
+            "{\"kty\":\"oct\",\"k\":\"AAAA\"}",
+        ] {
+            assert!(looks_secret(secret), "{secret}");
+        }
+        for name in [
+            "secret.txt",
+            "/var/lib/signoff/keys-2026/secret",
+            "tokens",
+            "--secret-file",
+            "a-name-of-a-file-that-is-long.txt",
+        ] {
+            assert!(!looks_secret(name), "{name}");
+        }
+    }
 
     #[test]
     fn the_password_alone_is_left_out() {

@@ -4,9 +4,9 @@ use std::io::Read;
 
 use clap::{Args, ValueHint};
 use serde_json::{Map, Value};
-use signoff::{Algorithm, Times, UnixTime, UnverifiedToken, limits};
+use signoff::{Algorithm, Key, KeyError, Times, UnixTime, UnverifiedToken, limits};
 
-use crate::{Failure, Outcome, keys, say, time_values};
+use crate::{Failure, Outcome, in_words, keys, say, time_values};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -28,7 +28,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
         None | Some("-") => {
             let mut text = String::new();
             std::io::stdin().read_to_string(&mut text).map_err(|error| Failure::of_file("standard input", &error))?;
+            if text.trim().is_empty() {
+                return Err(Failure::Usage("standard input is empty: no token was given".to_owned()));
+            }
             text
+        }
+        Some(token) if std::fs::exists(token).unwrap_or(false) => {
+            return Err(Failure::Usage(
+                "a token goes here, and this looks like the name of a file: `signoff inspect - < FILE`".to_owned(),
+            ));
         }
         Some(token) => token.to_owned(),
     };
@@ -138,10 +146,13 @@ fn secret_warning(
     header: Option<&Map<String, Value>>,
     warnings: &mut Vec<String>,
 ) -> Result<(), Failure> {
-    let bytes = keys::secret_bytes(path, format)?.len();
+    let secret = keys::secret_bytes(path, format)?;
+    let bytes = secret.len();
     let alg = header.and_then(|header| header.get("alg")?.as_str());
     let algorithm = alg.and_then(Algorithm::from_name).unwrap_or(Algorithm::Hs256);
-    if bytes < algorithm.secret_bytes_min() {
+    if let Err(error @ KeyError::NotASecret { .. }) = Key::hmac_insecure_allow_short(algorithm, &secret) {
+        warnings.push(in_words(error));
+    } else if bytes < algorithm.secret_bytes_min() {
         let min = algorithm.secret_bytes_min();
         warnings.push(format!("short secret: {bytes} bytes where {algorithm} wants {min}; it can be guessed"));
     }

@@ -98,6 +98,9 @@ pub(crate) fn secret_bytes(path: &str, format: Format) -> Result<Zeroizing<Vec<u
                     eprintln!("signoff: {path}: the line ending at its end is not taken as part of the secret");
                 });
             }
+            if bytes.trim_ascii().is_empty() && !bytes.is_empty() {
+                return Err(wrong("anything but white space, which anybody could sign with"));
+            }
             Ok(bytes)
         }
         Format::Base64 => decoded(&bytes, &STANDARD).ok_or_else(|| wrong("base64")),

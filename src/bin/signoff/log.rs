@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Map, Value};
-use signoff::{Algorithm, Engine, Error, Issuer, Key, KeySet, Log, Policy, Record, Status, Threads, UnixTime};
+use signoff::{Algorithm, Engine, Error, Issuer, Key, KeySet, Log, Policy, Record, Status, UnixTime};
 
 use crate::{Failure, hidden_password, time_values};
 
@@ -19,6 +19,10 @@ pub(crate) fn at(place: &str) -> Log {
 
 /// Opens an engine on a log.
 pub(crate) fn open(keys: KeySet, policy: Policy, log: Log) -> Result<Engine, Failure> {
+    open_with_bar(keys, policy, log).map_err(failure)
+}
+
+fn open_with_bar(keys: KeySet, policy: Policy, log: Log) -> Result<Engine, Error> {
     let bar = bar("records");
     let log = log.open_timeout(OPEN_TIMEOUT);
     let engine = Engine::open_with_progress(keys, policy, log, |progress| {
@@ -26,15 +30,14 @@ pub(crate) fn open(keys: KeySet, policy: Policy, log: Log) -> Result<Engine, Fai
         bar.set_position(progress.read);
     });
     bar.finish_and_clear();
-    engine.map_err(failure)
+    engine
 }
 
-/// Whether there is a log at a place.
-pub(crate) fn is_there(place: &str) -> Result<bool, Failure> {
-    let log = at(place).threads(Threads::None).start_unknown();
-    match Engine::open(no_keys()?, Policy::new(), log) {
-        Ok(_) => Ok(true),
-        Err(error) if error.status() == Status::LogMissing => Ok(false),
+/// An engine on a log, if there is one.
+pub(crate) fn open_if_there(keys: KeySet, policy: Policy, log: Log) -> Result<Option<Engine>, Failure> {
+    match open_with_bar(keys, policy, log) {
+        Ok(engine) => Ok(Some(engine)),
+        Err(error) if error.status() == Status::LogMissing => Ok(None),
         Err(error) => Err(failure(error)),
     }
 }
@@ -70,8 +73,9 @@ pub(crate) fn bar(things: &str) -> ProgressBar {
 
 /// What an error means for the exit status: what the caller wrote, or what surrounds it.
 pub(crate) fn failure(error: Error) -> Failure {
-    match error.status().number() {
-        1..=99 => Failure::Usage(error.to_string()),
+    match error.status() {
+        Status::LogUrl | Status::LogExists => Failure::Usage(error.to_string()),
+        status if status.number() < 100 => Failure::Usage(error.to_string()),
         _ => Failure::Environment(error.to_string()),
     }
 }

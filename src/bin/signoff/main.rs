@@ -86,8 +86,29 @@ enum Failure {
 }
 
 impl Failure {
+    /// A file that can't be read. What was given in the place of its name, and looks like a secret or a token, is not shown.
     fn of_file(path: &str, error: &std::io::Error) -> Self {
-        Self::Environment(format!("{path}: {error}"))
+        use std::io::ErrorKind::{InvalidData, InvalidInput, IsADirectory, NotFound};
+        let path = match hidden_password::looks_secret(path) {
+            true => "what was given as the name of a file, and looks like a secret or a token itself",
+            false => path,
+        };
+        match error.kind() {
+            _ if path.is_empty() => Self::Usage("the name of a file is empty: an unset variable?".to_owned()),
+            InvalidData => Self::Usage(format!("{path}: it is no text in UTF-8")),
+            NotFound => Self::Environment(format!("{path}: there is no such file")),
+            IsADirectory => Self::Usage(format!("{path}: is a directory; name a file")),
+            InvalidInput => Self::Usage(format!("{path}: can't be the name of a file")),
+            _ => Self::Environment(format!("{path}: {error}")),
+        }
+    }
+
+    /// The same, of a call that has done what it was to do but could not say so.
+    fn after(self, done: &str) -> Self {
+        match self {
+            Self::Environment(text) => Self::Environment(format!("{done}, but that could not be printed: {text}")),
+            other => other,
+        }
     }
 
     fn of_output(error: &std::io::Error) -> Self {
@@ -129,7 +150,15 @@ fn arguments() -> Arguments {
             eprintln!("signoff: logging out is `signoff revoke`: see `signoff revoke --help`");
             std::process::exit(2);
         }
-        error.exit()
+        // Of what was given nothing is repeated that could be a secret.
+        let shown = error.render().to_string();
+        let hidden = std::env::args().skip(1).filter(|given| hidden_password::looks_secret(given));
+        let hidden = hidden.fold(shown.clone(), |text, given| text.replace(&given, "(hidden)"));
+        if hidden == shown {
+            error.exit()
+        }
+        eprint!("{hidden}");
+        std::process::exit(error.exit_code())
     })
 }
 

@@ -27,8 +27,8 @@ pub(crate) struct PolicyArguments {
     /// Accept also tokens without a typ, where --typ names some.
     #[arg(long, requires = "typ")]
     typ_optional: bool,
-    /// A claim that must have a value, as in token_use=access; may be given several times. true, false and numbers are meant as such
-    /// unless they stand in double quotes.
+    /// A claim that must have a value, as in token_use=access; may be given several times, and of one name one of the values. true, false
+    /// and numbers are meant as such unless they stand in double quotes, as in ver='"2.0"'.
     #[arg(long, value_name = "NAME=VALUE", value_parser = claim_value)]
     claim: Vec<(String, ClaimValue)>,
     /// A claim that must be there; may be given several times.
@@ -79,6 +79,9 @@ impl PolicyArguments {
 fn claim_value(given: &str) -> Result<(String, ClaimValue), String> {
     let (name, value) =
         given.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or("a claim is written NAME=VALUE")?;
+    if value.is_empty() {
+        return Err("its value is empty: an unset variable? An empty text is written NAME='\"\"'".to_owned());
+    }
     let value = match serde_json::from_str(value) {
         Ok(serde_json::Value::String(text)) => text.into(),
         Ok(serde_json::Value::Bool(value)) => value.into(),

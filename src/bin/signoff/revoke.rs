@@ -10,8 +10,8 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use clap::{Args, ValueHint};
 use signoff::{
-    Algorithm, Engine, Error, Log, NumericIds, Origin, Policy, Revocation, Revoked, Revoking, Status, Threads, Times,
-    TokenId, UnixTime,
+    Algorithm, Engine, Error, KeySet, Log, NumericIds, Origin, Policy, Revocation, Revoked, Revoking, Status, Threads,
+    Times, TokenId, UnixTime,
 };
 
 use crate::{Failure, Outcome, in_words, keys, log, time_values};
@@ -89,18 +89,27 @@ pub(crate) fn run(arguments: Arguments) -> Result<Outcome, Failure> {
         [(tokens, Kind::Token), (token_ids, Kind::TokenId), (sessions, Kind::Session), (subjects, Kind::Subject)];
     let file = files.into_iter().find_map(|(path, kind)| Some((path.as_deref()?, kind)));
 
+    if arguments.keep_until.is_some_and(|until| until <= Times::now().wall()) {
+        return Err(Failure::Usage(
+            "--keep-until lies before now, so that nothing would be kept; leave it out".to_owned(),
+        ));
+    }
     match (single, file, arguments.everything_before) {
         (Some((text, kind)), ..) => {
             let text = match (kind, text) {
                 (Kind::Token, "-") => read_token()?,
+                (Kind::Token, "") => return Err(Failure::Usage("the token is empty: an unset variable?".to_owned())),
                 (Kind::Token, text) if !text.contains('.') || std::fs::exists(text).unwrap_or(false) => {
                     return Err(Failure::Usage(
-                        "a token goes here, and this looks like the name of a file: a file with a token on each line goes under --tokens"
+                        "a token goes here, and this is none: a file with a token on each line goes under --tokens, an id under --token-id, and a user under --subject"
                             .to_owned(),
                     ));
                 }
                 _ => text.to_owned(),
             };
+            if let Some(fault) = fault_of_name(kind, &text) {
+                return Err(Failure::Usage(format!("what is to be logged out: {fault}")));
+            }
             one(&arguments, revocation_of(kind, &text))
         }
         (None, Some((path, kind)), _) => many(&arguments, path, kind),
@@ -114,7 +123,12 @@ fn read_token() -> Result<String, Failure> {
     // Far above what an engine accepts; more is no token.
     let mut input = std::io::stdin().lock().take(2 << 20);
     input.read_to_string(&mut text).map_err(|error| Failure::of_file("standard input", &error))?;
-    Ok(text.trim_end_matches(['\n', '\r']).to_owned())
+    let lines = text.lines().filter(|line| !line.is_empty()).count();
+    match lines {
+        0 => Err(Failure::Usage("standard input is empty, so nothing was logged out".to_owned())),
+        1 => Ok(text.trim_end_matches(['\n', '\r']).to_owned()),
+        _ => Err(Failure::Usage("standard input has several lines; many tokens go under --tokens -".to_owned())),
+    }
 }
 
 fn revocation_of(kind: Kind, text: &str) -> Revocation {
@@ -141,11 +155,14 @@ impl Arguments {
     }
 
     fn engine(&self, log: Log) -> Result<Engine, Failure> {
-        let keys = match self.token.is_some() || self.tokens.is_some() {
-            true => self.keys.key_set(Algorithm::ALL)?,
-            false => log::no_keys()?,
-        };
-        log::open(keys, Policy::new().numeric_ids(NumericIds::AsText), log)
+        log::open(self.keys_wanted()?, policy(), log)
+    }
+
+    fn keys_wanted(&self) -> Result<KeySet, Failure> {
+        match self.token.is_some() || self.tokens.is_some() {
+            true => self.keys.key_set(Algorithm::ALL),
+            false => log::no_keys(),
+        }
     }
 
     fn place(&self) -> String {
@@ -156,8 +173,11 @@ impl Arguments {
     /// out: `is_worth_it` tries one on an engine whose log is in memory.
     fn open(&self, threads: Threads, is_worth_it: impl FnOnce(&Engine) -> bool) -> Result<Option<Engine>, Failure> {
         let log = log::at(&self.log).threads(threads);
-        if !self.create || log::is_there(&self.log)? {
+        if !self.create {
             return self.engine(log).map(Some);
+        }
+        if let Some(engine) = log::open_if_there(self.keys_wanted()?, policy(), log.clone())? {
+            return Ok(Some(engine));
         }
         if !is_worth_it(&self.engine(Log::memory().threads(Threads::None))?) {
             return Ok(None);
@@ -167,6 +187,27 @@ impl Arguments {
             eprintln!("signoff: {}: there was no log here; made an empty one", self.place());
         }
         Ok(Some(engine))
+    }
+}
+
+/// Whoever logs out a token need not be told how its ids are spelled.
+fn policy() -> Policy {
+    Policy::new().numeric_ids(NumericIds::AsText)
+}
+
+/// What keeps a text from being an id, a session or a subject: it comes from a file in another encoding, or from a slip in quoting.
+fn fault_of_name(kind: Kind, text: &str) -> Option<&'static str> {
+    let is_printed = |text: &str| TokenId::from_printed(text).is_some();
+    match kind {
+        Kind::Token => None,
+        _ if text.contains(char::is_control) || text.starts_with('\u{feff}') => {
+            Some("it has control characters or a byte order mark in it: write the file in UTF-8, a name on each line")
+        }
+        _ if text.trim() != text => Some("it has white space around it, and would be another one"),
+        Kind::TokenId if text.starts_with("sha256:") && !is_printed(text) => {
+            Some("it begins with sha256: and is none as `list` prints it")
+        }
+        Kind::TokenId | Kind::Session | Kind::Subject => None,
     }
 }
 
@@ -185,7 +226,8 @@ fn one(arguments: &Arguments, revocation: Revocation) -> Result<Outcome, Failure
     match done {
         Ok(revoked) => {
             let mut stdout = std::io::stdout().lock();
-            writeln!(stdout, "{}", answer(revoked)).map_err(|error| Failure::of_output(&error))?;
+            let told = writeln!(stdout, "{}", answer(revoked)).and_then(|()| stdout.flush());
+            told.map_err(|error| Failure::of_output(&error).after("it is logged out"))?;
             Ok(Outcome::Good)
         }
         Err(error) => match error.status().http_status() {
@@ -225,8 +267,8 @@ const IN_FLIGHT: usize = 4096;
 /// A line on its way.
 struct Sent {
     line: u64,
-    /// None where the line is no text.
-    revoking: Option<Pin<Box<Revoking>>>,
+    /// What is wrong with the line, where it names nothing.
+    revoking: Result<Pin<Box<Revoking>>, &'static str>,
 }
 
 fn many(arguments: &Arguments, path: &str, kind: Kind) -> Result<Outcome, Failure> {
@@ -242,8 +284,12 @@ fn many(arguments: &Arguments, path: &str, kind: Kind) -> Result<Outcome, Failur
     let (mut flight, mut totals) = (VecDeque::new(), Totals::default());
     let mut lines = BufReader::new(input).split(b'\n').zip(1_u64..).peekable();
     let revocation = |text: &[u8]| {
-        let text = std::str::from_utf8(text).ok()?;
-        Some(arguments.with_options(revocation_of(kind, text.trim_end_matches('\r'))))
+        let text = std::str::from_utf8(text).map_err(|_| "the line is not UTF-8; write it so, or leave it out")?;
+        let text = text.trim_end_matches('\r');
+        match fault_of_name(kind, text) {
+            Some(fault) => Err(fault),
+            None => Ok(arguments.with_options(revocation_of(kind, text))),
+        }
     };
     // Lines that can't be carried out are answered by the trial, until there is one for which a log is made.
     let mut before = Vec::new();
@@ -251,9 +297,9 @@ fn many(arguments: &Arguments, path: &str, kind: Kind) -> Result<Outcome, Failur
         while let Some((Ok(text), line)) = lines.peek() {
             let outcome = revocation(text).map(|revocation| trial.revoke(revocation));
             match outcome {
-                Some(Ok(_)) => return true,
-                Some(Err(error)) => before.push(totals.note(*line, Err(error))),
-                None => before.push(totals.note_unreadable(*line)),
+                Ok(Ok(_)) => return true,
+                Ok(Err(error)) => before.push(totals.note(*line, Err(error))),
+                Err(fault) => before.push(totals.note_fault(*line, fault)),
             }
             lines.next();
         }
@@ -268,17 +314,15 @@ fn many(arguments: &Arguments, path: &str, kind: Kind) -> Result<Outcome, Failur
         if let Some((text, line)) = next {
             let text = text.map_err(|error| Failure::of_file(path, &error))?;
             bar.inc(text.len() as u64 + 1);
-            let revoking = match &engine {
-                Some(engine) => revocation(&text).map(|revocation| Box::pin(engine.revoke_async(revocation))),
-                None => None,
-            };
+            let Some(engine) = &engine else { continue };
+            let revoking = revocation(&text).map(|revocation| Box::pin(engine.revoke_async(revocation)));
             flight.push_back(Sent { line, revoking });
         }
         while flight.len() >= IN_FLIGHT || (is_end && !flight.is_empty()) {
             let Some(sent) = flight.pop_front() else { break };
             let line = match sent.revoking {
-                Some(revoking) => totals.note(sent.line, wait(revoking)),
-                None => totals.note_unreadable(sent.line),
+                Ok(revoking) => totals.note(sent.line, wait(revoking)),
+                Err(fault) => totals.note_fault(sent.line, fault),
             };
             writeln!(stdout, "{line}").map_err(|error| Failure::of_output(&error))?;
         }
@@ -327,9 +371,10 @@ impl Totals {
         }
     }
 
-    /// A line that is no text names nothing.
-    fn note_unreadable(&mut self, line: u64) -> String {
-        self.failed(line, Status::NotUtf8, "the line is not UTF-8; write it so, or leave it out")
+    /// A line that names nothing.
+    fn note_fault(&mut self, line: u64, fault: &str) -> String {
+        let status = if fault.contains("UTF-8; write it so") { Status::NotUtf8 } else { Status::RevocationInvalid };
+        self.failed(line, status, fault)
     }
 
     fn failed(&mut self, line: u64, status: Status, message: &str) -> String {

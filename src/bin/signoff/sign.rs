@@ -59,7 +59,14 @@ pub(crate) fn run(arguments: Arguments) -> Result<Outcome, Failure> {
         new = new.key_id(key_id);
     }
     let times = arguments.at.map_or_else(Times::now, Times::at);
-    say(format_args!("{}", engine.sign_at(new, times).map_err(|e| usage(&e))?.token()))?;
+    let signed = engine.sign_at(new, times).map_err(|e| usage(&e))?;
+    if let Some(exp) = signed.expires_at().filter(|exp| *exp <= times.wall()) {
+        return Err(Failure::Usage(format!(
+            "the token would have expired {} already: give a later exp, or the time of signing by --at",
+            time_values::relative(exp, times.wall())
+        )));
+    }
+    say(format_args!("{}", signed.token()))?;
     Ok(Outcome::Good)
 }
 

@@ -9,6 +9,8 @@ use signoff::UnixTime;
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     match text.trim() {
         "0" => Ok(Duration::ZERO),
+        // To humantime a capital M is a month, and to most people it is a slip for a minute.
+        text if text.contains('M') => Err("M is a month; write 15min or 30d".to_owned()),
         text => humantime::parse_duration(text)
             .map_err(|error| format!("{error}; write a number with a unit, as in 30s, 15min, 12h or 1d")),
     }
@@ -22,6 +24,9 @@ pub(crate) fn some_duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// 2000-01-01T00:00:00Z: no token is older.
+const FIRST_SECS: i64 = 946_684_800;
+
 /// Reads a time as Unix seconds, with or without a fraction.
 fn unix_time(text: &str) -> Result<UnixTime, String> {
     let wrong = || "write Unix seconds, as in 1700000000".to_owned();
@@ -34,7 +39,10 @@ fn unix_time(text: &str) -> Result<UnixTime, String> {
     match secs {
         // Nothing can be accepted there, so it is a slip.
         0 => Err("0 is not a time that a clock can show; leave it out for now".to_owned()),
-        1..=253_402_300_799 => Ok(UnixTime::from_millis(secs * 1000 + millis)),
+        1..FIRST_SECS => {
+            Err("that is before the year 2000; is it a date? Write 2026-01-31, or seconds since 1970".to_owned())
+        }
+        FIRST_SECS..=253_402_300_799 => Ok(UnixTime::from_millis(secs * 1000 + millis)),
         _ => Err("that is past the year 9999: it looks like milliseconds, seconds are meant".to_owned()),
     }
 }
@@ -55,9 +63,9 @@ pub(crate) fn time(text: &str) -> Result<UnixTime, String> {
     };
     let parsed =
         parsed.map_err(|error| format!("{error}; write RFC 3339, as in 2026-01-31T12:00:00Z, or Unix seconds"))?;
-    match parsed.as_millis() {
-        1.. => Ok(parsed),
-        _ => Err("that is not after 1970, and no time that a clock can show".to_owned()),
+    match parsed.as_secs() {
+        FIRST_SECS.. => Ok(parsed),
+        _ => Err("that is before the year 2000, and no time of a token".to_owned()),
     }
 }
 
@@ -152,6 +160,7 @@ mod tests {
         assert_eq!(duration("1d"), Ok(Duration::from_secs(86_400)));
         assert_eq!(duration("0"), Ok(Duration::ZERO));
         assert!(duration("60").unwrap_err().contains("unit"));
+        assert!(duration("1M").unwrap_err().contains("month"));
         assert_eq!(unix_time("1700000000.25"), Ok(UnixTime::from_millis(1_700_000_000_250)));
         assert!(unix_time("1700000000000").unwrap_err().contains("milliseconds"));
         assert_eq!(time("2023-11-14T22:13:20.25Z"), Ok(UnixTime::from_millis(1_700_000_000_250)));
@@ -167,7 +176,7 @@ mod tests {
         }
         assert!(some_duration("0s").is_err() && some_duration("0").is_err() && some_duration("1s").is_ok());
         assert!(time("yesterday").unwrap_err().contains("RFC 3339"));
-        for slip in ["0", "-1", "now", "", "1e9", "+5"] {
+        for slip in ["0", "-1", "now", "", "1e9", "+5", "20261127", "1"] {
             assert!(unix_time(slip).is_err_and(|text| !text.is_empty()), "{slip}");
         }
     }

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::log_place::{self, LogPlace};
 use crate::index::Filtering;
 use crate::keys::crypto;
 use crate::limits::{APPEND_TIMEOUT, MAX_STALENESS, OPEN_TIMEOUT};
+use crate::log::place::{self, LogPlace};
 use crate::log::{Create, LogError, MemoryLog, OnOutage, SeveralNames};
 
 /// What becomes of a token that is not visibly revoked while the index is older than allowed.
@@ -111,9 +111,8 @@ impl Log {
     #[must_use]
     pub fn sqlite(path: impl Into<PathBuf>) -> Self {
         let path: PathBuf = path.into();
-        let is_url = path.to_str().is_some_and(|text| text.contains("://") && LogPlace::of(text) != LogPlace::File);
-        let misplaced = is_url.then_some("it is a URL where the path of a file goes");
-        let path = if is_url { PathBuf::new() } else { path };
+        let misplaced = path.to_str().and_then(place::fault_of_path);
+        let path = if misplaced.is_some() { PathBuf::new() } else { path };
         let source = Source::Sqlite { path, create: Create::Never, several_names: SeveralNames::Refuse };
         Self { misplaced, ..Self::of(source) }
     }
@@ -171,7 +170,7 @@ impl Log {
         match LogPlace::of(&place) {
             LogPlace::Server => Self::redis(place),
             LogPlace::File => Self::sqlite(place),
-            LogPlace::Mistaken(what) => Self { misplaced: Some(what), ..Self::sqlite("") },
+            LogPlace::Mistaken(what) => Self { misplaced: Some(what), ..Self::sqlite("x") },
         }
     }
 
@@ -278,7 +277,7 @@ impl Log {
             _ if self.misplaced.is_some() => "the log".to_owned(),
             Source::Memory(_) => "memory".to_owned(),
             Source::Sqlite { path, .. } => path.display().to_string(),
-            Source::Redis { url, .. } => log_place::shown(url),
+            Source::Redis { url, .. } => place::shown(url),
         }
     }
 

@@ -12,7 +12,6 @@ mod freshness;
 mod garbage_collection;
 mod group_commit;
 mod log_options;
-mod log_place;
 mod lost_records;
 mod open;
 mod seqlock;

@@ -118,53 +118,7 @@ impl RedisUrl {
         if url.fragment().is_some() {
             return Err(wrong("it has a part behind #, which would change how TLS is checked"));
         }
-        let (mut namespace, mut replicas, mut is_fsynced, mut wait) = (NAMESPACE.to_owned(), 0, false, WAIT);
-        let (mut local_file, mut outage, mut password) = (None, None, None);
-        for (name, value) in url.query_pairs() {
-            let millis =
-                || value.parse().ok().filter(|millis| (1..=60_000).contains(millis)).map(Duration::from_millis);
-            match &*name {
-                "namespace" if is_namespace(&value) => namespace = value.into_owned(),
-                "namespace" => {
-                    return Err(wrong("namespace must be letters, digits, '.', '_', ':' and '-', 100 at most"));
-                }
-                "replicas" => {
-                    let count = value.parse().ok().filter(|count| *count <= 100);
-                    replicas = count.ok_or_else(|| wrong("replicas must be a number up to 100"))?;
-                }
-                "fsync" => is_fsynced = flag(&value).ok_or_else(|| wrong("fsync must be true or false"))?,
-                "wait" => wait = millis().ok_or_else(|| wrong("wait must be milliseconds, 60000 at most"))?,
-                "local_file" if value.is_empty() => return Err(wrong("local_file must be the path of a file")),
-                "local_file" => local_file = Some(PathBuf::from(&*value)),
-                "outage" => {
-                    outage = match &*value {
-                        "refuse" => Some(OnOutage::Refuse),
-                        "keep" => Some(OnOutage::Keep),
-                        _ => return Err(wrong("outage must be refuse or keep")),
-                    }
-                }
-                "password_file" | "password_env" if password.is_some() || url.password().is_some() => {
-                    return Err(wrong(
-                        "it has the password twice: keep one of password_file, password_env and the URL's own",
-                    ));
-                }
-                "password_file" => {
-                    let read = std::fs::read_to_string(&*value).map(Zeroizing::new);
-                    password = Some(read.map_err(|error| wrong(&format!("password_file {value}: {error}")))?);
-                }
-                "password_env" => {
-                    let read = std::env::var(&*value).ok().filter(|text| !text.is_empty()).map(Zeroizing::new);
-                    password =
-                        Some(read.ok_or_else(|| wrong(&format!("password_env {value}: it is not set, or empty")))?);
-                }
-                _ => {
-                    return Err(wrong(&format!(
-                        "it has an option {name}, which there is not: namespace, replicas, fsync, wait, local_file, outage, \
-                         password_file and password_env are known"
-                    )));
-                }
-            }
-        }
+        let Options { namespace, replicas, is_fsynced, wait, local_file, outage, password } = Options::read(&url)?;
         url.set_query(None);
         if let Some(password) = password {
             // The line ending that editors add is no part of it.
@@ -211,6 +165,80 @@ fn flag(text: &str) -> Option<bool> {
         "true" | "1" => Some(true),
         "false" | "0" => Some(false),
         _ => None,
+    }
+}
+
+/// What stands behind the question mark.
+struct Options {
+    namespace: String,
+    replicas: u32,
+    is_fsynced: bool,
+    wait: Duration,
+    local_file: Option<PathBuf>,
+    outage: Option<OnOutage>,
+    password: Option<Zeroizing<String>>,
+}
+
+impl Options {
+    fn read(url: &Url) -> Result<Self, LogError> {
+        let wrong = |fault: &str| LogError::Url { fault: fault.to_owned() };
+        let mut options = Self {
+            namespace: NAMESPACE.to_owned(),
+            replicas: 0,
+            is_fsynced: false,
+            wait: WAIT,
+            local_file: None,
+            outage: None,
+            password: None,
+        };
+        for (name, value) in url.query_pairs() {
+            let millis =
+                || value.parse().ok().filter(|millis| (1..=60_000).contains(millis)).map(Duration::from_millis);
+            match &*name {
+                "namespace" if is_namespace(&value) => options.namespace = value.into_owned(),
+                "namespace" => {
+                    return Err(wrong("namespace must be letters, digits, '.', '_', ':' and '-', 100 at most"));
+                }
+                "replicas" => {
+                    let count = value.parse().ok().filter(|count| *count <= 100);
+                    options.replicas = count.ok_or_else(|| wrong("replicas must be a number up to 100"))?;
+                }
+                "fsync" => options.is_fsynced = flag(&value).ok_or_else(|| wrong("fsync must be true or false"))?,
+                "wait" => options.wait = millis().ok_or_else(|| wrong("wait must be milliseconds, 60000 at most"))?,
+                "local_file" if value.is_empty() => return Err(wrong("local_file must be the path of a file")),
+                "local_file" => options.local_file = Some(PathBuf::from(&*value)),
+                "outage" => {
+                    options.outage = match &*value {
+                        "refuse" => Some(OnOutage::Refuse),
+                        "keep" => Some(OnOutage::Keep),
+                        _ => return Err(wrong("outage must be refuse or keep")),
+                    }
+                }
+                "password_file" | "password_env" if options.password.is_some() || url.password().is_some() => {
+                    return Err(wrong(
+                        "it has the password twice: keep one of password_file, password_env and the URL's own",
+                    ));
+                }
+                "password_file" => {
+                    let read = std::fs::read_to_string(&*value).map(Zeroizing::new);
+                    options.password = Some(read.map_err(|error| {
+                        wrong(&format!("the file that password_file names can't be read: {error}"))
+                    })?);
+                }
+                "password_env" => {
+                    let read = std::env::var(&*value).ok().filter(|text| !text.is_empty()).map(Zeroizing::new);
+                    let unset = || wrong("the variable that password_env names is not set, or empty");
+                    options.password = Some(read.ok_or_else(unset)?);
+                }
+                _ => {
+                    return Err(wrong(&format!(
+                        "it has an option {name}, which there is not: namespace, replicas, fsync, wait, local_file, outage, \
+                         password_file and password_env are known"
+                    )));
+                }
+            }
+        }
+        Ok(options)
     }
 }
 
@@ -328,8 +356,8 @@ mod tests {
         let Source::Server(info) = &found.source else { panic!() };
         assert_eq!(info.redis_settings().password(), Some(env.1.as_str()));
         for (text, part) in [
-            ("redis://h?password_file=/nowhere/at/all", "password_file /nowhere/at/all"),
-            ("redis://h?password_env=SIGNOFF_NOT_SET", "password_env SIGNOFF_NOT_SET"),
+            ("redis://h?password_file=/nowhere/at/all", "password_file"),
+            ("redis://h?password_env=SIGNOFF_NOT_SET", "password_env"),
             ("redis://:secret@h?password_env=PATH", "twice"),
         ] {
             let error = RedisUrl::parse(text).err().unwrap_or_else(|| panic!("{text} is accepted")).to_string();

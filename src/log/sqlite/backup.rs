@@ -66,7 +66,7 @@ pub(crate) fn back_up(
     let (log, _) = SqliteLog::open(&path, options, random)?;
     log.mend()?;
     let draft = Draft::of(&to, random)?;
-    create::make_private(&draft.0).map_err(|error| about(error, &to))?;
+    create::make_private(&draft.0).map_err(|error| create::about(error, &to))?;
     let text = draft.0.to_str().ok_or_else(|| LogError::Io {
         path: to.display().to_string(),
         fault: "the path is not UTF-8, which SQLite wants".to_owned(),
@@ -75,10 +75,10 @@ pub(crate) fn back_up(
     copied.map_err(|error| {
         let told = fault(&to, &error);
         // What is no fault of the log is one of the copy.
-        if matches!(told, LogError::Corrupt { .. }) { named(told, &path) } else { told }
+        if matches!(told, LogError::Corrupt { .. }) { create::about_source(told, &path) } else { told }
     })?;
     drop(log);
-    let count = whole(&draft.0).map_err(|error| about(error, &to))?;
+    let count = whole(&draft.0).map_err(|error| create::about(error, &to))?;
     std::fs::File::open(&draft.0).and_then(|file| file.sync_all()).map_err(|error| io(&to, &error))?;
     let is_there = |error: &std::io::Error| error.kind() == std::io::ErrorKind::AlreadyExists;
     create::publish(&draft.0, &to).map_err(|error| if is_there(&error) { exists() } else { io(&to, &error) })?;
@@ -148,20 +148,20 @@ enum Replaced {
 impl Copy {
     fn of(from: &Path, path: &Path, random: fn() -> Option<[u8; 16]>) -> Result<Self, LogError> {
         let draft = Draft::of(path, random)?;
-        create::make_private(&draft.0).map_err(|error| about(error, path))?;
+        create::make_private(&draft.0).map_err(|error| create::about(error, path))?;
         copy(from, &draft.0).map_err(|error| about_draft(error, &draft, path))?;
         if beside(from, "-wal").exists() {
             copy(&beside(from, "-wal"), &suffixed(&draft.0, "-wal"))
                 .map_err(|error| about_draft(error, &draft, path))?;
         }
-        let mut connection = connect(&draft.0).map_err(|error| named(error, from))?;
-        schema::verify(&mut connection, &draft.0).map_err(|error| named(error, from))?;
+        let mut connection = connect(&draft.0).map_err(|error| create::about_source(error, from))?;
+        schema::verify(&mut connection, &draft.0).map_err(|error| create::about_source(error, from))?;
         let count = checked(&connection, from)?;
         if schema::salt(&connection).map_err(|error| fault(from, &error))?.is_none() {
             return Err(LogError::Corrupt { path: from.display().to_string(), fault: "it has no salt".to_owned() });
         }
         // Whoever knows the log is to know that records may have been taken from it.
-        schema::renew_generation(&connection).map_err(|error| fault(&draft.0, &error))?;
+        schema::renew_generation(&connection).map_err(|error| fault(path, &error))?;
         Ok(Self { draft, connection, count })
     }
 
@@ -170,8 +170,8 @@ impl Copy {
         let Self { draft, connection, count } = self;
         create::refuse_leftover(path)?;
         let whole = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
-        whole.map_err(|error| fault(&draft.0, &error))?;
-        connection.close().map_err(|(_, error)| fault(&draft.0, &error))?;
+        whole.map_err(|error| fault(path, &error))?;
+        connection.close().map_err(|(_, error)| fault(path, &error))?;
         create::publish(&draft.0, path).map_err(|error| io(path, &error))?;
         sync_folder(path)?;
         Ok(Restored { revocations: count, lost: 0 })
@@ -183,7 +183,7 @@ impl Copy {
         let reader = connect(&log.path)?;
         // What the log asks of every token stays as strict as it is: what it refused is not to be good again.
         let stated = schema::facts(&reader).map_err(|error| fault(&log.path, &error))?;
-        keep_bounds(&mut self.connection, stated).map_err(|error| fault(&self.draft.0, &error))?;
+        keep_bounds(&mut self.connection, stated).map_err(|error| fault(&log.path, &error))?;
         let mut kept = log.file.kept.lock();
         log.writer.with(Some(log.busy_timeout), |live| {
             let restore = backup::Backup::new(&self.connection, &mut live.connection)?;
@@ -259,36 +259,10 @@ fn count(connection: &Connection) -> Result<u64, rusqlite::Error> {
     Ok(u64::try_from(count).unwrap_or(0))
 }
 
-/// The error of a copy is one of the file that it was made of.
-fn named(error: LogError, path: &Path) -> LogError {
-    let path = path.display().to_string();
-    #[allow(clippy::wildcard_enum_match_arm)] // What does not name a file stays as it is.
-    match error {
-        LogError::Foreign { fault, .. } => LogError::Foreign { path, fault },
-        LogError::Newer { found, known, .. } => LogError::Newer { path, found, known },
-        LogError::Corrupt { fault, .. } => LogError::Corrupt { path, fault },
-        other => other,
-    }
-}
-
-/// The error of a draft is one of the file that it is to become.
-#[allow(clippy::wildcard_enum_match_arm)] // What does not name a file stays as it is.
-fn about(error: LogError, path: &Path) -> LogError {
-    let path = path.display().to_string();
-    match error {
-        LogError::NoDirectory { .. } => LogError::NoDirectory { path },
-        LogError::Denied { .. } => LogError::Denied { path },
-        LogError::ReadOnly { .. } => LogError::ReadOnly { path },
-        LogError::Full { .. } => LogError::Full { path },
-        LogError::Io { fault, .. } => LogError::Io { path, fault },
-        other => named(other, Path::new(&path)),
-    }
-}
-
 /// The same of an error that may be one of the file that was copied.
 fn about_draft(error: LogError, draft: &Draft, path: &Path) -> LogError {
     match error.to_string().starts_with(&draft.0.display().to_string()) {
-        true => about(error, path),
+        true => create::about(error, path),
         false => error,
     }
 }

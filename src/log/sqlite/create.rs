@@ -14,11 +14,12 @@ pub(super) fn create(path: &Path, random: fn() -> Option<[u8; 16]>) -> Result<Or
     refuse_leftover(path)?;
     let (salt, identity) = (hexadecimal(path, random)?, hexadecimal(path, random)?);
     let draft = draft(path, random)?;
-    let made = fill(&draft, &salt, &identity).and_then(|()| match publish(&draft, path) {
-        Ok(()) => Ok(Origin::Created),
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(Origin::Found),
-        Err(error) => Err(io(path, &error)),
-    });
+    let made =
+        fill(&draft, &salt, &identity).map_err(|error| about(error, path)).and_then(|()| match publish(&draft, path) {
+            Ok(()) => Ok(Origin::Created),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(Origin::Found),
+            Err(error) => Err(io(path, &error)),
+        });
     remove_draft(&draft);
     if let Ok(folder) = std::fs::File::open(folder(path)) {
         folder.sync_all().map_err(|error| io(path, &error))?;
@@ -46,6 +47,35 @@ fn hexadecimal(path: &Path, random: fn() -> Option<[u8; 16]>) -> Result<String, 
 /// The name under which a file is made that is to have this one.
 pub(super) fn draft(path: &Path, random: fn() -> Option<[u8; 16]>) -> Result<PathBuf, LogError> {
     Ok(folder(path).join(format!("{}{}", draft_prefix(path), hexadecimal(path, random)?)))
+}
+
+/// The error of a copy is one of the file that it was made of.
+pub(super) fn about_source(error: LogError, path: &Path) -> LogError {
+    let path = path.display().to_string();
+    #[allow(clippy::wildcard_enum_match_arm)] // What does not name a file stays as it is.
+    match error {
+        LogError::Foreign { fault, .. } => LogError::Foreign { path, fault },
+        LogError::Newer { found, known, .. } => LogError::Newer { path, found, known },
+        LogError::Corrupt { fault, .. } => LogError::Corrupt { path, fault },
+        other => other,
+    }
+}
+
+/// The error of a draft is one of the file that it is to become.
+#[allow(clippy::wildcard_enum_match_arm)] // What does not name a file stays as it is.
+pub(super) fn about(error: LogError, path: &Path) -> LogError {
+    let path = path.display().to_string();
+    match error {
+        LogError::NoDirectory { .. } => LogError::NoDirectory { path },
+        LogError::Denied { .. } => LogError::Denied { path },
+        LogError::ReadOnly { .. } => LogError::ReadOnly { path },
+        LogError::Full { .. } => LogError::Full { path },
+        LogError::Io { fault, .. } => LogError::Io { path, fault },
+        LogError::Busy { waited, .. } => LogError::Busy { path, waited },
+        // It was to be made there.
+        LogError::Missing { .. } => LogError::Io { path, fault: "no file can be made here".to_owned() },
+        other => about_source(other, Path::new(&path)),
+    }
 }
 
 /// Removes a draft, where it was not given its name, and what lies beside it.

@@ -58,7 +58,7 @@ vector("aud-empty-list/wanted", "an empty list has none of ours", '"aud":[]', "c
 vector("aud-none/wanted", "none where one is wanted", "", "claim-missing", audience="api")
 
 # RFC 8725 section 3.11.
-for typ in ["logout+jwt", "secevent+jwt", "token-introspection+jwt", "dpop+jwt", "kb+jwt", "rt+jwt", "vc+jwt",
+for typ in ["logout+jwt", "secevent+jwt", "token-introspection+jwt", "dpop+jwt", "kb+jwt", "rt+jwt", "vc+jwt", "dc+sd-jwt", "application/explicit-registration-response+jwt",
             "application/logout+jwt", "Logout+JWT; x=y", "dpop+jwt;"]:
     pairs(f"typ/{typ}", "a kind of token with rules of its own", "", "claim-type-reserved", typ, token_type=typ)
 for typ in [None, "JWT", "at+jwt", "AT+JWT;v=1", "application/at+jwt", "anything"]:
@@ -71,10 +71,14 @@ for typ, expected in [("at+jwt", "done"), ("jwt", "done"), ("application/jwt", "
 
 # RFC 9449 section 7.1, RFC 8705 section 3.
 for name, cnf in [("dpop", '{"jkt":"0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}'),
-                  ("mtls", '{"x5t#S256":"bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2"}'), ("odd", '"x"'), ("empty", "{}")]:
+                  ("mtls", '{"x5t#S256":"bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2"}'), ("empty", "{}")]:
     pairs(f"cnf/{name}", "bound to a key that a bearer does not show", f'"cnf":{cnf}', "claim-bound",
           insecure_bearer_of_bound_token=True)
-vector("cnf/null", "bound to nothing", '"cnf":null', "done")
+for odd in ['"x"', "null", "5", "[]", "true"]:
+    vector(f"cnf-odd/{odd}", "no object, which RFC 7800 wants", f'"cnf":{odd}', "claim-malformed",
+           insecure_bearer_of_bound_token=True)
+vector("cnf/twice", "one reader sees the first key, and another the last", '"cnf":{"jkt":"a"},"\\u0063nf":{"jkt":"b"}', "claim-duplicate",
+       insecure_bearer_of_bound_token=True)
 
 # Claims that must have a value.
 access = [["token_use", "access"]]

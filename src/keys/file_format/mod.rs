@@ -3,19 +3,10 @@
 //! Whoever loads a public key as a secret lets everybody who knows the public key sign. The look is meant to err on the side of a
 //! refusal for things that no generator of secrets makes.
 
-use base64::Engine as _;
-use base64::alphabet::STANDARD;
-use base64::engine::DecodePaddingMode;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
-use zeroize::Zeroizing;
+mod wrappings;
 
-/// Any padding and any last character: what is looked at has to be read by somebody, not by us.
-const LENIENT: GeneralPurpose = GeneralPurpose::new(
-    &STANDARD,
-    GeneralPurposeConfig::new()
-        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
-        .with_decode_allow_trailing_bits(true),
-);
+use wrappings::{RUN_MIN, base64_bytes, base64_runs, hex_bytes, is_base64, listed_bytes, percent_decoded, utf16};
+use zeroize::Zeroizing;
 
 /// How many wrappings are looked into: base64 of base64 of a PEM is a PEM.
 const WRAPPINGS_MAX: u32 = 3;
@@ -26,10 +17,11 @@ pub(super) fn kind(bytes: &[u8]) -> Option<&'static str> {
 }
 
 fn within(bytes: &[u8], wrappings: u32) -> Option<&'static str> {
-    if is_der(bytes) || is_der(bytes.trim_ascii()) {
+    let trimmed = trim_end(bytes);
+    if is_der(bytes) || is_der(trimmed) || is_der(trimmed.trim_ascii_start()) {
         return Some("DER key");
     }
-    if is_ssh_blob(bytes) {
+    if is_ssh_blob(bytes) || bytes.starts_with(b"openssh-key-v1\0") {
         return Some("SSH key");
     }
     if let Some(text) = utf16(bytes) {
@@ -39,21 +31,23 @@ fn within(bytes: &[u8], wrappings: u32) -> Option<&'static str> {
     if let Some(kind) = kind_of_text(text) {
         return Some(kind);
     }
-    let quoted = |quote| text.strip_prefix(quote)?.strip_suffix(quote);
-    if let Some(inner) = quoted('"').or_else(|| quoted('\'')) {
-        return within(inner.as_bytes(), wrappings.checked_sub(1)?);
-    }
     let wrappings = wrappings.checked_sub(1)?;
-    // As consoles show public keys, and as they are put into environment variables.
-    let in_base64 = base64_bytes(text).and_then(|decoded| within(&decoded, wrappings));
-    in_base64.or_else(|| hex_bytes(text).and_then(|decoded| within(&decoded, wrappings)))
+    // As consoles show public keys, and as they are put into settings, JSON and environment variables.
+    let whole = [base64_bytes(text), hex_bytes(text), listed_bytes(text)].into_iter().flatten();
+    whole.chain(percent_decoded(text)).chain(base64_runs(text)).find_map(|decoded| within(&decoded, wrappings))
+}
+
+/// Without the white space and zeros that files and buffers end in.
+fn trim_end(bytes: &[u8]) -> &[u8] {
+    let end = bytes.iter().rposition(|byte| !byte.is_ascii_whitespace() && *byte != 0).map_or(0, |at| at + 1);
+    &bytes[..end]
 }
 
 fn kind_of_text(text: &str) -> Option<&'static str> {
     // In capitals, so that nothing but the letters counts. White space before the armour was enough to get around one such check
     // (CVE-2026-34950).
     let capitals = Zeroizing::new(text.to_ascii_uppercase());
-    if is_armoured(&capitals) {
+    if is_armoured(text, &capitals) {
         return Some("PEM key");
     }
     if text.starts_with("PuTTY-User-Key-File-") || text.lines().any(is_ssh_line) {
@@ -62,22 +56,35 @@ fn kind_of_text(text: &str) -> Option<&'static str> {
     if is_jwk(text) {
         return Some("JWK or JWKS");
     }
-    if text.starts_with('<') && (capitals.contains("KEYVALUE>") || capitals.contains("X509CERTIFICATE")) {
+    let is_xml = ["KEYVALUE>", "X509CERTIFICATE", "RSAPARAMETERS>"].iter().any(|name| capitals.contains(name));
+    if text.starts_with('<') && is_xml {
         return Some("XML key");
     }
-    is_token(text).then_some("token")
+    if text.split(|c: char| !is_of_token(c)).any(is_token) || is_jws_in_json(text) {
+        return Some("token");
+    }
+    const OTHERS: [&str; 7] =
+        ["AGE-SECRET-KEY-1", "UNTRUSTED COMMENT:", "K1.PUBLIC.", "K2.PUBLIC.", "K3.PUBLIC.", "K4.PUBLIC.", "DID:KEY:"];
+    let is_listing =
+        capitals.starts_with("MODULUS=") || (capitals.contains("PUBLIC-KEY: (") && capitals.contains("MODULUS"));
+    let is_age = text.len() == 62 && text.starts_with("age1") && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    (is_listing || is_age || OTHERS.iter().any(|front| capitals.starts_with(front))).then_some("key of another kind")
 }
 
-/// A PEM, an SSH2 or a PGP armour, with dashes or without: `BEGIN`, and soon after it what there is.
-fn is_armoured(capitals: &str) -> bool {
+/// A PEM, an SSH2 or a PGP armour, whole or half; without its dashes only where something stands in it.
+fn is_armoured(text: &str, capitals: &str) -> bool {
     const NEAR: usize = 26;
-    capitals.contains("-----BEGIN")
-        || capitals.match_indices("BEGIN").any(|(at, _)| {
-            let behind: Vec<u8> = capitals.bytes().skip(at + "BEGIN".len()).take(NEAR).collect();
-            let has = |word: &str| memchr::memmem::find(&behind, word.as_bytes()).is_some();
-            let is_word = behind.first().is_some_and(|byte| !byte.is_ascii_alphanumeric());
-            is_word && (has("PUBLIC KEY") || has("PRIVATE KEY") || has("CERTIFICATE"))
-        })
+    if capitals.contains("-----BEGIN") || capitals.contains("-----END") {
+        return true;
+    }
+    let has_body = || text.split(|c: char| !is_base64(c)).any(|run| run.len() >= RUN_MIN);
+    let is_named = capitals.match_indices("BEGIN").any(|(at, _)| {
+        let behind: Vec<u8> = capitals.bytes().skip(at + "BEGIN".len()).take(NEAR).collect();
+        let has = |word: &str| memchr::memmem::find(&behind, word.as_bytes()).is_some();
+        let is_word = behind.first().is_some_and(|byte| !byte.is_ascii_alphanumeric());
+        is_word && (has("PUBLIC KEY") || has("PRIVATE KEY") || has("CERTIFICATE") || has("PKCS7"))
+    });
+    is_named && has_body()
 }
 
 /// A line of `authorized_keys` or of a `.pub` file: perhaps options or a host, the type, the key.
@@ -86,11 +93,9 @@ fn is_ssh_line(line: &str) -> bool {
         let word = word.strip_prefix("sk-").unwrap_or(word);
         word.starts_with("ssh-") || word.starts_with("ecdsa-sha2-")
     };
-    let mut words = line.split_ascii_whitespace().peekable();
-    let begins_with_type = words.peek().is_some_and(|word| is_type(word));
     // Every key in that format begins with the length of its type's name.
-    begins_with_type
-        || words.zip(line.split_ascii_whitespace().skip(1)).any(|(word, key)| is_type(word) && key.starts_with("AAAA"))
+    let words = line.split_ascii_whitespace();
+    words.clone().zip(words.skip(1)).any(|(word, key)| is_type(word) && key.starts_with("AAAA"))
 }
 
 /// What an SSH key's base64 holds: the length of its type's name, and the name.
@@ -100,17 +105,22 @@ fn is_ssh_blob(bytes: &[u8]) -> bool {
     name.is_some_and(|name| [&b"ssh-"[..], b"ecdsa-sha2-", b"sk-"].iter().any(|front| name.starts_with(front)))
 }
 
-/// One DER SEQUENCE that spans the whole and consists of whole elements. The shortest key there is
+/// DER SEQUENCEs that span the whole, as of a key or a chain of certificates, and consist of whole elements. The shortest key there is
 /// takes 44 bytes; random bytes pass this with a chance of less than one in ten million.
-fn is_der(bytes: &[u8]) -> bool {
-    let Some((0x30, mut inside, [])) = element(bytes) else { return false };
+fn is_der(mut bytes: &[u8]) -> bool {
     if bytes.len() < 44 {
         return false;
     }
-    while let Some((_, _, rest)) = element(inside) {
-        inside = rest;
+    while let Some((0x30, mut inside, rest)) = element(bytes) {
+        while let Some((_, _, rest)) = element(inside) {
+            inside = rest;
+        }
+        if !inside.is_empty() {
+            return false;
+        }
+        bytes = rest;
     }
-    inside.is_empty()
+    bytes.is_empty()
 }
 
 /// A DER element: its tag, its content and what follows it.
@@ -128,76 +138,42 @@ fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     Some((tag, content, rest))
 }
 
-/// A JWK or a JWKS, also in an array, or with a name twice.
+/// A JWK or a JWKS at any depth of what may be JSON, in JSON's own text or in another's quotes, whole or cut off.
 fn is_jwk(text: &str) -> bool {
-    let is_key = |value: &serde_json::Value| value.get("kty").is_some() || value.get("keys").is_some();
-    if !text.starts_with(['{', '[']) {
-        return false;
-    }
-    match serde_json::from_str::<serde_json::Value>(text) {
-        Ok(serde_json::Value::Array(all)) => all.iter().any(is_key),
-        Ok(value) => is_key(&value),
-        // Cut off, or with a comma too many: still no secret.
-        Err(_) => text.contains("\"kty\""),
-    }
+    let names = |name: &str| {
+        text.match_indices(name).any(|(at, _)| {
+            let before = text[..at].ends_with(['"', '\'']);
+            let behind = text[at + name.len()..].trim_start_matches('\\');
+            before && behind.starts_with(['"', '\''])
+        })
+    };
+    let is_set = || {
+        serde_json::from_str::<serde_json::Value>(text)
+            .is_ok_and(|value| value.get("keys").is_some_and(serde_json::Value::is_array))
+    };
+    names("kty") || names("x5c") || (names("n") && names("e")) || (text.starts_with('{') && is_set())
 }
 
-/// A compact JWS or JWE: parts in base64url, the first of which is a JSON object with an algorithm.
+fn is_of_token(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "-_.~".contains(c)
+}
+
+/// A compact JWS or JWE, also with what an SD-JWT discloses behind it: parts in base64url, the first of which is a JSON object with an
+/// algorithm.
 fn is_token(text: &str) -> bool {
-    let text = text.strip_prefix("Bearer ").unwrap_or(text);
+    let text = text.split('~').next().unwrap_or(text);
     let dots = text.bytes().filter(|byte| *byte == b'.').count();
-    let is_compact = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
-    let header = text.split('.').next().filter(|_| is_compact && matches!(dots, 2 | 4)).and_then(base64_bytes);
+    let header = text.split('.').next().filter(|_| matches!(dots, 2 | 4)).and_then(base64_bytes);
     let header = header.and_then(|header| serde_json::from_slice::<serde_json::Value>(&header).ok());
     header.is_some_and(|header| header.get("alg").is_some())
 }
 
-/// What either alphabet of base64 stands for, white space left out. The buffers are as long as they can get from the start, so that no
-/// copy is left behind where one has grown.
-fn base64_bytes(text: &str) -> Option<Zeroizing<Vec<u8>>> {
-    let mut line = Zeroizing::new(Vec::with_capacity(text.len()));
-    line.extend(text.bytes().filter(|byte| !byte.is_ascii_whitespace()).map(|byte| match byte {
-        b'-' => b'+',
-        b'_' => b'/',
-        byte => byte,
-    }));
-    let mut decoded = Zeroizing::new(vec![0; text.len() + 3]);
-    let len = LENIENT.decode_slice(&*line, &mut decoded).ok()?;
-    decoded.truncate(len);
-    (!decoded.is_empty()).then_some(decoded)
-}
-
-/// What hexadecimal digits stand for, with or without `0x`, colons and white space.
-fn hex_bytes(text: &str) -> Option<Zeroizing<Vec<u8>>> {
-    let text = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")).unwrap_or(text);
-    let mut bytes = Zeroizing::new(Vec::with_capacity(text.len() / 2 + 1));
-    let mut high = None;
-    for digit in text.bytes().filter(|byte| !byte.is_ascii_whitespace() && *byte != b':') {
-        let digit = u8::try_from(char::from(digit).to_digit(16)?).ok()?;
-        match high.take() {
-            None => high = Some(digit),
-            Some(high) => bytes.push(high << 4 | digit),
-        }
-    }
-    (high.is_none() && !bytes.is_empty()).then_some(bytes)
-}
-
-/// A text in UTF-16, as some editors and shells of Windows save it: with its mark, or of ASCII alone.
-fn utf16(bytes: &[u8]) -> Option<Zeroizing<String>> {
-    let (pairs, []) = bytes.as_chunks::<2>() else { return None };
-    let all = |is: fn(&[u8; 2]) -> bool| pairs.len() > 1 && pairs.iter().all(is);
-    let unit: fn(&[u8; 2]) -> u16 = match bytes {
-        [0xff, 0xfe, ..] => |pair| u16::from_le_bytes(*pair),
-        [0xfe, 0xff, ..] => |pair| u16::from_be_bytes(*pair),
-        _ if all(|pair| pair[1] == 0 && pair[0] != 0) => |pair| u16::from_le_bytes(*pair),
-        _ if all(|pair| pair[0] == 0 && pair[1] != 0) => |pair| u16::from_be_bytes(*pair),
-        _ => return None,
+/// A JWS in JSON. RFC 7515 section 7.2.
+fn is_jws_in_json(text: &str) -> bool {
+    let is_one = |value: serde_json::Value| {
+        value.get("payload").is_some() && (value.get("signature").is_some() || value.get("signatures").is_some())
     };
-    let mut text = Zeroizing::new(String::with_capacity(bytes.len() * 2));
-    for char in char::decode_utf16(pairs.iter().map(unit)) {
-        text.push(char.ok()?);
-    }
-    Some(text)
+    text.starts_with('{') && serde_json::from_str(text).is_ok_and(is_one)
 }
 
 #[cfg(test)]
@@ -209,7 +185,7 @@ mod tests {
     const SSH: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE";
 
     fn der() -> Vec<u8> {
-        base64::Engine::decode(&super::LENIENT, SPKI).unwrap()
+        base64::Engine::decode(&super::wrappings::LENIENT, SPKI).unwrap()
     }
 
     fn url_safe(text: &str) -> String {
@@ -242,7 +218,7 @@ mod tests {
     fn bytes_of_a_key_are_recognised_in_every_spelling() {
         let hex = |digit: fn(&u8) -> String, between: &str| der().iter().map(digit).collect::<Vec<_>>().join(between);
         let pem = format!("-----BEGIN PUBLIC KEY-----\n{SPKI}\n-----END PUBLIC KEY-----\n");
-        let base64 = |bytes: &[u8]| base64::Engine::encode(&super::LENIENT, bytes);
+        let base64 = |bytes: &[u8]| base64::Engine::encode(&super::wrappings::LENIENT, bytes);
         let spelled = [
             SPKI.to_owned(),
             url_safe(SPKI),
@@ -258,6 +234,27 @@ mod tests {
             base64(SPKI.as_bytes()),
             pem.bytes().map(|byte| format!("{byte:02x}")).collect(),
         ];
+        let listed = |between: &str| der().iter().map(u8::to_string).collect::<Vec<_>>().join(between);
+        let settings = [
+            format!("{{\"realm\":\"m\",\"public_key\":\"{SPKI}\"}}"),
+            format!("PUBLIC_KEY={SPKI}"),
+            format!("Comment: mine\n{}\n{}", &SPKI[..44], &SPKI[44..]),
+            format!("{}\n{}\n-----END PUBLIC KEY-----", &SPKI[..44], &SPKI[44..]),
+            format!("{}\\n{}\\n", &SPKI[..44], &SPKI[44..]),
+            format!("`{SPKI}`,"),
+            SPKI.replace('+', "%2B").replace('=', "%3D"),
+            format!("data:application/x-pem;base64,{SPKI}"),
+            format!("{{\"type\":\"Buffer\",\"data\":[{}]}}", listed(",")),
+            format!("[{}]", listed(", ")),
+            hex(|byte| format!("0x{byte:02x}"), ", "),
+            hex(|byte| format!("\\x{byte:02x}"), ""),
+            hex(|byte| format!("{byte:02x}"), "-"),
+        ];
+        for text in &settings {
+            assert!(kind(text.as_bytes()).is_some(), "{text}");
+        }
+        assert_eq!(kind(&[der(), der()].concat()), Some("DER key"), "a chain");
+        assert_eq!(kind(&[der(), vec![0, 0]].concat()), Some("DER key"), "as C has it");
         for text in &spelled {
             assert!(matches!(kind(text.as_bytes()), Some("DER key" | "PEM key")), "{text}");
             let little: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
@@ -285,6 +282,20 @@ mod tests {
             (SSH.to_owned(), "SSH key"),
             ("PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none".to_owned(), "SSH key"),
             (" {\"kty\":\"oct\",\"k\":\"AAAA\"}".to_owned(), "JWK or JWKS"),
+            ("{\"jwks\":{\"keys\":[{\"kty\":\"RSA\"}]}}".to_owned(), "JWK or JWKS"),
+            ("\"{\\\"kty\\\":\\\"oct\\\"}\"".to_owned(), "JWK or JWKS"),
+            ("JWK={'kty': 'EC', 'crv': 'P-256'}".to_owned(), "JWK or JWKS"),
+            ("{\"x5c\":[\"AAAA\"]}".to_owned(), "JWK or JWKS"),
+            ("{\"n\":\"AQAB\",\"e\":\"AQAB\"}".to_owned(), "JWK or JWKS"),
+            ("%7B%22kty%22%3A%22oct%22%7D".to_owned(), "JWK or JWKS"),
+            ("<RSAParameters><Modulus>AQAB</Modulus></RSAParameters>".to_owned(), "XML key"),
+            ("age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p".to_owned(), "key of another kind"),
+            ("k4.public.HrnbHzwq8RpLW0mCBwFPx0A7qY0HhKqHyoOCqLcgVbU".to_owned(), "key of another kind"),
+            ("bearer eyJhbGciOiJIUzI1NiJ9.e30.".to_owned(), "token"),
+            ("Authorization: Bearer eyJhbGciOiJIUzI1NiJ9.e30.".to_owned(), "token"),
+            ("eyJhbGciOiJIUzI1NiJ9.e30.YQ~WyJh~".to_owned(), "token"),
+            ("{\"access_token\":\"eyJhbGciOiJIUzI1NiJ9.e30.YQ\"}".to_owned(), "token"),
+            ("{\"payload\":\"e30\",\"protected\":\"e30\",\"signature\":\"YQ\"}".to_owned(), "token"),
             ("{\"keys\":[]}".to_owned(), "JWK or JWKS"),
             ("[{\"kty\":\"oct\",\"k\":\"AAAA\"}]".to_owned(), "JWK or JWKS"),
             ("{\"kty\":\"oct\",\"kty\":\"oct\",\"k\":\"AAAA\"}".to_owned(), "JWK or JWKS"),
@@ -296,7 +307,7 @@ mod tests {
             ("eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0..aXY.Y3Q.dGFn".to_owned(), "token"),
         ] {
             assert_eq!(kind(text.as_bytes()), Some(expected), "{text}");
-            let wrapped = base64::Engine::encode(&super::LENIENT, &text);
+            let wrapped = base64::Engine::encode(&super::wrappings::LENIENT, &text);
             assert_eq!(kind(wrapped.as_bytes()), Some(expected), "base64 of {text}");
         }
     }
@@ -311,6 +322,10 @@ mod tests {
             b"{\"a\":1}",
             b"MCow",
             b"begin at the beginning, public keyboards and private keyholes",
+            b"let us begin with public key cryptography!!",
+            b"begin: my private keys are under the doormat",
+            b"ssh-tunnels are my favourite thing in the world",
+            b"{\"keys\":\"are great, and so are kty and n and e\"}",
             b"BEGINNING of a very long and secret text with a KEY in it",
             b"a.b.c",
             b"<html>not a key</html>",

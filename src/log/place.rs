@@ -4,10 +4,10 @@ use std::net::IpAddr;
 
 /// What such a text is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum LogPlace {
+pub(crate) enum LogPlace {
     File,
     Server,
-    /// It was meant to be a URL. Taken for the name of a file it would be an empty log, with a password for its name.
+    /// It was meant to be something else. Taken for the name of a file it would be an empty log, with a password for its name.
     Mistaken(&'static str),
 }
 
@@ -23,7 +23,13 @@ const SERVERS: [&str; 8] = [
 ];
 
 impl LogPlace {
-    pub(super) fn of(text: &str) -> Self {
+    pub(crate) fn of(text: &str) -> Self {
+        if text.is_empty() {
+            return Self::Mistaken("it is empty: an unset variable?");
+        }
+        if text.trim() != text || text.contains(char::is_control) || text.starts_with(['"', '\'']) {
+            return Self::Mistaken("it has blanks, quotes or control characters around it: from a file of settings?");
+        }
         if let Some((scheme, _)) = text.split_once("://").filter(|(scheme, _)| is_scheme(scheme)) {
             return match SERVERS.iter().any(|server| server.eq_ignore_ascii_case(scheme)) {
                 true => Self::Server,
@@ -42,20 +48,46 @@ impl LogPlace {
             return Self::Mistaken("two slashes are missing behind its first colon: write redis://host:6379");
         }
         // A path that is meant to be one of these can be written with ./ before it.
-        if front.split_once('@').is_some_and(|(user, _)| user.contains(':')) {
-            return Self::Mistaken("it has a user and a password and no scheme: write redis://user:password@host:6379");
+        let before_host = text.split_once('@').map(|(before, _)| before.rsplit('/').next().unwrap_or(before));
+        if before_host.is_some_and(|user| user.contains(':')) || text.contains("://") {
+            return Self::Mistaken(
+                "it has a user and a password, or a URL, in it: write redis://user:password@host:6379",
+            );
+        }
+        if text == "-" || text == ":memory:" || ["file:", "sqlite:"].iter().any(|front| text.starts_with(front)) {
+            return Self::Mistaken("it is no path: a log is a file, and is named by its path alone");
+        }
+        if ["localhost", "redis", "valkey"].iter().any(|host| host.eq_ignore_ascii_case(text)) {
+            return Self::Mistaken(
+                "it is a host and no path: write redis://host:6379, or ./ before the name of a file",
+            );
         }
         if is_host_with_port(front) || front.trim_matches(['[', ']']).parse::<IpAddr>().is_ok() {
             return Self::Mistaken(
                 "it is a host and no path: write redis://host:6379, or ./ before the name of a file",
             );
         }
-        Self::File
+        match fault_of_path(text) {
+            Some(what) => Self::Mistaken(what),
+            None => Self::File,
+        }
     }
 }
 
+/// What keeps a text from being the path of a log in a file, where it is said that it is one.
+pub(crate) fn fault_of_path(text: &str) -> Option<&'static str> {
+    let is_url = text.split_once("://").is_some_and(|(scheme, _)| is_scheme(scheme));
+    // SQLite would remove it, or lay what is in it over the file that it belongs to.
+    let is_beside = ["-wal", "-shm", "-journal"].iter().any(|end| text.ends_with(end));
+    if is_url {
+        return Some("it is a URL where the path of a file goes");
+    }
+    is_beside
+        .then_some("it ends as the files do that SQLite has beside a log (-wal, -shm, -journal): name the log itself")
+}
+
 /// The URL of a server as it may be shown: without user, password and options.
-pub(super) fn shown(url: &str) -> String {
+pub(crate) fn shown(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return "a server".to_owned() };
     let rest = rest.split(['?', '#']).next().unwrap_or_default();
     // A password may have a slash in it that nobody has encoded.
@@ -118,6 +150,23 @@ mod tests {
             "user:password@host",
             ":password@host/0",
             "rediss+sentinel:a:26379",
+            "",
+            " redis://u:p@h",
+            "signoff.db\r",
+            "signoff.db ",
+            "\"redis://u:p@h\"",
+            "SIGNOFF_LOG=redis://u:p@h",
+            "redis//u:p@h/db",
+            "redis;//u:p@h",
+            ":memory:",
+            "-",
+            "file:foo.db",
+            "sqlite:foo.db",
+            "localhost",
+            "redis",
+            "signoff.db-wal",
+            "/srv/x.db-shm",
+            "x-journal",
         ] {
             assert!(matches!(LogPlace::of(text), LogPlace::Mistaken(_)), "{text}");
         }
@@ -143,16 +192,15 @@ mod tests {
             "/var/lib/signoff/signoff.db",
             "/srv/a:b/c@d",
             "../x",
-            "redis",
+            "./redis",
             "redis.db",
             "log-2026-01-31T12:00:00Z.db",
             "a:b",
             "me@home.db",
             "C:\\logs\\signoff.db",
             ".",
-            "",
             "10.0.0.5.db",
-            "what://ever?".trim_start_matches("what:"),
+            "my logs/a b.db",
         ] {
             assert_eq!(LogPlace::of(text), LogPlace::File, "{text}");
         }
