@@ -75,6 +75,14 @@ fn a_list_in_another_encoding_and_names_that_are_nearly_right_log_nobody_out() {
     }
     for arguments in [
         &["--subject", " 42"][..],
+        &["--subject", "-"],
+        &["--session", "null"],
+        &["--subject", "\"42\""],
+        &["--subject", "42\u{200b}"],
+        &["--subject", "u", "--issuer", "https://a "],
+        &["--subject", "u", "--keep", "jti:k"],
+        &["--subject", "u", "--keep", " k"],
+        &["--token-id", "eyJhbGciOiJIUzI1NiJ9.e30"],
         &["--subject", "42\n"],
         &["--token-id", "sha256:abc"],
         &["--token-id", "a", "--keep-until", "2020-01-01"],
@@ -86,6 +94,71 @@ fn a_list_in_another_encoding_and_names_that_are_nearly_right_log_nobody_out() {
         assert_eq!((exit, out.as_str()), (2, ""), "{arguments:?}: {error}");
     }
     assert_eq!(shell.run(&["list", "--log", "l.db"], "").1, "", "nothing was recorded");
+}
+
+#[test]
+fn what_list_prints_can_be_read_back_whole() {
+    let shell = Shell::new();
+    for log in ["a.db", "b.db"] {
+        shell.run(&["create", "--log", log], "");
+    }
+    let revoke = |arguments: &[&str]| {
+        let answer = shell.run(&[&["revoke", "--log", "a.db"], arguments].concat(), "");
+        assert_eq!(answer.0, 0, "{arguments:?}: {}", answer.2);
+    };
+    revoke(&["--token-id", "a", "--reason", "lost"]);
+    revoke(&["--session", "s", "--issuer", "https://a"]);
+    revoke(&["--subject", "u", "--keep", "k", "--keep", "l"]);
+    revoke(&["--everything-before", "2026-01-31T12:00:00Z", "--keep", "m", "--yes"]);
+    revoke(&["--secret-file", "secret", &with_claims(r#"{"exp":4000000000,"jti":"x\ny"}"#)]);
+    let listed = shell.run(&["list", "--log", "a.db"], "").1;
+    let (exit, out, _) = shell.run(&["revoke", "--log", "b.db", "--records", "-"], &listed);
+    assert!(exit == 1 && out.contains("say --yes"), "{out}");
+    assert_eq!(shell.run(&["revoke", "--log", "b.db", "--records", "-", "--yes"], &listed).0, 0);
+    let without_time = |text: &str| {
+        let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        let mut lines: Vec<String> = lines
+            .map(|mut line| {
+                for name in ["recorded_at", "keep_until"] {
+                    line.as_object_mut().unwrap().remove(name);
+                }
+                line.to_string()
+            })
+            .collect();
+        lines.sort();
+        lines
+    };
+    let again = shell.run(&["list", "--log", "b.db"], "").1;
+    assert_eq!(without_time(&again), without_time(&listed));
+    // Forgotten, or a field that is not known: nothing is guessed.
+    for line in [
+        r#"{"scope":"subject"}"#,
+        r#"{"scope":"subject","value":"u","more":1}"#,
+        "alice",
+        r#"{"scope":"token","value":"a"}"#,
+    ] {
+        let (exit, out, _) = shell.run(&["revoke", "--log", "b.db", "--records", "-"], line);
+        assert!(exit == 1 && out.contains("\"ok\":false"), "{line}: {out}");
+    }
+    let (exit, out, _) = shell.run(&["revoke", "--log", "b.db", "--subjects", "-"], &listed);
+    assert!(exit == 1 && out.contains("--records") && !out.contains("recorded\"}"), "{out}");
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_text_is_refused_and_shows_no_password() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let shell = Shell::new();
+    let odd = |front: &str| [front.as_bytes(), b"\xff@127.0.0.1:1/0"].concat();
+    for arguments in [vec![b"list".to_vec(), b"--log".to_vec(), odd("redis://u:hunter2")], vec![odd("hunter2")]] {
+        let mut command = shell.command(&[]);
+        let output = command.args(arguments.iter().map(|argument| OsStr::from_bytes(argument))).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!said.contains("panicked"), "{said}");
+        assert!(!said.contains("u:hunter2"), "{said}");
+    }
 }
 
 #[test]
@@ -128,6 +201,10 @@ fn what_was_given_for_a_file_by_mistake_is_not_repeated() {
         &[&token],
         &["verify", "--secret-format", secret],
         &["verify", "--claim", &token],
+        &["revoke", "--log", &token, "--subject", "42"],
+        &["revoke", "--log", "l.db", "--subject", "42", "--nothing", &token],
+        &["verify", "--secret-file", "NdzCnM7a battery staple is my pass"],
+        &["list", "--log", "redis;//u:NdzCnM7a@h/0"],
     ] {
         let (exit, out, error) = shell.run(arguments, "");
         assert!(exit >= 2 && out.is_empty(), "{arguments:?}");

@@ -12,7 +12,7 @@ const { flag, options: named } = require('./lib/arguments.js')
  * only those do that have `onRequest: fastify.requireToken`.
  */
 async function signoff(fastify, given) {
-  const { global: everywhere = true, prefix: _, ...options } = given
+  const { global: everywhere = true, prefix: _, ...options } = { __proto__: null, ...given }
   const { admit, property } = guard(options, 'the plugin', 'user', inside)
   const requireToken = async (request, reply) => {
     try {

@@ -38,6 +38,15 @@ impl NewPayload {
             }));
         }
 
+        let given = ClaimStrings { payload: text, unescaped: &unescaped };
+        for (claim, value) in [(Registered::Iss, claims.iss()), (Registered::Sub, claims.sub())] {
+            if value.is_some_and(|value| given.of(value).is_empty()) {
+                return Err(SignError::WouldBeRejected(Reject::ClaimMalformed {
+                    name: claim.name(),
+                    fault: ClaimFault::Empty,
+                }));
+            }
+        }
         let mut added = stated_by_policy(engine.policy(), key, &claims);
         let issued_at = claims.iat().unwrap_or(UnixTime::from_secs(now.as_secs()));
         if claims.iat().is_none() {

@@ -371,7 +371,13 @@ fn is_whole_token(text: &str) -> bool {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim_start(),
         Some(_) | None => text,
     };
-    let token = UnverifiedToken::parse(text.as_bytes(), usize::MAX);
+    let text = text.trim_matches('"');
+    // Also without its signature: as a server's log shows tokens.
+    let whole = match text.split('.').count() {
+        2 => format!("{text}."),
+        _ => text.to_owned(),
+    };
+    let token = UnverifiedToken::parse(whole.as_bytes(), usize::MAX);
     token.is_ok_and(|token| Header::parse(&token.unverified_header(), &mut String::new()).is_ok())
 }
 

@@ -86,13 +86,17 @@ pub(crate) fn fault_of_path(text: &str) -> Option<&'static str> {
         .then_some("it ends as the files do that SQLite has beside a log (-wal, -shm, -journal): name the log itself")
 }
 
-/// The URL of a server as it may be shown: without user, password and options.
+/// The URL of a server as it may be shown: without user and password, with its namespace.
 pub(crate) fn shown(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return "a server".to_owned() };
-    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    let (rest, options) = rest.split_once('?').unwrap_or((rest, ""));
+    let rest = rest.split('#').next().unwrap_or_default();
     // A password may have a slash in it that nobody has encoded.
     let rest = rest.rsplit_once('@').map_or(rest, |(_, hosts)| hosts);
-    format!("{scheme}://{rest}")
+    match options.split('&').find_map(|option| option.strip_prefix("namespace=")) {
+        Some(namespace) => format!("{scheme}://{rest} ({namespace})"),
+        None => format!("{scheme}://{rest}"),
+    }
 }
 
 /// RFC 3986 section 3.1.
@@ -176,7 +180,7 @@ mod tests {
     fn no_password_is_shown() {
         for (url, seen) in [
             ("redis://h", "redis://h"),
-            ("redis://user:secret@h:6379/0?namespace=a&password_file=/x", "redis://h:6379/0"),
+            ("redis://user:secret@h:6379/0?namespace=a&password_file=/x", "redis://h:6379/0 (a)"),
             ("redis://:se/cr@et@h/0#x", "redis://h/0"),
             ("secret", "a server"),
         ] {

@@ -79,8 +79,9 @@ pub(crate) fn type_verdict(policy: &Policy, typ: Option<JsonString<'_>>) -> Type
         Found::Absent => TypeVerdict::Fits,
         Found::Unreadable => TypeVerdict::Reserved(OTHER),
         Found::Type(typ) => {
-            let ends_with = |end: &str| typ[typ.len().saturating_sub(end.len())..].eq_ignore_ascii_case(end.as_bytes());
-            if !KINDS_OF_JWT.into_iter().any(ends_with) || is(ACCESS_TOKEN) {
+            // Anywhere in it: what follows is no part of a media type, and hides nothing.
+            let has = |kind: &str| typ.windows(kind.len()).any(|part| part.eq_ignore_ascii_case(kind.as_bytes()));
+            if !KINDS_OF_JWT.into_iter().any(has) || is(ACCESS_TOKEN) {
                 return TypeVerdict::Fits;
             }
             TypeVerdict::Reserved(RESERVED.into_iter().find(|reserved| is(reserved)).unwrap_or(OTHER))
@@ -184,9 +185,18 @@ mod tests {
         assert_eq!(verdict(Some("at+jwt; x=y"), Some("at+jwt;z")), TypeVerdict::Fits);
         // With an escape, and so long that nobody means it.
         assert_eq!(verdict(None, Some(&format!("\\u0041{}", "x".repeat(200)))), TypeVerdict::Reserved(OTHER));
-        for typ in ["vc+jwt", "made-up+jwt", "+jwt", "dc+sd-jwt", "application/explicit-registration-response+jwt"] {
+        for typ in [
+            "vc+jwt",
+            "made-up+jwt",
+            "+jwt",
+            "dc+sd-jwt",
+            "logout+jwt,JWT",
+            "logout+jwt+json",
+            "logout+jwt\u{200b}",
+            "application/explicit-registration-response+jwt",
+        ] {
             assert_eq!(verdict(None, Some(typ)), TypeVerdict::Reserved(OTHER), "{typ}");
-            assert_eq!(verdict(Some(typ), Some(typ)), TypeVerdict::Fits);
+            assert_eq!(verdict(Some(typ), Some(typ)), TypeVerdict::Fits, "{typ}");
         }
         for typ in [None, Some("JWT"), Some("at+jwt"), Some("AT+JWT; v=1"), Some("made up"), Some("jwt+at")] {
             assert_eq!(verdict(None, typ), TypeVerdict::Fits, "{typ:?}");

@@ -44,6 +44,8 @@ function duration(name, value) {
   let millis
   if (typeof value === 'number') {
     millis = value * 1000
+  } else if (typeof value === 'string' && /M\s*$/.test(value)) {
+    throw argumentError(`${name} ends in M, which some take for a month: write '15m' or '30d'`)
   } else if (typeof value === 'string' && HAS_UNIT.test(value) && value.length <= 100) {
     millis = ms(value)
   }
@@ -81,13 +83,16 @@ function secretBytes(name, value) {
   throw argumentError(`${name} must be a string, a Buffer or a secret KeyObject, and is ${kind(value)}`)
 }
 
-/** An object of options in which only these names stand. Each is read once. */
+/**
+ * An object of options in which only these names stand. Each is read once. Only its own properties count, and what is given back inherits
+ * none: what somebody has put on `Object.prototype` loosens nothing.
+ */
 function options(name, given, known) {
-  if (given === undefined) return {}
+  if (given === undefined) return { __proto__: null }
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {
     throw argumentError(`${name} must be an object, and is ${kind(given)}`)
   }
-  const read = {}
+  const read = { __proto__: null }
   for (const key of Object.keys(given)) {
     if (!known.includes(key)) {
       const near = known.find((other) => other.toLowerCase() === key.toLowerCase())

@@ -38,7 +38,7 @@ function engineOptions(given) {
 function keyOptions(given) {
   const secrets = []
   const keys = keysOf(read(given, KEY_OPTIONS), secrets)
-  return [JSON.stringify({ ...keys, policy: policyOf({}), log: null }), secrets]
+  return [JSON.stringify({ ...keys, policy: policyOf({ __proto__: null }), log: null }), secrets]
 }
 
 /** The same for an engine on the log of another. */

@@ -475,3 +475,28 @@ test('what an engine signs it accepts', () => {
   assert.throws(() => engine.sign({ v: 3 }, { insecureNeverExpires: true }), code('SIGNOFF_CLAIMS_INVALID'))
   engine.close()
 })
+
+test('what stands on Object.prototype loosens nothing', async (t) => {
+  const never = Engine.openSync({ secret: SECRET, insecureAllowMissingExp: true }).sign({ sub: 'u' }, { insecureNeverExpires: true })
+  const inherited = {
+    insecureAllowMissingExp: true, insecureAnyAudience: true, insecureAllowShortSecret: true, numericIds: true, leeway: '5m',
+    insecureAnyIssuedAt: true, insecureBearerOfBoundToken: true, keep: 'k', expiresIn: '1h', issuer: 'i', reason: 'r', clockIsRight: true,
+  }
+  const engine = memory(t)
+  await engine.revokeSubject('somebody')
+  for (const [name, value] of Object.entries(inherited)) {
+    Object.defineProperty(Object.prototype, name, { value, configurable: true, enumerable: false, writable: true })
+  }
+  try {
+    const strict = Engine.openSync({ secret: SECRET })
+    assert.throws(() => strict.verify(never), code('SIGNOFF_CLAIM_MISSING'))
+    assert.throws(() => strict.sign({}, {}), code('SIGNOFF_EXPIRY_UNSTATED'))
+    assert.throws(() => Engine.openSync({ secret: 'short' }), code('SIGNOFF_KEY_TOO_SHORT'))
+    const kept = strict.sign({ sub: 'u', jti: 'k' }, { expiresIn: '1h' })
+    assert.equal(await engine.revokeSubject('u'), 'recorded-in-memory')
+    assert.throws(() => engine.verify(kept), (error) => ['SIGNOFF_TOKEN_REVOKED', 'SIGNOFF_TOKEN_TOO_SOON'].includes(error.code))
+    strict.close()
+  } finally {
+    for (const name of Object.keys(inherited)) delete Object.prototype[name]
+  }
+})

@@ -56,7 +56,8 @@ fn man(command: Command, folder: &Path) -> std::io::Result<()> {
 }
 
 fn write_page(command: &Command, page: Option<&Page>, folder: &Path) -> std::io::Result<()> {
-    let man = Man::new(command.clone()).manual("User Commands");
+    let source = concat!("signoff ", env!("CARGO_PKG_VERSION"));
+    let man = Man::new(command.clone()).source(source).manual("User Commands");
     let mut text = Vec::new();
     man.render_title(&mut text)?;
     // Options are not to be broken, and lines of them can't be filled.

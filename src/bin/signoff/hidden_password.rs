@@ -53,6 +53,11 @@ fn start_anew(arguments: &[OsString], url: &str) {
 #[cfg(not(unix))]
 fn start_anew(_: &[OsString], _: &str) {}
 
+/// Also one that is broken.
+fn is_url_with_password(given: &str) -> bool {
+    given.split_once('@').is_some_and(|(before, _)| before.contains("//") && before.contains(':'))
+}
+
 /// A URL without its password, if it has one.
 fn without_password(url: &str) -> Option<String> {
     let (scheme, rest) = url.split_once("://")?;
@@ -62,6 +67,17 @@ fn without_password(url: &str) -> Option<String> {
     let (user, _) = front.rsplit_once('@')?;
     let (name, _) = user.split_once(':')?;
     is_scheme.then(|| format!("{scheme}://{name}{}", &rest[user.len()..]))
+}
+
+/// A message without what was given and looks like a secret.
+pub(crate) fn without_secrets(message: &str) -> String {
+    let given = std::env::args_os().skip(1).map(|given| given.to_string_lossy().into_owned());
+    // Also what stands behind an option's name.
+    let given = given.flat_map(|given| {
+        let value = given.split_once('=').filter(|_| given.starts_with("--")).map(|(_, value)| value.to_owned());
+        value.into_iter().chain([given])
+    });
+    given.filter(|given| looks_secret(given)).fold(message.to_owned(), |text, given| text.replace(&given, "(hidden)"))
 }
 
 /// Whether a text that was given looks like a secret, a key or a token, so that messages should not repeat it.
@@ -74,9 +90,17 @@ pub(crate) fn looks_secret(given: &str) -> bool {
         text.bytes().any(|byte| byte.is_ascii_digit()) && text.bytes().any(|byte| byte.is_ascii_alphabetic());
     let is_base64 =
         text.len() >= LONG && text.bytes().all(is_of_base64) && has_digits_and_letters && !text.starts_with('/');
+    // Several words without what names of files have.
+    let is_passphrase = given.split(' ').count() > 3 && !given.contains(['/', '.', '{']);
     let is_file = std::path::Path::new(given).exists();
     !is_file
-        && (is_token || is_base64 || given.contains("\"k\"") || given.contains("-----BEGIN") || given.contains('\n'))
+        && (is_token
+            || is_base64
+            || is_passphrase
+            || is_url_with_password(given)
+            || given.contains("\"k\"")
+            || given.contains("-----BEGIN")
+            || given.contains('\n'))
 }
 
 #[cfg(test)]

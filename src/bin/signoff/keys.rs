@@ -22,7 +22,7 @@ pub(crate) struct KeyArguments {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     jwks: Option<String>,
     /// How the secret is written in its file. One line ending at the end of a raw one is left out.
-    #[arg(long, value_enum, default_value_t = Format::Raw)]
+    #[arg(long, value_enum, default_value_t = Format::Raw, conflicts_with = "jwks")]
     secret_format: Format,
     /// Take a secret that is shorter than the hash, and so could be guessed.
     #[arg(long)]
@@ -67,9 +67,12 @@ impl KeyArguments {
     }
 
     fn jwks(&self, path: &str) -> Result<KeySet, Failure> {
-        let text = fs::read_to_string(path).map(Zeroizing::new).map_err(|error| Failure::of_file(path, &error))?;
-        let wrapped = Zeroizing::new(format!("{{\"keys\":[{}]}}", *text));
-        let text = if is_single_key(&text) { &wrapped } else { &text };
+        let text = read(path)?;
+        let text = String::from_utf8(text.to_vec()).map(Zeroizing::new);
+        let text = text.map_err(|_| Failure::Usage(format!("{path}: it is no text in UTF-8")))?;
+        let text = text.trim_start_matches('\u{feff}');
+        let wrapped = Zeroizing::new(format!("{{\"keys\":[{text}]}}"));
+        let text = if is_single_key(text) { wrapped.as_str() } else { text };
         let set = match self.insecure_allow_short_secret {
             true => KeySet::from_jwks_insecure_allow_short(text),
             false => KeySet::from_jwks(text),
@@ -82,9 +85,22 @@ impl KeyArguments {
     }
 }
 
+/// A file with keys, which is no longer than any.
+fn read(path: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    use std::io::Read as _;
+    const MAX: u64 = 4 << 20;
+    let mut bytes = Zeroizing::new(Vec::new());
+    let file = fs::File::open(path).map_err(|error| Failure::of_file(path, &error))?;
+    file.take(MAX + 1).read_to_end(&mut bytes).map_err(|error| Failure::of_file(path, &error))?;
+    match bytes.len() as u64 > MAX {
+        true => Err(Failure::Usage(format!("{path}: is longer than any file with keys; is it the right one?"))),
+        false => Ok(bytes),
+    }
+}
+
 /// The bytes of a secret from a file.
 pub(crate) fn secret_bytes(path: &str, format: Format) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    let mut bytes = Zeroizing::new(fs::read(path).map_err(|error| Failure::of_file(path, &error))?);
+    let mut bytes = read(path)?;
     let wrong = |what: &str| Failure::Usage(format!("{path}: the secret is not {what} (see --secret-format)"));
     match format {
         Format::Raw => {
@@ -97,6 +113,9 @@ pub(crate) fn secret_bytes(path: &str, format: Format) -> Result<Zeroizing<Vec<u
                 SAID.call_once(|| {
                     eprintln!("signoff: {path}: the line ending at its end is not taken as part of the secret");
                 });
+            }
+            if bytes.starts_with(b"\xef\xbb\xbf") {
+                eprintln!("signoff: {path}: the byte order mark at its start is taken as part of the secret");
             }
             if bytes.trim_ascii().is_empty() && !bytes.is_empty() {
                 return Err(wrong("anything but white space, which anybody could sign with"));

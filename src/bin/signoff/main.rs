@@ -14,8 +14,10 @@ mod inspect;
 mod keys;
 mod log;
 mod maintenance;
+mod names;
 mod pages;
 mod policy;
+mod records;
 mod revoke;
 mod sign;
 mod time_values;
@@ -141,7 +143,7 @@ fn command() -> clap::Command {
 fn arguments() -> Arguments {
     const REVOKE: [&str; 10] =
         ["logout", "log-out", "signout", "sign-out", "signoff", "blacklist", "denylist", "invalidate", "ban", "block"];
-    let called = std::env::args().nth(1);
+    let called = std::env::args_os().nth(1).map(|called| called.to_string_lossy().into_owned());
     let parsed = command().try_get_matches().and_then(|matches| Arguments::from_arg_matches(&matches));
     parsed.unwrap_or_else(|error| {
         if error.kind() == ErrorKind::InvalidSubcommand
@@ -150,10 +152,8 @@ fn arguments() -> Arguments {
             eprintln!("signoff: logging out is `signoff revoke`: see `signoff revoke --help`");
             std::process::exit(2);
         }
-        // Of what was given nothing is repeated that could be a secret.
         let shown = error.render().to_string();
-        let hidden = std::env::args().skip(1).filter(|given| hidden_password::looks_secret(given));
-        let hidden = hidden.fold(shown.clone(), |text, given| text.replace(&given, "(hidden)"));
+        let hidden = hidden_password::without_secrets(&shown);
         if hidden == shown {
             error.exit()
         }
@@ -182,11 +182,11 @@ fn main() -> ExitCode {
         Ok(Outcome::Good) => ExitCode::SUCCESS,
         Ok(Outcome::SomeRejected) => ExitCode::from(1),
         Err(Failure::Usage(text)) => {
-            eprintln!("signoff: {}", in_words(&text));
+            eprintln!("signoff: {}", hidden_password::without_secrets(&in_words(&text)));
             ExitCode::from(2)
         }
         Err(Failure::Environment(text)) => {
-            eprintln!("signoff: {}", in_words(&text));
+            eprintln!("signoff: {}", hidden_password::without_secrets(&in_words(&text)));
             ExitCode::from(3)
         }
         Err(Failure::OutputClosed) => ExitCode::from(3),

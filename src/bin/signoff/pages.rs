@@ -16,7 +16,7 @@ pub(crate) const EXITS: &[(u8, &str)] = &[
     (0, "Everything was accepted, or done."),
     (1, "Some token was not accepted, or some line could not be carried out."),
     (2, "The call can't be carried out as it was made; nothing was changed."),
-    (3, "A file, a server, the disk or the clock stands in the way."),
+    (3, "A file, a server, the disk or the clock stands in the way, or whoever read the output has gone."),
 ];
 
 /// Every command, in the order of the command line.
@@ -76,6 +76,7 @@ pub(crate) const PAGES: &[Page] = &[
                 "signoff revoke --log signoff.db --secret-file secret.txt - < token.txt",
             ),
             ("A user on every device", "signoff revoke --log signoff.db --subject 42 --reason 'password changed'"),
+            ("What another log has", "signoff list --log other.db | signoff revoke --log signoff.db --records -"),
             (
                 "Everybody, up to a leak",
                 "signoff revoke --log signoff.db --everything-before 2026-01-31T12:00:00Z --yes",
@@ -83,7 +84,10 @@ pub(crate) const PAGES: &[Page] = &[
         ],
         output: &[
             ("ok", "true: it is logged out."),
-            ("outcome", "recorded; already-covered: the log has it; already-expired: nobody accepts it any more."),
+            (
+                "outcome",
+                "recorded; already-covered: the log has it; already-expired: what was named has ended, and no engine accepts it.",
+            ),
             ("line", "With a file: the line, counted from 1."),
             ("code, number, message", "With a file: why a line was not carried out."),
         ],
@@ -116,6 +120,7 @@ pub(crate) const PAGES: &[Page] = &[
             ("junk_rows", "Rows that are no revocations."),
             ("index_bytes", "The memory of an engine's index."),
             ("file_bytes", "The size of the file."),
+            ("(lines)", "With --prometheus: the same, and more, as Prometheus reads it."),
         ],
         exits: &[0, 2, 3],
     },
@@ -157,7 +162,7 @@ pub(crate) const PAGES: &[Page] = &[
         command: "generate",
         examples: &[
             ("For a package", "signoff generate man /usr/share/man/man1"),
-            ("For a user", "signoff generate completions ~/.local/share/bash-completion/completions"),
+            ("For a user", "mkdir -p ~/.bash-completions && signoff generate completions ~/.bash-completions"),
         ],
         output: &[],
         exits: &[0, 2, 3],

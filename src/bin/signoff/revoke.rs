@@ -11,10 +11,11 @@ use std::task::{Context, Poll, Wake, Waker};
 use clap::{Args, ValueHint};
 use signoff::{
     Algorithm, Engine, Error, KeySet, Log, NumericIds, Origin, Policy, Revocation, Revoked, Revoking, Status, Threads,
-    Times, TokenId, UnixTime,
+    Times, UnixTime,
 };
 
-use crate::{Failure, Outcome, in_words, keys, log, time_values};
+use crate::names::{Kind, fault_of_name, is_blank, revocation_of};
+use crate::{Failure, Outcome, in_words, keys, log, records, time_values};
 
 #[derive(Args)]
 #[command(group = clap::ArgGroup::new("what").required(true))]
@@ -54,6 +55,10 @@ pub(crate) struct Arguments {
     /// A file with a subject (sub) on each line; - for standard input.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, group = "what")]
     subjects: Option<String>,
+    /// A file with what `list` prints, of another log: all of it is logged out here too; - for standard input. Where it ends everything
+    /// up to a time it wants --yes.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, group = "what", conflicts_with_all = ["issuer", "keep", "keep_until", "reason"])]
+    records: Option<String>,
     /// Only tokens of this issuer (iss). A token says its own.
     #[arg(long, value_name = "ISSUER", conflicts_with_all = ["token", "tokens"])]
     issuer: Option<String>,
@@ -71,24 +76,31 @@ pub(crate) struct Arguments {
     yes: bool,
 }
 
-/// What a line of a file names.
-#[derive(Clone, Copy)]
-enum Kind {
-    Token,
-    TokenId,
-    Session,
-    Subject,
-}
-
 pub(crate) fn run(arguments: Arguments) -> Result<Outcome, Failure> {
     let Arguments { token, token_id, session, subject, .. } = &arguments;
     let texts = [(token, Kind::Token), (token_id, Kind::TokenId), (session, Kind::Session), (subject, Kind::Subject)];
     let single = texts.into_iter().find_map(|(text, kind)| Some((text.as_deref()?, kind)));
-    let Arguments { tokens, token_ids, sessions, subjects, .. } = &arguments;
-    let files =
-        [(tokens, Kind::Token), (token_ids, Kind::TokenId), (sessions, Kind::Session), (subjects, Kind::Subject)];
+    let Arguments { tokens, token_ids, sessions, subjects, records, .. } = &arguments;
+    let files = [
+        (tokens, Kind::Token),
+        (token_ids, Kind::TokenId),
+        (sessions, Kind::Session),
+        (subjects, Kind::Subject),
+        (records, Kind::Record),
+    ];
     let file = files.into_iter().find_map(|(path, kind)| Some((path.as_deref()?, kind)));
 
+    if arguments.issuer.as_ref().is_some_and(|issuer| issuer.trim_matches(is_blank) != issuer) {
+        return Err(Failure::Usage("--issuer has white space around it, and would be another one".to_owned()));
+    }
+    for id in &arguments.keep {
+        let is_printed = ["jti:", "sid:", "sha256:"].iter().any(|front| id.starts_with(front));
+        let fault =
+            fault_of_name(Kind::Session, id).or(is_printed.then_some("it is the jti or the sid alone that goes here"));
+        if let Some(fault) = fault {
+            return Err(Failure::Usage(format!("--keep: {fault}")));
+        }
+    }
     if arguments.keep_until.is_some_and(|until| until <= Times::now().wall()) {
         return Err(Failure::Usage(
             "--keep-until lies before now, so that nothing would be kept; leave it out".to_owned(),
@@ -128,15 +140,6 @@ fn read_token() -> Result<String, Failure> {
         0 => Err(Failure::Usage("standard input is empty, so nothing was logged out".to_owned())),
         1 => Ok(text.trim_end_matches(['\n', '\r']).to_owned()),
         _ => Err(Failure::Usage("standard input has several lines; many tokens go under --tokens -".to_owned())),
-    }
-}
-
-fn revocation_of(kind: Kind, text: &str) -> Revocation {
-    match kind {
-        Kind::Token => Revocation::token_text(text),
-        Kind::TokenId => Revocation::token_id(TokenId::from_printed(text).unwrap_or_else(|| text.into())),
-        Kind::Session => Revocation::session(text),
-        Kind::Subject => Revocation::subject(text),
     }
 }
 
@@ -195,22 +198,6 @@ fn policy() -> Policy {
     Policy::new().numeric_ids(NumericIds::AsText)
 }
 
-/// What keeps a text from being an id, a session or a subject: it comes from a file in another encoding, or from a slip in quoting.
-fn fault_of_name(kind: Kind, text: &str) -> Option<&'static str> {
-    let is_printed = |text: &str| TokenId::from_printed(text).is_some();
-    match kind {
-        Kind::Token => None,
-        _ if text.contains(char::is_control) || text.starts_with('\u{feff}') => {
-            Some("it has control characters or a byte order mark in it: write the file in UTF-8, a name on each line")
-        }
-        _ if text.trim() != text => Some("it has white space around it, and would be another one"),
-        Kind::TokenId if text.starts_with("sha256:") && !is_printed(text) => {
-            Some("it begins with sha256: and is none as `list` prints it")
-        }
-        Kind::TokenId | Kind::Session | Kind::Subject => None,
-    }
-}
-
 fn one(arguments: &Arguments, revocation: Revocation) -> Result<Outcome, Failure> {
     let revocation = arguments.with_options(revocation);
     let mut fault = None;
@@ -261,6 +248,10 @@ fn everything(arguments: &Arguments, cut_off: UnixTime) -> Result<Outcome, Failu
     one(arguments, Revocation::everything().issued_before(cut_off))
 }
 
+/// What is said of lines that name nothing.
+const NOT_UTF8: &str = "the line is not UTF-8; write it so, or leave it out";
+const EXPIRED: &str = "what the line means has ended";
+
 /// How many revocations are on their way at once, so that they share commits.
 const IN_FLIGHT: usize = 4096;
 
@@ -268,7 +259,7 @@ const IN_FLIGHT: usize = 4096;
 struct Sent {
     line: u64,
     /// What is wrong with the line, where it names nothing.
-    revoking: Result<Pin<Box<Revoking>>, &'static str>,
+    revoking: Result<Pin<Box<Revoking>>, String>,
 }
 
 fn many(arguments: &Arguments, path: &str, kind: Kind) -> Result<Outcome, Failure> {
@@ -284,10 +275,19 @@ fn many(arguments: &Arguments, path: &str, kind: Kind) -> Result<Outcome, Failur
     let (mut flight, mut totals) = (VecDeque::new(), Totals::default());
     let mut lines = BufReader::new(input).split(b'\n').zip(1_u64..).peekable();
     let revocation = |text: &[u8]| {
-        let text = std::str::from_utf8(text).map_err(|_| "the line is not UTF-8; write it so, or leave it out")?;
+        let text = std::str::from_utf8(text).map_err(|_| NOT_UTF8.to_owned())?;
         let text = text.trim_end_matches('\r');
+        if let Kind::Record = kind {
+            return match records::read(text, Times::now().wall())? {
+                records::Line::Expired => Err(EXPIRED.to_owned()),
+                records::Line::Everything(_) if !arguments.yes => {
+                    Err("the line ends every token that was issued up to a time; say --yes to do it".to_owned())
+                }
+                records::Line::Revocation(revocation) | records::Line::Everything(revocation) => Ok(*revocation),
+            };
+        }
         match fault_of_name(kind, text) {
-            Some(fault) => Err(fault),
+            Some(fault) => Err(fault.to_owned()),
             None => Ok(arguments.with_options(revocation_of(kind, text))),
         }
     };
@@ -299,7 +299,7 @@ fn many(arguments: &Arguments, path: &str, kind: Kind) -> Result<Outcome, Failur
             match outcome {
                 Ok(Ok(_)) => return true,
                 Ok(Err(error)) => before.push(totals.note(*line, Err(error))),
-                Err(fault) => before.push(totals.note_fault(*line, fault)),
+                Err(fault) => before.push(totals.note_fault(*line, &fault)),
             }
             lines.next();
         }
@@ -322,7 +322,7 @@ fn many(arguments: &Arguments, path: &str, kind: Kind) -> Result<Outcome, Failur
             let Some(sent) = flight.pop_front() else { break };
             let line = match sent.revoking {
                 Ok(revoking) => totals.note(sent.line, wait(revoking)),
-                Err(fault) => totals.note_fault(sent.line, fault),
+                Err(fault) => totals.note_fault(sent.line, &fault),
             };
             writeln!(stdout, "{line}").map_err(|error| Failure::of_output(&error))?;
         }
@@ -332,14 +332,7 @@ fn many(arguments: &Arguments, path: &str, kind: Kind) -> Result<Outcome, Failur
     }
     stdout.flush().map_err(|error| Failure::of_output(&error))?;
     bar.finish_and_clear();
-    let Totals { recorded, covered, expired, failed, environment } = totals;
-    eprintln!("{recorded} recorded, {covered} already covered, {expired} already expired, {failed} failed");
-    match (failed, environment, recorded + covered + expired) {
-        (_, true, _) => Err(Failure::Environment("some revocations could not be recorded; do it again".to_owned())),
-        (0, false, 0) => Err(Failure::Usage(format!("{path}: no line, so nothing was logged out"))),
-        (0, false, _) => Ok(Outcome::Good),
-        _ => Ok(Outcome::SomeRejected),
-    }
+    totals.outcome(path)
 }
 
 #[derive(Default)]
@@ -353,6 +346,17 @@ struct Totals {
 }
 
 impl Totals {
+    fn outcome(self, path: &str) -> Result<Outcome, Failure> {
+        let Totals { recorded, covered, expired, failed, environment } = self;
+        eprintln!("{recorded} recorded, {covered} already covered, {expired} already expired, {failed} failed");
+        match (failed, environment, recorded + covered + expired) {
+            (_, true, _) => Err(Failure::Environment("some revocations could not be recorded; do it again".to_owned())),
+            (0, false, 0) => Err(Failure::Usage(format!("{path}: no line, so nothing was logged out"))),
+            (0, false, _) => Ok(Outcome::Good),
+            _ => Ok(Outcome::SomeRejected),
+        }
+    }
+
     fn note(&mut self, line: u64, outcome: Result<Revoked, Error>) -> String {
         match outcome {
             Ok(revoked) => {
@@ -373,7 +377,10 @@ impl Totals {
 
     /// A line that names nothing.
     fn note_fault(&mut self, line: u64, fault: &str) -> String {
-        let status = if fault.contains("UTF-8; write it so") { Status::NotUtf8 } else { Status::RevocationInvalid };
+        if fault == EXPIRED {
+            return self.note(line, Ok(Revoked::AlreadyExpired));
+        }
+        let status = if fault == NOT_UTF8 { Status::NotUtf8 } else { Status::RevocationInvalid };
         self.failed(line, status, fault)
     }
 

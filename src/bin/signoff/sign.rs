@@ -13,7 +13,7 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     keys: keys::KeyArguments,
     /// The algorithm that the secret signs with.
-    #[arg(long, default_value = "HS256", value_parser = keys::algorithm())]
+    #[arg(long, default_value = "HS256", value_parser = keys::algorithm(), conflicts_with = "jwks")]
     alg: Algorithm,
     /// How long the token lives, as in 1d, 12h or 15min.
     #[arg(long, value_name = "DURATION", value_parser = time_values::some_duration, conflicts_with = "insecure_never_expires")]

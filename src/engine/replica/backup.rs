@@ -5,6 +5,7 @@ use std::path::Path;
 use super::log_options::{Log, Source};
 use crate::error::Error;
 use crate::keys::crypto;
+use crate::log::place::LogPlace;
 use crate::log::{self, LogError, Restored, SeveralNames};
 
 impl Log {
@@ -16,6 +17,9 @@ impl Log {
     /// # Errors
     /// [`LogError::Exists`]; those of opening the log, and of writing the copy.
     pub fn back_up(&self, to: impl AsRef<Path>) -> Result<u64, Error> {
+        if let Some(LogPlace::Mistaken(what)) = to.as_ref().to_str().map(LogPlace::of) {
+            return Err(LogError::Url { fault: format!("the copy: {what}") }.into());
+        }
         Ok(log::back_up(self.file()?, to.as_ref(), self.several_names(), crypto::random_16)?)
     }
 

@@ -270,7 +270,7 @@ impl Log {
         self
     }
 
-    /// Where it is, for messages: the path of a file, or the URL of a server without user, password and options.
+    /// Where it is, for messages: the path of a file, or the URL of a server without user and password, with its namespace.
     #[must_use]
     pub fn place(&self) -> String {
         match &self.source {

@@ -106,7 +106,17 @@ pub(crate) fn restore(
         let fault = "this process has that log open, and reading it would take its locks; make a backup of it, and restore that";
         return Err(LogError::Io { path: from.display().to_string(), fault: fault.to_owned() });
     }
-    let mut copy = Copy::of(&from, &path, random)?;
+    if path.exists() && FileId::of(&path)? == FileId::of(&from)? {
+        let fault = "is the log itself, so that nothing would be put back; name a backup of it".to_owned();
+        return Err(LogError::Io { path: from.display().to_string(), fault });
+    }
+    #[allow(clippy::wildcard_enum_match_arm)] // Whatever else is wrong is said as it is.
+    let mut copy = Copy::of(&from, &path, random).map_err(|error| match error {
+        LogError::Corrupt { path, fault } => {
+            LogError::Corrupt { path, fault: format!("and it is the backup: {fault}") }
+        }
+        error => error,
+    })?;
     if !path.exists() {
         return copy.publish(&path);
     }
