@@ -422,11 +422,11 @@ fn of_two_copies_in_a_process_the_second_is_refused_and_another_sqlite_takes_not
     python.arg(root().join("tests/c/one_file.py")).arg(root().join("bindings/ctypes"));
     let ended = python.arg(library).arg(copy).arg(&path).output().unwrap();
     let text = String::from_utf8_lossy(&ended.stdout);
-    assert_eq!(text, "recorded: 12\n", "{}", String::from_utf8_lossy(&ended.stderr));
+    assert_eq!(text, "recorded: 60\n", "{}", String::from_utf8_lossy(&ended.stderr));
     // It was killed, and everything that was acknowledged is there.
     let rows = rusqlite::Connection::open(&path).unwrap();
     let rows = rows.query_row("SELECT count(DISTINCT value) FROM revocation", [], |row| row.get::<_, i64>(0));
-    assert_eq!(rows.unwrap(), 12);
+    assert_eq!(rows.unwrap(), 60);
 }
 
 #[test]

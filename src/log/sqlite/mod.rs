@@ -19,6 +19,7 @@ mod queries;
 mod reopen;
 mod row;
 mod schema;
+mod shm_guard;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -23,6 +23,7 @@ use rusqlite::config::DbConfig;
 use super::connection::{connect, fault};
 use super::file_header::{Content, Header};
 use super::filesystem::{self, FileId};
+use super::shm_guard::ShmGuard;
 use super::{Appended, Cursor, LogError, Record, UnixTime, schema};
 
 /// The files that this copy has open, each with the content that its first bytes are read from.
@@ -58,6 +59,7 @@ struct InUse {
     /// The `-wal` that the connections write to, and the memory (`-shm`) that describes it. None while there are none.
     wal: Option<FileId>,
     shm: Option<FileId>,
+    guard: Option<ShmGuard>,
     connections: usize,
     /// Connections to what was lost that are still being closed: a new one would go on with their memory.
     overlooked: usize,
@@ -286,7 +288,7 @@ impl Drop for Slot {
             if is_counted {
                 in_use.connections -= 1;
                 if in_use.connections == 0 {
-                    (in_use.wal, in_use.shm) = (None, None);
+                    (in_use.wal, in_use.shm, in_use.guard) = (None, None, None);
                 }
             } else {
                 in_use.overlooked = in_use.overlooked.saturating_sub(1);
@@ -373,6 +375,7 @@ impl Slot {
         }
         if wal.is_some() {
             (in_use.wal, in_use.shm) = (wal, shm);
+            in_use.guard = in_use.guard.take().or_else(|| ShmGuard::of(&self.file.shm));
         }
         in_use.connections += 1;
         *held = Some(Held { connection, seen: None, losses: self.file.losses() });
