@@ -284,6 +284,9 @@ impl Drop for Slot {
             if !is_counted || !self.file.is_in_place(&in_use) {
                 give_up(&held.connection);
             }
+            if let (true, 1, Some(guard)) = (is_counted, in_use.connections, &in_use.guard) {
+                guard.release();
+            }
             drop(held);
             if is_counted {
                 in_use.connections -= 1;
