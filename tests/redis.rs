@@ -355,7 +355,7 @@ fn the_command_line_takes_the_url_where_it_takes_a_path() {
         (output.status.code(), String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
     };
     let (code, _, told) =
-        run(&["revoke", "--log", &url, "--token-id", "jti-0", "--keep-until", "2099-01-01T00:00:00Z"]);
+        run(&["revoke", "--create", "--log", &url, "--token-id", "jti-0", "--keep-until", "2099-01-01T00:00:00Z"]);
     assert_eq!(code, Some(0), "{told}");
     assert!(told.contains("made an empty one"), "{told}");
     let (code, listed, told) = run(&["list", "--log", &url]);
@@ -521,7 +521,7 @@ fn tls_holds_the_server_to_a_certificate_that_the_system_trusts() {
         RedisServer::start(&[&arguments[..], &["--tls-ca-cert-file", &authority, "--tls-auth-clients", "no"]].concat());
     let run = |trusted: &str| {
         std::process::Command::new(env!("CARGO_BIN_EXE_signoff"))
-            .args(["revoke", "--log", &format!("rediss://localhost:{tls_port}"), "--session", "s"])
+            .args(["revoke", "--create", "--log", &format!("rediss://localhost:{tls_port}"), "--session", "s"])
             .env("SSL_CERT_FILE", trusted)
             .output()
             .unwrap()

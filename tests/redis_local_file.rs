@@ -507,7 +507,7 @@ fn what_does_not_fit_together_is_refused() {
     let fault = |log: Log| open(log).map(|_| ()).unwrap_err();
     let told = fault(Log::sqlite(&path).create_if_missing().local_file(path.with_extension("copy")));
     assert_eq!(told.status(), Status::LogUrl);
-    assert!(told.to_string().contains("a local file goes with a log on Redis alone"), "{told}");
+    assert!(told.to_string().contains("`local_file` goes with a log on Redis alone"), "{told}");
     assert_eq!(fault(Log::memory().on_outage(OnOutage::Keep)).status(), Status::LogUrl);
     let told = fault(Log::redis("redis://127.0.0.1:1/?outage=keep"));
     assert!(told.to_string().contains("local file"), "{told}");
