@@ -391,5 +391,5 @@ fn jwe_hint(dots: usize) -> &'static str {
 }
 
 fn kid_hint(key_id_given: bool) -> &'static str {
-    if key_id_given { "bears the token's key id" } else { "could have signed the token" }
+    if key_id_given { "may verify and bears the token's key id" } else { "may verify and could have signed the token" }
 }

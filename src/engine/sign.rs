@@ -74,7 +74,7 @@ impl Engine {
     ///
     /// Adds `iat`, `exp` and a random UUIDv4 as `jti` unless they are among the claims, the key's id as `kid`, and what the policy
     /// has one value for: `iss`, `aud`, `sub`, `typ`, and the claims of [`claim_equals`](crate::Policy::claim_equals). Cost: one
-    /// HMAC, one read of the system's random generator.
+    /// HMAC, with several keys two; one read of the system's random generator.
     ///
     /// # Errors
     /// [`Error::Sign`]: claims or a type that this engine would never accept, no stated end, no such key, a token over the

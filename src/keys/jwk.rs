@@ -13,14 +13,22 @@ use super::{Algorithm, Key};
 use crate::error::{KeyError, SkippedKey};
 use crate::limits::KEY_ID_BYTES_MAX;
 
+/// A member that is `null` is malformed, and not absent: the key would do for everything by a slip.
 #[derive(Deserialize)]
 struct Jwk {
+    #[serde(default, deserialize_with = "present")]
     alg: Option<String>,
+    #[serde(default, deserialize_with = "present")]
     kid: Option<String>,
-    #[serde(rename = "use")]
+    #[serde(default, rename = "use", deserialize_with = "present")]
     usage: Option<String>,
+    #[serde(default, deserialize_with = "present")]
     key_ops: Option<Vec<String>>,
     k: Zeroizing<String>,
+}
+
+fn present<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 #[derive(Deserialize)]
@@ -166,6 +174,16 @@ fn one(place: &str, json: &str, algorithm: Option<Algorithm>, short: ShortSecret
         return Err(unsupported("its key type (kty) is not oct, the only one supported so far"));
     }
     let jwk: Jwk = serde_json::from_str(json).map_err(|error| malformed(place, json, &error))?;
+    // RFC 7517 section 4.3.
+    let has_twice = |ops: &[String]| ops.iter().enumerate().any(|(at, op)| ops[..at].contains(op));
+    if jwk.key_ops.as_deref().is_some_and(has_twice) {
+        return Err(wrong("its key_ops have one operation twice"));
+    }
+    let is_other = |op: &String| op != "sign" && op != "verify";
+    let is_signatures = jwk.usage.as_deref() == Some(SIGNATURES);
+    if is_signatures && jwk.key_ops.as_ref().is_some_and(|ops| ops.iter().any(is_other)) {
+        return Err(wrong("its use and its key_ops say different things"));
+    }
     if jwk.usage.is_some_and(|usage| usage != SIGNATURES) {
         return Err(unsupported("its use is not sig"));
     }
@@ -212,9 +230,8 @@ fn malformed(place: &str, json: &str, error: &serde_json::Error) -> KeyError {
         TEXTS.into_iter().chain(["key_ops", "keys"]).find(|known| *known == name)
     };
     let members: std::collections::HashMap<&str, &RawValue> = serde_json::from_str(json).unwrap_or_default();
-    let of_wrong_type = TEXTS
-        .into_iter()
-        .find(|name| members.get(name).is_some_and(|value| !value.get().starts_with('"') && (*value).get() != "null"));
+    let of_wrong_type =
+        TEXTS.into_iter().find(|name| members.get(name).is_some_and(|value| !value.get().starts_with('"')));
     let said = error.to_string();
     let at = format!("(line {}, column {})", error.line(), error.column());
     let fault = match (error.is_data(), known(&said, "missing field `"), known(&said, "duplicate field `")) {
@@ -310,6 +327,15 @@ mod tests {
             ),
             (format!(r#"{{"kty":"oct","alg":"HS256","k":"{K32}","use":"enc"}}"#), None, "its use is not sig", false),
             (format!(r#"{{"kty":"oct","alg":"HS256","k":"{K32}","key_ops":["decrypt"]}}"#), None, "its key_ops", false),
+            (format!(r#"{{"kty":"oct","alg":"HS256","k":"{K32}","use":null}}"#), None, "its use is not a text", true),
+            (format!(r#"{{"kty":"oct","alg":"HS256","k":"{K32}","key_ops":null}}"#), None, "wrong type", true),
+            (format!(r#"{{"kty":"oct","alg":"HS256","k":"{K32}","key_ops":["sign","sign"]}}"#), None, "twice", true),
+            (
+                format!(r#"{{"kty":"oct","alg":"HS256","k":"{K32}","use":"sig","key_ops":["verify","wrapKey"]}}"#),
+                None,
+                "say different things",
+                true,
+            ),
             ("7".to_owned(), None, "wrong type", false),
         ] {
             let json = format!(r#"{{"keys":[{member},{{"kty":"oct","alg":"HS256","k":"{K32}","kid":"a"}}]}}"#);

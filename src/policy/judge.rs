@@ -45,11 +45,7 @@ pub(crate) fn judge(
     {
         return Err(Reject::NotYetValid { nbf, now, leeway });
     }
-    if let Some(iat) = claims.iat()
-        && allowed.is_exceeded(iat, now)
-    {
-        return Err(Reject::IssuedInFuture { iat, now, allowed: allowed.duration() });
-    }
+    judge_issued_at(claims, now, allowed)?;
 
     judge_names(policy, claims, texts, typ, key)?;
     judge_lifetime(policy, claims)?;
@@ -80,17 +76,23 @@ pub(crate) fn judge_unsigned(
         }
         _ => {}
     }
-    if let Some(iat) = claims.iat()
-        && allowed.is_exceeded(iat, now)
-    {
-        return Err(Reject::IssuedInFuture { iat, now, allowed: allowed.duration() });
-    }
+    judge_issued_at(claims, now, allowed)?;
     judge_names(policy, claims, texts, typ, key)?;
     judge_lifetime(policy, claims)?;
     if claims.exp().is_none_or(|exp| exp > now) {
         judge_age(policy, claims, claims.nbf().map_or(now, |nbf| nbf.max(now)))?;
     }
     judge_required(policy, claims)
+}
+
+#[inline]
+fn judge_issued_at(claims: &Claims, now: UnixTime, allowed: Ahead) -> Result<(), Reject> {
+    match claims.iat() {
+        Some(iat) if allowed.is_exceeded(iat, now) => {
+            Err(Reject::IssuedInFuture { iat, now, allowed: allowed.duration() })
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// Who made the token, for whom, about whom, and of what kind it is.

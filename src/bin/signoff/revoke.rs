@@ -32,13 +32,13 @@ pub(crate) struct Arguments {
     #[arg(group = "what")]
     token: Option<String>,
     /// A token by its id: a jti, or as `list` prints it (jti:... or sha256:...).
-    #[arg(long, value_name = "ID", group = "what")]
+    #[arg(long, value_name = "ID", allow_negative_numbers = true, group = "what")]
     token_id: Option<String>,
     /// Every token of a login (sid).
-    #[arg(long, value_name = "SID", group = "what")]
+    #[arg(long, value_name = "SID", allow_negative_numbers = true, group = "what")]
     session: Option<String>,
     /// Every token of a subject (sub) that was issued up to now.
-    #[arg(long, value_name = "SUB", group = "what")]
+    #[arg(long, value_name = "SUB", allow_negative_numbers = true, group = "what")]
     subject: Option<String>,
     /// Every token issued up to a time. Wants --yes.
     #[arg(long, value_name = "TIME", value_parser = time_values::time, group = "what")]
@@ -121,6 +121,11 @@ pub(crate) fn run(arguments: Arguments) -> Result<Outcome, Failure> {
             };
             if let Some(fault) = fault_of_name(kind, &text) {
                 return Err(Failure::Usage(format!("what is to be logged out: {fault}")));
+            }
+            if let (Kind::TokenId, Some(jti)) = (kind, text.strip_prefix("jti:")) {
+                eprintln!(
+                    "signoff: taken as `list` prints ids, for the jti {jti:?}; a jti that begins with jti: is written with another before it"
+                );
             }
             one(&arguments, revocation_of(kind, &text))
         }

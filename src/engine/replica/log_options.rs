@@ -139,8 +139,12 @@ impl Log {
     /// Only a log on Redis takes it; opening another with it fails.
     #[must_use]
     pub fn local_file(mut self, path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
         match &mut self.source {
-            Source::Redis { local_file, .. } => *local_file = Some(path.into()),
+            Source::Redis { local_file, .. } => {
+                self.misplaced = path.to_str().and_then(place::fault_of_path);
+                *local_file = Some(path);
+            }
             Source::Memory(_) | Source::Sqlite { .. } => {
                 self.misplaced = Some("`local_file` goes with a log on Redis alone, and this is none");
             }

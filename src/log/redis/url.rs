@@ -12,7 +12,7 @@ use redis::{Client, Connection, ConnectionInfo, ErrorKind, IntoConnectionInfo, R
 use url::Url;
 use zeroize::Zeroizing;
 
-use crate::log::{LogError, OnOutage};
+use crate::log::{LogError, OnOutage, place};
 use crate::revocation::Durability;
 
 /// The namespace of a log for which none is named.
@@ -206,7 +206,10 @@ impl Options {
                 "fsync" => options.is_fsynced = flag(&value).ok_or_else(|| wrong("fsync must be true or false"))?,
                 "wait" => options.wait = millis().ok_or_else(|| wrong("wait must be milliseconds, 60000 at most"))?,
                 "local_file" if value.is_empty() => return Err(wrong("local_file must be the path of a file")),
-                "local_file" => options.local_file = Some(PathBuf::from(&*value)),
+                "local_file" => match place::fault_of_path(&value) {
+                    Some(what) => return Err(wrong(&format!("local_file: {what}"))),
+                    None => options.local_file = Some(PathBuf::from(&*value)),
+                },
                 "outage" => {
                     options.outage = match &*value {
                         "refuse" => Some(OnOutage::Refuse),
@@ -374,6 +377,8 @@ mod tests {
             ("redis://:secret@h?fsync=maybe", "fsync"),
             ("redis://:secret@h?wait=0", "wait"),
             ("redis://:secret@h?local_file=", "local_file"),
+            ("redis://:secret@h?local_file=/srv/x.db-wal", "-wal"),
+            ("redis://:secret@h?local_file=redis://h", "URL"),
             ("redis://:secret@h?local_file=x&outage=ignore", "outage"),
             ("redis://:secret@h?namespace=a{b}", "namespace"),
             ("rediss://:secret@h#insecure", "#"),
