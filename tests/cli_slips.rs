@@ -333,6 +333,21 @@ fn the_title_of_the_process_shows_no_password() {
     }
 }
 
+/// What looks like a URL with a password is one in the place of a log alone.
+#[test]
+fn a_name_that_looks_like_a_url_is_logged_out_as_it_is() {
+    let shell = Shell::new();
+    shell.run(&["create", "--log", "l.db"], "");
+    let name = "https://user:1@id.example/42";
+    for arguments in
+        [&["--subject", name][..], &["--session", name], &["--subject", "u", "--issuer", name, "--keep", name]]
+    {
+        assert_eq!(shell.run(&[&["revoke", "--log", "l.db"], arguments].concat(), "").0, 0, "{arguments:?}");
+    }
+    let listed = shell.run(&["list", "--log", "l.db"], "").1;
+    assert_eq!(listed.matches(name).count(), 4, "{listed}");
+}
+
 #[test]
 fn a_token_and_a_file_of_tokens_are_not_mistaken_for_one_another() {
     let shell = Shell::new();

@@ -7,6 +7,7 @@ use crate::denied::{ClaimFault, Reject};
 use crate::error::SignError;
 use crate::keys::{Key, crypto};
 use crate::limits::NUMERIC_DATE_MAX_SECS;
+use crate::policy::claim_strings::Span;
 use crate::policy::claims::Claims;
 use crate::policy::registered::{KNOWN_CUT_OFF, Registered};
 use crate::policy::{self, ClaimStrings, Policy, TypeVerdict};
@@ -15,6 +16,8 @@ use crate::token::json;
 /// The claims of a new token, complete.
 pub(super) struct NewPayload {
     pub(super) text: String,
+    claims: Claims,
+    unescaped: String,
     pub(super) token_id: String,
     pub(super) issued_at: UnixTime,
     pub(super) expires_at: Option<UnixTime>,
@@ -30,22 +33,12 @@ impl NewPayload {
             Ok::<_, SignError>(claims)
         };
         let claims = read(text, &mut unescaped)?;
-        // A second `jti` could not be added beside an empty one, and an empty one names no token.
-        if let Some(empty) = [Registered::Jti, Registered::Sid].into_iter().find(|&id| claims.is_empty_id(id)) {
+        let given = ClaimStrings { payload: text, unescaped: &unescaped };
+        if let Some(empty) = empty_claim(&claims, given) {
             return Err(SignError::WouldBeRejected(Reject::ClaimMalformed {
                 name: empty.name(),
                 fault: ClaimFault::Empty,
             }));
-        }
-
-        let given = ClaimStrings { payload: text, unescaped: &unescaped };
-        for (claim, value) in [(Registered::Iss, claims.iss()), (Registered::Sub, claims.sub())] {
-            if value.is_some_and(|value| given.of(value).is_empty()) {
-                return Err(SignError::WouldBeRejected(Reject::ClaimMalformed {
-                    name: claim.name(),
-                    fault: ClaimFault::Empty,
-                }));
-            }
         }
         let mut added = stated_by_policy(engine.policy(), key, &claims);
         let issued_at = claims.iat().unwrap_or(UnixTime::from_secs(now.as_secs()));
@@ -73,7 +66,7 @@ impl NewPayload {
             added += &format!(",\"exp\":{exp}");
         }
         let token_id = match claims.jti() {
-            Some(jti) => ClaimStrings { payload: text, unescaped: &unescaped }.of(jti).to_owned(),
+            Some(jti) => given.of(jti).to_owned(),
             None => {
                 let random = crypto::random_16().ok_or(SignError::NoRandom)?;
                 let jti = uuid::Builder::from_random_bytes(random).into_uuid().hyphenated().to_string();
@@ -91,19 +84,26 @@ impl NewPayload {
             claims = read(&text, &mut unescaped)?;
         }
         engine.refuse_revoked(&claims, ClaimStrings { payload: &text, unescaped: &unescaped }, now)?;
-        Ok(Self { text, token_id, issued_at, expires_at })
+        Ok(Self { text, claims, unescaped, token_id, issued_at, expires_at })
     }
 
-    /// Refuses what the policy would refuse at any time.
+    /// Refuses what the policy would refuse whatever the time, of a token that this key answers for.
     pub(super) fn judge(&self, engine: &Engine, typ: TypeVerdict, key: &Key, now: UnixTime) -> Result<(), SignError> {
         let policy = engine.policy();
         let by_log = engine.shared.log.as_ref().map(|log| log.replica.issued_in_future_max());
-        let (mut unescaped, mut claims) = (String::new(), Claims::default());
-        claims.read(&self.text, &mut unescaped, policy).map_err(SignError::WouldBeRejected)?;
-        let texts = ClaimStrings { payload: &self.text, unescaped: &unescaped };
+        let texts = ClaimStrings { payload: &self.text, unescaped: &self.unescaped };
         let allowed = policy.issued_in_future(by_log);
-        policy::judge_unsigned(policy, &claims, texts, typ, key, now, allowed).map_err(SignError::WouldBeRejected)
+        policy::judge_unsigned(policy, &self.claims, texts, typ, key, now, allowed).map_err(SignError::WouldBeRejected)
     }
+}
+
+/// A claim that is there and names nothing: a second `jti` could not be added beside an empty one, and an empty `sub` or `iss` is an unset
+/// variable.
+fn empty_claim(claims: &Claims, texts: ClaimStrings<'_>) -> Option<Registered> {
+    let is_empty = |span: Option<Span>| span.is_some_and(|span| texts.of(span).is_empty());
+    let ids = [Registered::Jti, Registered::Sid].into_iter().find(|&id| claims.is_empty_id(id));
+    let names = [(Registered::Iss, claims.iss()), (Registered::Sub, claims.sub())];
+    ids.or_else(|| names.into_iter().find(|(_, span)| is_empty(*span)).map(|(claim, _)| claim))
 }
 
 /// The claims that are not given and for which the policy has one value, as members to be added.

@@ -8,7 +8,6 @@ use super::snapshot::Snapshot;
 use super::verify::authenticate;
 use super::{Engine, replica, with_thread_scratch};
 use crate::clock::{Times, UnixTime};
-use crate::denied::Reject;
 use crate::error::{Error, SignError};
 use crate::index::{Screened, Traits};
 use crate::keys::{Key, KeySet};
@@ -94,7 +93,6 @@ impl Engine {
 
         let payload = NewPayload::complete(&claims?, end, times.wall(), self, key)?;
         let (header, typ) = header(key, token_type.as_deref(), self.policy()).map_err(SignError::WouldBeRejected)?;
-        payload.judge(self, typ, key, times.wall())?;
         let mut token = String::with_capacity(payload.text.len() * 4 / 3 + 256);
         base64url::encode_onto(header.as_bytes(), &mut token);
         token.push('.');
@@ -107,23 +105,21 @@ impl Engine {
         if bytes > max {
             return Err(SignError::TooLong { bytes, max }.into());
         }
-        self.refuse_what_others_would_answer(&snapshot, key, &token)?;
+        payload.judge(self, typ, self.answering_key(&snapshot, key, &token)?, times.wall())?;
         let NewPayload { token_id, issued_at, expires_at, .. } = payload;
         Ok(SignedToken { token, token_id, issued_at, expires_at })
     }
 }
 
 impl Engine {
-    /// Among several keys another may be asked for the token than the one that has signed it: one of more than are tried, or with the
-    /// same secret and other issuers. What only signs is for others to verify.
-    fn refuse_what_others_would_answer(&self, snapshot: &Snapshot, key: &Key, token: &str) -> Result<(), SignError> {
+    /// The key that a verification finds for a token that this one has signed: among several it may be another with the same secret, or
+    /// none, where there are more than are tried. What only signs is for others to verify.
+    fn answering_key<'s>(&self, snapshot: &'s Snapshot, key: &'s Key, token: &str) -> Result<&'s Key, SignError> {
         if snapshot.keys.keys().len() == 1 || !key.may_verify() {
-            return Ok(());
+            return Ok(key);
         }
         with_thread_scratch(|scratch| {
-            let found = authenticate(snapshot, self.policy(), &mut scratch.buffers, token.as_bytes(), &mut ())?;
-            // The claims were held against the issuers of the one that signs.
-            if found.key_issuers() == key.issuers() { Ok(()) } else { Err(Reject::IssuerNotOfKey) }
+            Ok(authenticate(snapshot, self.policy(), &mut scratch.buffers, token.as_bytes(), &mut ())?.key)
         })
         .map_err(SignError::WouldBeRejected)
     }

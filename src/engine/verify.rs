@@ -23,16 +23,9 @@ pub(super) struct Signed<'s, 'a> {
     pub(super) signing_input: &'a [u8],
     pub(super) payload: &'a [u8],
     pub(super) signature: SignatureValid,
-    key: &'s Key,
+    pub(super) key: &'s Key,
     typ: TypeVerdict,
     pub(super) unescaped: &'a mut String,
-}
-
-impl Signed<'_, '_> {
-    /// The issuers that the key speaks for that made the signature.
-    pub(super) fn key_issuers(&self) -> &[Box<str>] {
-        self.key.issuers()
-    }
 }
 
 /// By which clock a token is read, and where its claims go.

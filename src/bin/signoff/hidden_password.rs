@@ -16,29 +16,28 @@ pub(crate) fn url_of(argument: &str) -> String {
     }
 }
 
-/// Starts this process anew if its arguments show a password. Where that can't be done, it goes on.
+/// Starts this process anew if the URL of its log shows a password. Where that can't be done, it goes on.
 pub(crate) fn hide() {
-    let mut hidden = None;
-    let arguments: Vec<OsString> = std::env::args_os()
-        .skip(1)
-        .map(|argument| {
-            let Some(text) = argument.to_str() else { return argument };
-            let (option, url) = match text.split_once('=') {
-                Some((option, url)) if option.starts_with("--") => (format!("{option}="), url),
-                Some(_) | None => (String::new(), text),
-            };
-            match without_password(url) {
-                Some(shown) => {
-                    hidden = Some(url.to_owned());
-                    format!("{option}{shown}").into()
-                }
-                None => argument,
-            }
-        })
-        .collect();
-    if let Some(url) = hidden {
+    if let Some((arguments, url)) = without_log_password(std::env::args_os().skip(1)) {
         start_anew(&arguments, &url);
     }
+}
+
+/// The arguments without the password of the log, and the URL that has it. Of no other argument: a subject may look like such a URL.
+fn without_log_password(given: impl Iterator<Item = OsString>) -> Option<(Vec<OsString>, String)> {
+    const LOG: &str = "--log";
+    let (mut hidden, mut is_log) = (None, false);
+    let arguments = given
+        .map(|argument| {
+            let (is_behind_log, text) = (std::mem::replace(&mut is_log, argument == LOG), argument.to_str());
+            let joined = text.and_then(|text| text.strip_prefix(LOG)?.strip_prefix('='));
+            let Some(url) = joined.or(text.filter(|_| is_behind_log)) else { return argument };
+            let Some(shown) = without_password(url) else { return argument };
+            hidden = Some(url.to_owned());
+            if joined.is_some() { format!("{LOG}={shown}").into() } else { shown.into() }
+        })
+        .collect();
+    hidden.map(|url| (arguments, url))
 }
 
 #[cfg(unix)]
@@ -105,7 +104,31 @@ pub(crate) fn looks_secret(given: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{looks_secret, without_password};
+    use super::{looks_secret, without_log_password, without_password};
+
+    #[test]
+    fn no_argument_is_changed_but_the_url_of_the_log() {
+        let changed = |given: &[&str]| {
+            let (arguments, url) = without_log_password(given.iter().map(Into::into))?;
+            Some((arguments.into_iter().map(|argument| argument.into_string().unwrap()).collect::<Vec<_>>(), url))
+        };
+        let url = "redis://u:secret@h";
+        for (given, shown) in [
+            (&["list", "--log", url][..], &["list", "--log", "redis://u@h"][..]),
+            (&["list", "--log=redis://u:secret@h"], &["list", "--log=redis://u@h"]),
+        ] {
+            let shown = shown.iter().map(ToString::to_string).collect();
+            assert_eq!(changed(given), Some((shown, url.to_owned())));
+        }
+        for given in [
+            &["revoke", "--log", "l.db", "--subject", "https://u:1@h"][..],
+            &["revoke", "--subject=https://u:1@h"],
+            &["verify", "--issuer", "https://u:1@h"],
+            &["list", "--log"],
+        ] {
+            assert_eq!(changed(given), None, "{given:?}");
+        }
+    }
 
     #[test]
     fn a_secret_in_the_place_of_a_file_is_known() {

@@ -9,7 +9,6 @@ pub(crate) enum Kind {
     TokenId,
     Session,
     Subject,
-    Record,
 }
 
 pub(crate) fn revocation_of(kind: Kind, text: &str) -> Revocation {
@@ -17,7 +16,7 @@ pub(crate) fn revocation_of(kind: Kind, text: &str) -> Revocation {
         Kind::Token => Revocation::token_text(text),
         Kind::TokenId => Revocation::token_id(TokenId::from_printed(text).unwrap_or_else(|| text.into())),
         Kind::Session => Revocation::session(text),
-        Kind::Subject | Kind::Record => Revocation::subject(text),
+        Kind::Subject => Revocation::subject(text),
     }
 }
 
@@ -30,7 +29,7 @@ pub(crate) fn is_blank(c: char) -> bool {
 pub(crate) fn fault_of_name(kind: Kind, text: &str) -> Option<&'static str> {
     let is_printed = |text: &str| TokenId::from_printed(text).is_some();
     match kind {
-        Kind::Token | Kind::Record => None,
+        Kind::Token => None,
         _ if text == "-" => Some("- is standard input under --token-ids, --sessions and --subjects alone"),
         _ if text == "null" || text == "undefined" => Some("it is what a program prints that has found nothing"),
         _ if text.starts_with('"') && text.ends_with('"') => {

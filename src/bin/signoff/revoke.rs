@@ -82,13 +82,13 @@ pub(crate) fn run(arguments: Arguments) -> Result<Outcome, Failure> {
     let single = texts.into_iter().find_map(|(text, kind)| Some((text.as_deref()?, kind)));
     let Arguments { tokens, token_ids, sessions, subjects, records, .. } = &arguments;
     let files = [
-        (tokens, Kind::Token),
-        (token_ids, Kind::TokenId),
-        (sessions, Kind::Session),
-        (subjects, Kind::Subject),
-        (records, Kind::Record),
+        (tokens, Lines::Names(Kind::Token)),
+        (token_ids, Lines::Names(Kind::TokenId)),
+        (sessions, Lines::Names(Kind::Session)),
+        (subjects, Lines::Names(Kind::Subject)),
+        (records, Lines::Records),
     ];
-    let file = files.into_iter().find_map(|(path, kind)| Some((path.as_deref()?, kind)));
+    let file = files.into_iter().find_map(|(path, lines)| Some((path.as_deref()?, lines)));
 
     if arguments.issuer.as_ref().is_some_and(|issuer| issuer.trim_matches(is_blank) != issuer) {
         return Err(Failure::Usage("--issuer has white space around it, and would be another one".to_owned()));
@@ -129,7 +129,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<Outcome, Failure> {
             }
             one(&arguments, revocation_of(kind, &text))
         }
-        (None, Some((path, kind)), _) => many(&arguments, path, kind),
+        (None, Some((path, lines)), _) => many(&arguments, path, lines),
         (None, None, Some(cut_off)) => everything(&arguments, cut_off),
         (None, None, None) => Err(Failure::Usage("name what is to be logged out".to_owned())),
     }
@@ -253,9 +253,41 @@ fn everything(arguments: &Arguments, cut_off: UnixTime) -> Result<Outcome, Failu
     one(arguments, Revocation::everything().issued_before(cut_off))
 }
 
-/// What is said of lines that name nothing.
-const NOT_UTF8: &str = "the line is not UTF-8; write it so, or leave it out";
-const EXPIRED: &str = "what the line means has ended";
+/// What the lines of a file are.
+#[derive(Clone, Copy)]
+enum Lines {
+    Names(Kind),
+    /// As `list` prints them.
+    Records,
+}
+
+/// Why nothing is to be recorded for a line.
+enum NoRevocation {
+    NotUtf8,
+    /// What it means has ended.
+    Expired,
+    Fault(String),
+}
+
+impl Lines {
+    fn read(self, arguments: &Arguments, line: &[u8]) -> Result<Revocation, NoRevocation> {
+        let fault = |fault: &str| Err(NoRevocation::Fault(fault.to_owned()));
+        let text = std::str::from_utf8(line).map_err(|_| NoRevocation::NotUtf8)?.trim_end_matches('\r');
+        match self {
+            Self::Names(kind) => match fault_of_name(kind, text) {
+                Some(wrong) => fault(wrong),
+                None => Ok(arguments.with_options(revocation_of(kind, text))),
+            },
+            Self::Records => match records::read(text, Times::now().wall()).map_err(NoRevocation::Fault)? {
+                records::Line::Expired => Err(NoRevocation::Expired),
+                records::Line::Everything(_) if !arguments.yes => {
+                    fault("the line ends every token that was issued up to a time; say --yes to do it")
+                }
+                records::Line::Revocation(revocation) | records::Line::Everything(revocation) => Ok(*revocation),
+            },
+        }
+    }
+}
 
 /// How many revocations are on their way at once, so that they share commits.
 const IN_FLIGHT: usize = 4096;
@@ -263,11 +295,10 @@ const IN_FLIGHT: usize = 4096;
 /// A line on its way.
 struct Sent {
     line: u64,
-    /// What is wrong with the line, where it names nothing.
-    revoking: Result<Pin<Box<Revoking>>, String>,
+    revoking: Result<Pin<Box<Revoking>>, NoRevocation>,
 }
 
-fn many(arguments: &Arguments, path: &str, kind: Kind) -> Result<Outcome, Failure> {
+fn many(arguments: &Arguments, path: &str, kind: Lines) -> Result<Outcome, Failure> {
     let input: Box<dyn Read> = match path {
         "-" => Box::new(std::io::stdin().lock()),
         path => Box::new(File::open(path).map_err(|error| Failure::of_file(path, &error))?),
@@ -279,32 +310,14 @@ fn many(arguments: &Arguments, path: &str, kind: Kind) -> Result<Outcome, Failur
     let mut stdout = std::io::stdout().lock();
     let (mut flight, mut totals) = (VecDeque::new(), Totals::default());
     let mut lines = BufReader::new(input).split(b'\n').zip(1_u64..).peekable();
-    let revocation = |text: &[u8]| {
-        let text = std::str::from_utf8(text).map_err(|_| NOT_UTF8.to_owned())?;
-        let text = text.trim_end_matches('\r');
-        if let Kind::Record = kind {
-            return match records::read(text, Times::now().wall())? {
-                records::Line::Expired => Err(EXPIRED.to_owned()),
-                records::Line::Everything(_) if !arguments.yes => {
-                    Err("the line ends every token that was issued up to a time; say --yes to do it".to_owned())
-                }
-                records::Line::Revocation(revocation) | records::Line::Everything(revocation) => Ok(*revocation),
-            };
-        }
-        match fault_of_name(kind, text) {
-            Some(fault) => Err(fault.to_owned()),
-            None => Ok(arguments.with_options(revocation_of(kind, text))),
-        }
-    };
     // Lines that can't be carried out are answered by the trial, until there is one for which a log is made.
     let mut before = Vec::new();
     let engine = arguments.open(Threads::Own, |trial| {
         while let Some((Ok(text), line)) = lines.peek() {
-            let outcome = revocation(text).map(|revocation| trial.revoke(revocation));
-            match outcome {
+            match kind.read(arguments, text).map(|revocation| trial.revoke(revocation)) {
                 Ok(Ok(_)) => return true,
                 Ok(Err(error)) => before.push(totals.note(*line, Err(error))),
-                Err(fault) => before.push(totals.note_fault(*line, &fault)),
+                Err(none) => before.push(totals.note_none(*line, none)),
             }
             lines.next();
         }
@@ -320,14 +333,14 @@ fn many(arguments: &Arguments, path: &str, kind: Kind) -> Result<Outcome, Failur
             let text = text.map_err(|error| Failure::of_file(path, &error))?;
             bar.inc(text.len() as u64 + 1);
             let Some(engine) = &engine else { continue };
-            let revoking = revocation(&text).map(|revocation| Box::pin(engine.revoke_async(revocation)));
+            let revoking = kind.read(arguments, &text).map(|revocation| Box::pin(engine.revoke_async(revocation)));
             flight.push_back(Sent { line, revoking });
         }
         while flight.len() >= IN_FLIGHT || (is_end && !flight.is_empty()) {
             let Some(sent) = flight.pop_front() else { break };
             let line = match sent.revoking {
                 Ok(revoking) => totals.note(sent.line, wait(revoking)),
-                Err(fault) => totals.note_fault(sent.line, &fault),
+                Err(none) => totals.note_none(sent.line, none),
             };
             writeln!(stdout, "{line}").map_err(|error| Failure::of_output(&error))?;
         }
@@ -380,13 +393,15 @@ impl Totals {
         }
     }
 
-    /// A line that names nothing.
-    fn note_fault(&mut self, line: u64, fault: &str) -> String {
-        if fault == EXPIRED {
-            return self.note(line, Ok(Revoked::AlreadyExpired));
+    /// A line for which nothing is recorded.
+    fn note_none(&mut self, line: u64, none: NoRevocation) -> String {
+        match none {
+            NoRevocation::Expired => self.note(line, Ok(Revoked::AlreadyExpired)),
+            NoRevocation::NotUtf8 => {
+                self.failed(line, Status::NotUtf8, "the line is not UTF-8; write it so, or leave it out")
+            }
+            NoRevocation::Fault(fault) => self.failed(line, Status::RevocationInvalid, &fault),
         }
-        let status = if fault == NOT_UTF8 { Status::NotUtf8 } else { Status::RevocationInvalid };
-        self.failed(line, status, fault)
     }
 
     fn failed(&mut self, line: u64, status: Status, message: &str) -> String {
