@@ -21,8 +21,6 @@ use crate::token::header::Header;
 pub struct KeySet {
     keys: Vec<Key>,
     skipped: Vec<SkippedKey>,
-    /// Whether it has keys that sign alone.
-    has_signing_only: bool,
     /// By algorithm: the keys that bear an id; the first of those that bear none; the first of all.
     by_id: [HashMap<Box<str>, u16>; ALGORITHMS],
     without_id: [Candidates; ALGORITHMS],
@@ -75,15 +73,7 @@ impl KeySet {
             tracing::warn!(%key, is_secret = key.is_secret(), "a key of a JWKS is passed over");
         }
         let none = std::array::from_fn(|at| Candidates::none(Algorithm::ALL[at]));
-        let has_signing_only = keys.iter().any(|key| !key.may_verify());
-        let mut set = Self {
-            keys: Vec::new(),
-            skipped,
-            has_signing_only,
-            by_id: Default::default(),
-            without_id: none,
-            first: none,
-        };
+        let mut set = Self { keys: Vec::new(), skipped, by_id: Default::default(), without_id: none, first: none };
         for (place, key) in (0..).zip(&keys) {
             if key.lacks_issuer() {
                 let (algorithm, key_id) = (key.algorithm().name(), key.key_id().map(str::to_owned));
@@ -112,8 +102,10 @@ impl KeySet {
             if keys[..usize::from(place)].iter().any(is_duplicate) {
                 return Err(KeyError::Duplicate { algorithm: key.algorithm().name(), key_id: key_id.to_owned() });
             }
-            if key.may_verify() {
-                set.by_id[of].insert(key_id.into(), place);
+            match key.may_verify() {
+                true => drop(set.by_id[of].insert(key_id.into(), place)),
+                // Unless the other of the pair is there.
+                false => _ = set.by_id[of].entry(key_id.into()).or_insert(place),
             }
         }
         set.keys = keys;
@@ -132,20 +124,17 @@ impl KeySet {
         &self.skipped
     }
 
-    fn is_signing_only(&self, algorithm: usize, kid: &str) -> bool {
-        self.has_signing_only
-            && self.keys.iter().any(|key| key.algorithm() as usize == algorithm && key.key_id() == Some(kid))
-    }
-
     /// The keys that could have made this token's signature.
     pub(crate) fn candidates(&self, algorithm: Algorithm, header: &Header<'_>) -> Result<Candidates, Reject> {
         let of = algorithm as usize;
         let found = match header.kid {
             None => self.first[of],
             Some(kid) => match self.by_id[of].get(kid) {
-                Some(&place) => Candidates { count: 1, at: [place; CANDIDATE_KEYS_MAX], algorithm },
+                Some(&place) if self.keys[usize::from(place)].may_verify() => {
+                    Candidates { count: 1, at: [place; CANDIDATE_KEYS_MAX], algorithm }
+                }
                 // Its tokens are for others, and no key without an id has made them.
-                None if self.is_signing_only(of, kid) => Candidates::none(algorithm),
+                Some(_) => Candidates::none(algorithm),
                 None => self.without_id[of],
             },
         };
