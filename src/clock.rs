@@ -45,6 +45,12 @@ impl UnixTime {
         Self(self.0.saturating_add(millis(duration)))
     }
 
+    /// This time moved forward, or back where that is negative.
+    #[inline]
+    fn ahead(self, millis: i64) -> Self {
+        Self(self.0.saturating_add(millis))
+    }
+
     /// This time moved back. Saturates.
     #[must_use]
     pub fn minus(self, duration: Duration) -> Self {
@@ -122,6 +128,11 @@ impl Times {
         self.boot.unwrap_or_else(boot)
     }
 
+    /// The same by a wall clock that is ahead of this one by so many milliseconds.
+    pub(crate) fn by_a_clock_ahead(self, millis: i64) -> Self {
+        Self { wall: self.wall.ahead(millis), ..self }
+    }
+
     /// The wall clock.
     #[must_use]
     pub const fn wall(self) -> UnixTime {
@@ -133,10 +144,16 @@ impl Times {
 #[derive(Clone, Copy)]
 pub(crate) enum Clock {
     Given(Times),
-    System,
+    /// This machine's, and by how many milliseconds the one is ahead that counts.
+    System {
+        ahead: i64,
+    },
 }
 
 impl Clock {
+    /// This machine's own.
+    pub(crate) const OWN: Self = Self::System { ahead: 0 };
+
     /// The time, as far as it matters: exact unless no `limit` lies close by.
     ///
     /// A read of the exact clock waits for everything before it, and so costs a tenth of a verification.
@@ -144,13 +161,13 @@ impl Clock {
     /// stands only where no limit lies between it and the latest that it can be.
     #[inline]
     pub(crate) fn now(self, limits: [Option<UnixTime>; 4]) -> UnixTime {
-        let coarse = match self {
+        let (coarse, ahead) = match self {
             Self::Given(times) => return times.wall(),
-            Self::System => coarse(),
+            Self::System { ahead } => (coarse().ahead(ahead), ahead),
         };
         let latest = coarse.plus(COARSE_LAG_MAX);
         match limits.into_iter().flatten().any(|limit| coarse < limit && limit <= latest) {
-            true => Times::now().wall(),
+            true => Times::now().wall().ahead(ahead),
             false => coarse,
         }
     }

@@ -163,7 +163,28 @@ impl Engine {
         scratch: &'a mut Scratch,
         token: &'a (impl AsRef<[u8]> + ?Sized),
     ) -> Result<Accepted<'a>, Denied> {
-        self.accept(scratch, token.as_ref(), Clock::System)
+        self.accept(scratch, token.as_ref(), self.clock())
+    }
+
+    /// The clock that counts: that of the server which keeps the log, as far as it is known, or this machine's.
+    #[inline]
+    pub(crate) fn clock(&self) -> Clock {
+        Clock::System { ahead: self.clock_ahead() }
+    }
+
+    /// What that clock reads.
+    pub(crate) fn now(&self) -> Times {
+        Times::now().by_a_clock_ahead(self.clock_ahead())
+    }
+
+    /// The same, rounded up.
+    fn now_rounded_up(&self) -> Times {
+        Times::now_rounded_up().by_a_clock_ahead(self.clock_ahead())
+    }
+
+    #[inline]
+    fn clock_ahead(&self) -> i64 {
+        self.shared.log.as_ref().map_or(0, |log| log.replica.clock_ahead())
     }
 
     /// [`verify`](Self::verify) at the times that the caller gives.
@@ -187,7 +208,7 @@ impl Engine {
     /// Those of [`verify`](Self::verify).
     pub fn verify_owned(&self, token: impl AsRef<[u8]>) -> Result<Accepted<'static>, Denied> {
         let token = token.as_ref();
-        with_thread_scratch(|scratch| self.accept(scratch, token, Clock::System).map(Accepted::into_owned))
+        with_thread_scratch(|scratch| self.accept(scratch, token, self.clock()).map(Accepted::into_owned))
     }
 
     /// [`verify_owned`](Self::verify_owned) at the times that the caller gives.

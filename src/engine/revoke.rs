@@ -80,7 +80,7 @@ impl Engine {
     /// [`RevokeError::NotDurable`] and [`RevokeError::Indeterminate`], within a bounded time, when the log
     /// could not be written: it then binds in this process alone, and can be asked for again.
     pub fn revoke(&self, revocation: Revocation) -> Result<Revoked, Error> {
-        self.revoke_at(revocation, Times::now_rounded_up())
+        self.revoke_at(revocation, self.now_rounded_up())
     }
 
     /// [`revoke`](Self::revoke) at the times that the caller gives.
@@ -100,7 +100,7 @@ impl Engine {
     /// [`refresh`](Self::refresh) writes and completes it, or the next [`revoke`](Self::revoke) or [`Revoking::wait`]. What is
     /// not written when the process ends is lost; the end of the last engine on the log writes it.
     pub fn revoke_async(&self, revocation: Revocation) -> Revoking {
-        self.revoke_async_at(revocation, Times::now_rounded_up())
+        self.revoke_async_at(revocation, self.now_rounded_up())
     }
 
     /// [`revoke_async`](Self::revoke_async) at the times that the caller gives.
@@ -117,7 +117,7 @@ impl Engine {
     /// # Errors
     /// [`RevokeError::NoLog`].
     pub fn is_revoked(&self, accepted: &Accepted<'_>) -> Result<RevocationStatus, Error> {
-        self.is_revoked_by(accepted, Clock::System)
+        self.is_revoked_by(accepted, self.clock())
     }
 
     /// [`is_revoked`](Self::is_revoked) at the times that the caller gives.
@@ -165,7 +165,7 @@ impl Engine {
     /// # Errors
     /// [`RevokeError::NoLog`]; [`Error::Log`] when the log can't be read, and then freshness does not advance.
     pub fn refresh(&self) -> Result<(), Error> {
-        self.refresh_at(Times::now())
+        self.refresh_at(self.now())
     }
 
     /// [`refresh`](Self::refresh) at the times that the caller gives.
@@ -182,7 +182,7 @@ impl Engine {
     /// # Errors
     /// [`RevokeError::NoLog`]; [`Error::Log`] when the log can't be written.
     pub fn compact(&self, trust: ClockTrust) -> Result<Compaction, Error> {
-        self.compact_at(trust, Times::now())
+        self.compact_at(trust, self.now())
     }
 
     /// [`compact`](Self::compact) at the times that the caller gives.

@@ -79,7 +79,7 @@ impl Engine {
     /// [`Error::Sign`]: claims or a type that this engine would never accept, no stated end, no such key, a token over the
     /// engine's limit. What only time stands against is signed: an `exp` that has passed, an `nbf` that lies ahead.
     pub fn sign(&self, new: NewToken) -> Result<SignedToken, Error> {
-        self.sign_at(new, Times::now())
+        self.sign_at(new, self.now())
     }
 
     /// [`sign`](Self::sign) at the times that the caller gives.
@@ -135,7 +135,7 @@ impl Engine {
     /// # Errors
     /// [`Error::Sign`]: claims that this engine would find malformed, or a cut-off far ahead of the clock.
     pub fn signoff_after(&self, claims: &str) -> Result<Option<UnixTime>, Error> {
-        self.signoff_after_at(claims, Times::now())
+        self.signoff_after_at(claims, self.now())
     }
 
     /// [`signoff_after`](Self::signoff_after) at the times that the caller gives.

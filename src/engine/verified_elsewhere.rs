@@ -61,7 +61,7 @@ impl Engine {
     /// [`Denied::Rejected`] for the token's shape, header or claims, and when it was logged out;
     /// [`Denied::Unavailable`] where we cannot tell.
     pub fn screen(&self, token: VouchedToken<'_>) -> Result<Cleared, Denied> {
-        self.screen_by(token, Clock::System)
+        self.screen_by(token, self.clock())
     }
 
     /// [`screen`](Self::screen) at the times that the caller gives.

@@ -28,6 +28,8 @@ pub const SIGNOFF_PAUSE_NONE: u32 = 0;
 pub const SIGNOFF_PAUSE_CLOCK_AHEAD: u32 = 1;
 /// They are not, since the clock was set within the last hour.
 pub const SIGNOFF_PAUSE_CLOCK_SET: u32 = 2;
+/// The clocks of this machine and of the log's server differ by more than a minute.
+pub const SIGNOFF_PAUSE_CLOCKS_DIFFER: u32 = 3;
 
 /// Whether an engine can answer, and what is wrong where it can't.
 ///
@@ -67,6 +69,10 @@ pub const SIGNOFF_NOTE_MOUNT_POINT: u32 = 2;
 pub const SIGNOFF_NOTE_OVERLAY: u32 = 3;
 /// The file lies on a file system in user space (FUSE), which may lack locks or shared memory.
 pub const SIGNOFF_NOTE_USER_SPACE: u32 = 4;
+/// The clocks of this machine and of the log's server differ by more than a minute.
+pub const SIGNOFF_NOTE_CLOCKS_DIFFER: u32 = 5;
+/// The memory of the log's server is nearly full, after which it takes no log-outs.
+pub const SIGNOFF_NOTE_SERVER_NEARLY_FULL: u32 = 6;
 
 sized!(signoff_health);
 
@@ -97,6 +103,7 @@ pub unsafe extern "C" fn signoff_engine_health(
                 None => SIGNOFF_PAUSE_NONE,
                 Some(CollectionPause::ClockAhead { .. }) => SIGNOFF_PAUSE_CLOCK_AHEAD,
                 Some(CollectionPause::ClockSet { .. }) => SIGNOFF_PAUSE_CLOCK_SET,
+                Some(CollectionPause::ClocksDiffer { .. }) => SIGNOFF_PAUSE_CLOCKS_DIFFER,
             },
             freshness_ms: health.freshness.map_or(SIGNOFF_DURATION_UNKNOWN, duration_millis),
             watermark_ms: millis(health.watermark),
@@ -106,6 +113,8 @@ pub unsafe extern "C" fn signoff_engine_health(
                 Some(Note::MountPoint) => SIGNOFF_NOTE_MOUNT_POINT,
                 Some(Note::Overlay) => SIGNOFF_NOTE_OVERLAY,
                 Some(Note::UserSpace) => SIGNOFF_NOTE_USER_SPACE,
+                Some(Note::ClocksDiffer) => SIGNOFF_NOTE_CLOCKS_DIFFER,
+                Some(Note::ServerNearlyFull) => SIGNOFF_NOTE_SERVER_NEARLY_FULL,
             },
             reserved: 0,
         });

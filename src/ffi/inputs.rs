@@ -137,7 +137,7 @@ impl Call {
     }
 
     #[inline]
-    pub(super) fn clock(&self, times: *const super::signoff_times) -> Result<Clock, CallError> {
-        Ok(self.times(times)?.map_or(Clock::System, Clock::Given))
+    pub(super) fn clock(&self, times: *const super::signoff_times, engine: &crate::Engine) -> Result<Clock, CallError> {
+        Ok(self.times(times)?.map_or_else(|| engine.clock(), Clock::Given))
     }
 }

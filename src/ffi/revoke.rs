@@ -8,7 +8,6 @@ use super::fork::OfProcess;
 use super::sized::sized;
 use super::times::{millis, optional_moment};
 use super::{signoff_accepted, signoff_engine, signoff_error, signoff_status, signoff_str, signoff_times};
-use crate::clock::Times;
 use crate::engine::{ClockTrust, Revoking, VouchedToken};
 use crate::revocation::TokenId;
 use crate::revocation::{Durability, Issuer, Revocation, Revoked};
@@ -331,7 +330,7 @@ pub unsafe extern "C" fn signoff_engine_refresh(
     let call = unsafe { Call::new(error) };
     call.run(|| {
         let engine = call.handle(engine, "engine")?.here()?;
-        Ok(engine.refresh_at(call.times(times)?.unwrap_or_else(Times::now))?)
+        Ok(engine.refresh_at(call.times(times)?.unwrap_or_else(|| engine.now()))?)
     })
 }
 
@@ -366,7 +365,7 @@ pub unsafe extern "C" fn signoff_engine_compact(
             SIGNOFF_CLOCK_CONFIRMED => ClockTrust::Confirmed,
             given => return Err(CallError::Option { what: "clock", given: given.into() }.into()),
         };
-        let compaction = engine.compact_at(trust, call.times(times)?.unwrap_or_else(Times::now))?;
+        let compaction = engine.compact_at(trust, call.times(times)?.unwrap_or_else(|| engine.now()))?;
         if let Some(out) = &mut out {
             out.set(compaction.deleted);
         }
@@ -395,7 +394,7 @@ pub unsafe extern "C" fn signoff_engine_insecure_reset_watermark(
             out.set(millis(None));
         }
         let engine = call.handle(engine, "engine")?.here()?;
-        let before = engine.insecure_reset_watermark(call.times(times)?.unwrap_or_else(Times::now))?;
+        let before = engine.insecure_reset_watermark(call.times(times)?.unwrap_or_else(|| engine.now()))?;
         if let Some(out) = &mut out {
             out.set(millis(before));
         }

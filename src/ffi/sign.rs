@@ -9,7 +9,6 @@ use super::keys::flag;
 use super::sized::sized;
 use super::times::millis;
 use super::{signoff_engine, signoff_error, signoff_status, signoff_str, signoff_times};
-use crate::clock::Times;
 use crate::engine::NewToken;
 
 /// A token without "exp". Only engines with SIGNOFF_POLICY_INSECURE_ALLOW_MISSING_EXP accept it.
@@ -85,7 +84,7 @@ pub unsafe extern "C" fn signoff_engine_sign(
         let mut buffer = call.buffer(buffer, buffer_size, "buffer")?;
         let engine = call.handle(engine, "engine")?.here()?;
         let new_token = call.sized_in(new_token)?.read(&call)?;
-        let signed = engine.sign_at(new_token, call.times(times)?.unwrap_or_else(Times::now))?;
+        let signed = engine.sign_at(new_token, call.times(times)?.unwrap_or_else(|| engine.now()))?;
         buffer.require(signed.token().len() + signed.token_id().len())?;
         out.set(signoff_signed {
             struct_size: size_of::<signoff_signed>() as u32,

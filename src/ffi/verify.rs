@@ -6,7 +6,7 @@ use super::call::Call;
 use super::claims::{SIGNOFF_CLEARED_NOTHING, cleared_number};
 use super::fault::Fault;
 use super::{signoff_claims, signoff_engine, signoff_error, signoff_status, signoff_str, signoff_times};
-use crate::clock::{Clock, Times};
+use crate::clock::Clock;
 use crate::engine::VouchedToken;
 use crate::policy::claims::Claims;
 use crate::status::Status;
@@ -41,7 +41,8 @@ pub unsafe extern "C" fn signoff_engine_verify(
         let out = if claims.is_null() { None } else { Some(call.sized_out(claims)?) };
         let buffer = call.buffer(buffer, buffer_size, "buffer")?;
         let handle = call.handle(engine, "engine")?;
-        let (engine, clock) = (handle.here()?, call.clock(times)?);
+        let engine = handle.here()?;
+        let clock = call.clock(times, engine)?;
         let token = call.token(token, token_len)?;
         handle.with_scratch(|scratch| {
             let mut read = Claims::default();
@@ -78,7 +79,8 @@ pub unsafe extern "C" fn signoff_engine_verify_batch(
         statuses.fill(Status::NotVerified.number());
         let handle = call.handle(engine, "engine")?;
         // One reading of each clock for all of them.
-        let (engine, now) = (handle.here()?, call.times(times)?.unwrap_or_else(Times::now));
+        let engine = handle.here()?;
+        let now = call.times(times)?.unwrap_or_else(|| engine.now());
         let clock = Clock::Given(now.since_boot(now.boot()));
         let tokens = call.array(tokens, tokens_len, "tokens")?;
         handle.with_scratch(|scratch| {

@@ -16,6 +16,8 @@ pub(in crate::log) mod redis_server;
 /// A log, and as many further readers of it as are asked for.
 struct Bench {
     open: Box<dyn Fn() -> Box<dyn RevocationLog>>,
+    /// Sets the clock that counts for the log, where that is not the one that it is told by.
+    set_clock: Box<dyn Fn(UnixTime)>,
     /// What it lies on, which ends with it.
     _place: Option<Box<dyn std::any::Any>>,
 }
@@ -43,7 +45,7 @@ pub(in crate::log) fn open_redis(url: &str, local_file: Option<&std::path::Path>
 fn all() -> Vec<(&'static str, Bench)> {
     let memory = MemoryLog::new([7; 16]);
     #[allow(unused_mut)]
-    let mut logs = vec![("memory", Bench { open: Box::new(move || Box::new(memory.clone())), _place: None })];
+    let mut logs = vec![("memory", Bench { open: Box::new(move || Box::new(memory.clone())), set_clock: Box::new(|_| {}), _place: None })];
     #[cfg(any(feature = "sqlite", feature = "sqlite-system"))]
     {
         let folder = tempfile::tempdir().unwrap();
@@ -58,23 +60,27 @@ fn all() -> Vec<(&'static str, Bench)> {
             }
             Box::new(log)
         };
-        logs.push(("sqlite", Bench { open: Box::new(open), _place: Some(Box::new(folder)) }));
+        logs.push(("sqlite", Bench { open: Box::new(open), set_clock: Box::new(|_| {}), _place: Some(Box::new(folder)) }));
     }
     #[cfg(feature = "redis")]
     if redis_server::is_there() {
-        let server = redis_server::RedisServer::start(&[]);
-        let url = server.url("namespace=conformance");
-        let open = move || -> Box<dyn RevocationLog> { Box::new(open_redis(&url, None)) };
-        logs.push(("redis", Bench { open: Box::new(open), _place: Some(Box::new(server)) }));
+        let on_a_server = |path: Option<std::path::PathBuf>, folder: Option<tempfile::TempDir>| {
+            let server = std::rc::Rc::new(redis_server::RedisServer::start(&[]));
+            let url = server.url("namespace=conformance");
+            let of_clock = std::rc::Rc::clone(&server);
+            let set_clock = move |time: UnixTime| {
+                of_clock.clock.stands_at(Duration::from_millis(time.as_millis().unsigned_abs()));
+            };
+            set_clock(NOW);
+            let open = move || -> Box<dyn RevocationLog> { Box::new(open_redis(&url, path.as_deref())) };
+            Bench { open: Box::new(open), set_clock: Box::new(set_clock), _place: Some(Box::new((server, folder))) }
+        };
+        logs.push(("redis", on_a_server(None, None)));
         #[cfg(any(feature = "sqlite", feature = "sqlite-system"))]
         {
-            let (server, folder) = (redis_server::RedisServer::start(&[]), tempfile::tempdir().unwrap());
-            let (url, path) = (server.url("namespace=conformance"), folder.path().join("signoff.db"));
-            let open = move || -> Box<dyn RevocationLog> { Box::new(open_redis(&url, Some(&path))) };
-            logs.push((
-                "redis with a local file",
-                Bench { open: Box::new(open), _place: Some(Box::new((server, folder))) },
-            ));
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("signoff.db");
+            logs.push(("redis with a local file", on_a_server(Some(path), Some(folder))));
         }
     }
     logs
@@ -159,20 +165,25 @@ fn collection_deletes_what_has_passed_but_never_the_newest_and_its_watermark_onl
         log.append(&[record("a", until(10)), record("b", None), record("c", until(20)), record("d", until(10))])
             .unwrap();
         let values = |log: &dyn RevocationLog| read(log, Cursor::default()).0;
+        let collect = |secs, max| {
+            let now = NOW.plus(Duration::from_secs(secs));
+            (bench.set_clock)(now);
+            log.collect(now, max).unwrap()
+        };
         let other = (bench.open)();
-        let done = log.collect(NOW.plus(Duration::from_secs(9)), 100).unwrap();
+        let done = collect(9, 100);
         assert_eq!((done.deleted, values(&*other).len()), (0, 4), "{name}");
-        let done = log.collect(NOW.plus(Duration::from_secs(10)), 100).unwrap();
+        let done = collect(10, 100);
         assert_eq!((done.deleted, done.watermark), (1, NOW.plus(Duration::from_secs(10))), "{name}");
         assert_eq!(values(&*other), ["b", "c", "d"], "{name}");
         // A clock that has stepped back.
-        let done = log.collect(NOW, 100).unwrap();
+        let done = collect(0, 100);
         assert_eq!((done.deleted, done.watermark), (0, NOW.plus(Duration::from_secs(10))), "{name}");
         // The reader that stands on the newest goes on from there.
         let end = cursor(read(&*(bench.open)(), Cursor::default()).1);
         let new = log.append(&[record("e", None)]).unwrap();
         assert!(new.first > end.position, "{name}");
-        log.collect(NOW.plus(Duration::from_secs(20)), 1).unwrap();
+        collect(20, 1);
         let (values, done) = read(&*other, end);
         assert_eq!(values, ["e"], "{name}");
         let Read::ToHead { facts, .. } = done else { panic!("{done:?}") };
@@ -188,15 +199,20 @@ fn the_newest_time_follows_plausible_steps_alone_until_it_is_confirmed() {
             Ok(Read::ToHead { facts, .. }) => facts,
             Ok(_) | Err(_) => panic!("{name} is not read to its head"),
         };
-        log.append(&[record("a", None)]).unwrap();
+        let append_at = |time| {
+            (bench.set_clock)(time);
+            log.append(&[Record { recorded_at: time, ..record("a", None) }]).unwrap();
+        };
         let week = NOW.plus(PLAUSIBLE_STEP);
-        log.append(&[Record { recorded_at: week.plus(Duration::from_millis(1)), ..record("b", None) }]).unwrap();
+        append_at(NOW);
+        append_at(week.plus(Duration::from_millis(1)));
         assert_eq!(facts().newest, Some(NOW), "{name}");
-        log.append(&[Record { recorded_at: week, ..record("c", None) }]).unwrap();
+        append_at(week);
         assert_eq!(facts().newest, Some(week), "{name}");
         let year = NOW.plus(Duration::from_secs(365 * 86_400));
-        log.confirm_time(year, Some(week)).unwrap();
-        assert_eq!((facts().newest, facts().watermark), (Some(year), Some(week)), "{name}");
+        (bench.set_clock)(year);
+        log.confirm_time(year, Some(year)).unwrap();
+        assert_eq!((facts().newest, facts().watermark), (Some(year), Some(year)), "{name}");
     }
 }
 

@@ -239,6 +239,22 @@ pub enum LogError {
         /// The policy.
         policy: String,
     },
+    /// The server has fewer replicas than its own setting wants for a write.
+    #[error(
+        "{server}: the server takes nothing, since fewer replicas follow it than its min-replicas-to-write wants; see that they run"
+    )]
+    TooFewReplicas {
+        /// The server and the namespace.
+        server: String,
+    },
+    /// The server is one of a cluster.
+    #[error(
+        "{server}: this is a node of a cluster, whose failovers a log would not survive; name a server of its own, or its sentinels (redis+sentinel://)"
+    )]
+    Cluster {
+        /// The server and the namespace.
+        server: String,
+    },
     /// Fewer copies were confirmed than were asked for.
     #[error(
         "{server}: confirmed by {confirmed} of {wanted} within {}; it is on the primary, see that replicas and disk keep up, and try again",
@@ -296,6 +312,8 @@ impl LogError {
             Self::Replica { .. } => Status::LogReadOnly,
             Self::ServerFull { .. } => Status::LogFull,
             Self::Eviction { .. } => Status::LogEviction,
+            Self::TooFewReplicas { .. } => Status::LogUnconfirmed,
+            Self::Cluster { .. } => Status::LogUrl,
             Self::Unconfirmed { .. } => Status::LogUnconfirmed,
             Self::Io { .. } => Status::LogIo,
         }
@@ -309,6 +327,7 @@ impl LogError {
                 | Self::Interrupted { .. }
                 | Self::Replica { .. }
                 | Self::ServerFull { .. }
+                | Self::TooFewReplicas { .. }
                 | Self::Unconfirmed { .. }
         )
     }

@@ -80,7 +80,7 @@ impl RevocationLog for MemoryLog {
         let mut state = self.state.lock();
         let generation = state.facts.generation;
         let is_backing = backing.is_of(generation) && state.knows(backing.read) && state.knows(backing.appended);
-        let ground = Ground { is_backing, facts: state.facts };
+        let ground = Ground { is_backing, now: None, facts: state.facts };
         let fates: Vec<_> = proposals.iter().map(|proposal| proposal.fate(&ground)).collect();
         let unread: Vec<_> = match proposals.iter().any(|proposal| proposal.moment == Moment::Now) {
             true => state.behind(backing.read.position).iter().filter_map(|(_, record)| Unread::of(record)).collect(),
@@ -89,10 +89,10 @@ impl RevocationLog for MemoryLog {
         let first = state.last + 1;
         let mut last = None;
         for (proposal, _) in proposals.iter_mut().zip(&fates).filter(|(_, fate)| **fate == Fate::Appended) {
-            proposal.move_behind(&ground.facts, &unread);
+            proposal.move_behind(&ground, &unread);
             let record = &proposal.record;
             state.last += 1;
-            let cursor = Cursor { position: state.last, tag: first, keep_until: record.keep_until };
+            let cursor = Cursor { position: state.last, tag: first, epoch: 0, keep_until: record.keep_until };
             state.facts.newest = Some(advance(state.facts.newest, record.recorded_at));
             state.records.push((cursor, record.clone()));
             last = Some(cursor);

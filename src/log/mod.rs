@@ -106,6 +106,16 @@ pub(crate) trait RevocationLog: Send + Sync {
         Standing::Proven
     }
 
+    /// By how many milliseconds the clock that counts for the log is ahead of this machine's.
+    fn clock_ahead(&self) -> i64 {
+        0
+    }
+
+    /// By how much the two differ, where that is a fault of one of them.
+    fn clock_fault(&self) -> Option<Duration> {
+        None
+    }
+
     /// What whoever runs the log should know of it, though it works.
     fn note(&self) -> Option<Note> {
         None
@@ -232,12 +242,14 @@ pub enum OnOutage {
     Keep,
 }
 
-/// Where a reader stands: the last position it has seen, the random tag of the batch it came with, and until
-/// when it was kept.
+/// Where a reader stands: the last position it has seen, the random tag of the batch it came with, in which term of which
+/// server it was given, where there are several, and until when it was kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Cursor {
     pub(crate) position: i64,
     pub(crate) tag: i64,
+    /// Zero where that is not known, or there is one server for ever.
+    pub(crate) epoch: u64,
     pub(crate) keep_until: Option<UnixTime>,
 }
 
@@ -318,6 +330,8 @@ pub(crate) struct Facts {
     pub(crate) longest_lifetime: Option<Duration>,
     /// How far ahead of the clock an `iat` may lie, where that was stated.
     pub(crate) allowance: Option<Allowance>,
+    /// How often a fact was taken back on purpose: what was stated before the last time counts no more.
+    pub(crate) revision: i64,
     /// Changes whenever records are taken away that the watermark does not make up for. None where that can't be told.
     pub(crate) generation: Option<i64>,
 }

@@ -18,9 +18,17 @@ pub enum Note {
     /// The file lies on a file system in user space.
     #[error("the log lies on a file system in user space (FUSE): see that it has locks and shared memory")]
     UserSpace,
+    /// The clock of this machine and that of the server that keeps the log differ by more than a minute.
+    #[error(
+        "the clocks of this machine and of the log's server differ by more than a minute: tokens are judged by the server's, and nothing is collected from here; set the wrong one right"
+    )]
+    ClocksDiffer,
+    /// The server that keeps the log is nearly full.
+    #[error("the memory of the log's server is nearly full, after which it takes no log-outs: raise maxmemory")]
+    ServerNearlyFull,
 }
 
 impl Note {
     #[cfg(any(feature = "sqlite", feature = "sqlite-system"))]
-    pub(crate) const ALL: [Self; 4] = [Self::SeveralNames, Self::MountPoint, Self::Overlay, Self::UserSpace];
+    pub(crate) const OF_A_FILE: [Self; 4] = [Self::SeveralNames, Self::MountPoint, Self::Overlay, Self::UserSpace];
 }

@@ -74,6 +74,8 @@ impl Backing {
 pub(crate) struct Ground {
     /// Whether it backs what was read of it.
     pub(crate) is_backing: bool,
+    /// What the clock reads that counts for the log, where that is not this machine's.
+    pub(crate) now: Option<UnixTime>,
     pub(crate) facts: Facts,
 }
 
@@ -100,9 +102,10 @@ impl Proposal {
 
     /// Moves a cut-off that is now behind what a log turns out to have: a longer allowance, or cut-offs of the same tokens that
     /// whoever proposes has not read.
-    pub(super) fn move_behind(&mut self, facts: &Facts, unread: &[Unread]) {
+    pub(super) fn move_behind(&mut self, Ground { now, facts, .. }: &Ground, unread: &[Unread]) {
         let Self { record, moment: Moment::Now, .. } = self else { return };
         let Some(before) = record.issued_before else { return };
+        record.recorded_at = now.unwrap_or(record.recorded_at);
         let allowance = facts.allowance.unwrap_or_default().reach(record.recorded_at);
         let mut kept = UnixTime::from_millis(i64::MIN);
         // By the clock that is ahead, where another machine or process has one.

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, unreachable_pub)] // Each test uses what it needs of it.
 
+pub mod clock;
 pub mod proxy;
 
 use std::net::TcpListener;
@@ -37,6 +38,8 @@ pub struct RedisServer {
     pub port: u16,
     folder: tempfile::TempDir,
     arguments: Vec<String>,
+    /// What it takes for the time.
+    pub clock: clock::ShiftedClock,
     child: Option<Child>,
 }
 
@@ -44,22 +47,26 @@ impl RedisServer {
     /// A server that keeps nothing on disk, unless the arguments say so.
     pub fn start(arguments: &[&str]) -> Self {
         let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
-        let mut server = Self { port: free_port(), folder: tempfile::tempdir().unwrap(), arguments, child: None };
+        let mut server = Self::not_started(arguments);
         server.start_again();
         server
     }
 
+    fn not_started(arguments: Vec<String>) -> Self {
+        let (folder, clock) = (tempfile::tempdir().unwrap(), clock::ShiftedClock::new());
+        Self { port: free_port(), folder, arguments, clock, child: None }
+    }
+
     /// Something that watches over a server, and promotes its replica when it is gone.
     pub fn sentinel(primary: &Self) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let config = folder.path().join("sentinel.conf");
+        let mut server = Self::not_started(Vec::new());
+        let config = server.folder.path().join("sentinel.conf");
         let text = format!(
             "sentinel monitor main 127.0.0.1 {} 1\nsentinel down-after-milliseconds main 500\nsentinel failover-timeout main 5000\n",
             primary.port
         );
         std::fs::write(&config, text).unwrap();
-        let arguments = vec![config.display().to_string(), "--sentinel".to_owned()];
-        let mut server = Self { port: free_port(), folder, arguments, child: None };
+        server.arguments = vec![config.display().to_string(), "--sentinel".to_owned()];
         server.spawn(false);
         server
     }
@@ -77,6 +84,7 @@ impl RedisServer {
         if keeps_data {
             command.args(["--save", ""]);
         }
+        self.clock.govern(&mut command);
         let child = command.stdout(Stdio::null()).spawn().unwrap();
         self.child = Some(child);
         let until = Instant::now() + START;

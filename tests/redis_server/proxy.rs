@@ -39,6 +39,8 @@ impl Proxy {
                 }
                 let target = of_listener.target.load(Ordering::SeqCst);
                 let (Ok(client), Ok(server)) = (client, TcpStream::connect(("127.0.0.1", target))) else { continue };
+                // As proxies do: it holds back nothing that is less than a packet.
+                [&client, &server].into_iter().for_each(|stream| stream.set_nodelay(true).unwrap());
                 let mut open = of_listener.open.lock().unwrap();
                 for (from, to, counts) in [(&client, &server, true), (&server, &client, false)] {
                     let (from, to, wire) =

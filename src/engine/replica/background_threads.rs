@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 
 use super::group_commit::Answers;
 use super::{ClockTrust, Replica, Threads};
-use crate::clock::Times;
 use crate::limits::COLLECT_INTERVAL;
 use crate::sync::{Condvar, Mutex};
 
@@ -137,7 +136,7 @@ fn follow(replica: &Replica) {
     loop {
         // What went wrong is kept for `health`, and tried again at the next turn.
         let started = Instant::now();
-        let followed = replica.follow(Times::now());
+        let followed = replica.follow(replica.now());
         replica.give_up(Instant::now());
         // Where the log itself says when there is news, that is waited for.
         let has_news = followed.is_ok() && replica.wait_for_news();
@@ -187,6 +186,6 @@ fn merge_and_collect(replica: &Replica) {
             return;
         }
         replica.merge_all();
-        replica.collect_if_due(Times::now(), ClockTrust::Doubt);
+        replica.collect_if_due(replica.now(), ClockTrust::Doubt);
     }
 }

@@ -38,6 +38,12 @@ pub enum CollectionPause {
         /// By how much.
         by: Duration,
     },
+    /// The clock of the server that keeps the log, by which is collected, and this machine's lie too far apart.
+    #[error("the clocks of this machine and of the log's server differ by {} s: set the wrong one right", .by.as_secs())]
+    ClocksDiffer {
+        /// By how much.
+        by: Duration,
+    },
 }
 
 /// What was seen of the clocks in the last hour.
@@ -67,6 +73,9 @@ impl Replica {
             && now > newest.plus(PLAUSIBLE_STEP)
         {
             return Some(CollectionPause::ClockAhead { now, newest });
+        }
+        if let Some(by) = self.log.clock_fault() {
+            return Some(CollectionPause::ClocksDiffer { by });
         }
         let by = Duration::from_millis(by);
         (by > CLOCK_DRIFT_MAX).then_some(CollectionPause::ClockSet { by })

@@ -6,10 +6,11 @@ use std::sync::mpsc::sync_channel;
 use std::time::Instant;
 
 use super::freshness::Moment;
+use super::garbage_collection::WHEN_NEARLY_FULL;
 use super::{Follower, Lowered, Replica};
 use crate::clock::{Times, UnixTime};
 use crate::index::{Batch, Merge};
-use crate::log::{Cursor, LogError, Read, Standing};
+use crate::log::{Cursor, LogError, Note, Read, Standing};
 
 /// How far the opening of a log has come.
 #[non_exhaustive]
@@ -49,6 +50,10 @@ impl Replica {
         let mut follower = self.follower.lock();
         let done = self.follow_from(&mut follower, Moment::of(times), &mut |_| ControlFlow::Continue(()));
         drop(follower);
+        self.clock_ahead.store(self.log.clock_ahead(), Ordering::Relaxed);
+        if self.log.note() == Some(Note::ServerNearlyFull) {
+            self.collect_soon(times, WHEN_NEARLY_FULL);
+        }
         let before = std::mem::replace(&mut *self.fault.lock(), done.as_ref().err().cloned());
         match (&before, &done) {
             (None, Err(error)) => tracing::warn!(%error, "degraded: the revocation log can't be read"),
@@ -110,7 +115,7 @@ impl Replica {
             Standing::Pending => Ok(()),
             Standing::Unproven(error) => Err(error),
             Standing::Copied { at, error } => {
-                if let Some(moment) = Moment::earlier(Times::now(), at) {
+                if let Some(moment) = Moment::earlier(self.now(), at) {
                     follower.freshness.renew(&self.freshness, moment, self.watermark());
                 }
                 Err(error)

@@ -41,6 +41,10 @@ const BUSY_SLEEP: Duration = Duration::from_millis(100);
 /// How often a step is tried that others leave no room for.
 const TRIES: u32 = 10;
 
+/// How far apart it is done at least where there is no room left, or hardly any.
+pub(super) const WHEN_FULL: Duration = Duration::from_secs(1);
+pub(super) const WHEN_NEARLY_FULL: Duration = Duration::from_secs(60);
+
 /// For how long a host's own thread collects in one call.
 const COLLECT_AT_ONCE: Duration = Duration::from_millis(50);
 
@@ -63,7 +67,19 @@ impl Replica {
         match self.collect_within(times, trust, budget) {
             Ok((_, Rest::Some)) => self.observed.lock().last = None,
             Ok((_, Rest::None)) => {}
+            // Somebody else does.
+            Err(LogError::Busy { .. }) if self.log.is_elsewhere() => {}
             Err(error) => tracing::warn!(%error, "collection failed"),
+        }
+    }
+
+    /// Has it done soon, since there is no room left for log-outs, unless it was just done.
+    pub(super) fn collect_soon(&self, times: Times, not_within: Duration) {
+        let mut observed = self.observed.lock();
+        if observed.last.is_none_or(|last| times.boot().saturating_sub(last) >= not_within) {
+            observed.last = None;
+            drop(observed);
+            self.signal.wake_merger();
         }
     }
 

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::completion::{Revoking, Ticket};
+use super::garbage_collection::WHEN_FULL;
 use super::{Replica, Threads};
 use crate::clock::{Times, UnixTime};
 use crate::error::RevokeError;
@@ -237,6 +238,9 @@ impl Replica {
                 let count = proposals.len();
                 tracing::warn!(%error, count, "revocations could not be recorded");
                 proposals.iter().for_each(|one| self.bind_undurable(&one.record));
+                if matches!(error, LogError::ServerFull { .. }) {
+                    self.collect_soon(self.now(), WHEN_FULL);
+                }
                 let is_certain = error.is_certain();
                 let outcome =
                     if is_certain { RevokeError::NotDurable(error) } else { RevokeError::Indeterminate(error) };

@@ -78,7 +78,7 @@ mod tests {
     use crate::revocation::Durability;
 
     fn at(position: i64) -> Cursor {
-        Cursor { position, tag: position, keep_until: None }
+        Cursor { position, tag: position, epoch: 0, keep_until: None }
     }
 
     fn committed(position: i64, generation: i64, is_backing: bool) -> Committed {

@@ -62,6 +62,8 @@ pub(super) struct Replica {
     bounds: Bounds,
     /// Milliseconds; `i64::MIN` where there is none.
     newest: AtomicI64,
+    /// By how many milliseconds the clock that counts for the log is ahead of this machine's.
+    clock_ahead: AtomicI64,
     /// The latest that the clock was seen to read, in milliseconds.
     latest_seen: AtomicI64,
     junk: AtomicU64,
@@ -173,6 +175,17 @@ impl Replica {
     fn newest(&self) -> Option<UnixTime> {
         let millis = self.newest.load(Ordering::Relaxed);
         (millis != i64::MIN).then_some(UnixTime::from_millis(millis))
+    }
+
+    /// By how many milliseconds the clock that counts for the log is ahead of this machine's.
+    #[inline]
+    pub(super) fn clock_ahead(&self) -> i64 {
+        self.clock_ahead.load(Ordering::Relaxed)
+    }
+
+    /// What the clock reads that counts for the log.
+    fn now(&self) -> Times {
+        Times::now().by_a_clock_ahead(self.clock_ahead())
     }
 
     pub(super) fn longest_lifetime(&self) -> Option<Duration> {

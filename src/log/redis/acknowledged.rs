@@ -3,13 +3,14 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::encoded::Encoded;
 use crate::clock::UnixTime;
 
 /// How much is held, in bytes: a quarter of a million revocations of tokens, or more.
 const BYTES_MAX: usize = 64 << 20;
 
 /// What was appended, and until when each of it is kept.
-pub(super) type ToAcknowledge = (Arc<[Box<str>]>, Vec<Option<UnixTime>>);
+pub(super) type ToAcknowledge = (Arc<[Encoded]>, Vec<Option<UnixTime>>);
 
 /// Records as they are written. In two generations: when the younger has grown to half of what may be held,
 /// the elder is let go.
@@ -21,7 +22,7 @@ pub(super) struct Acknowledged {
 
 #[derive(Default)]
 struct Generation {
-    records: HashMap<Box<str>, Option<UnixTime>>,
+    records: HashMap<Encoded, Option<UnixTime>>,
     bytes: usize,
 }
 
@@ -37,7 +38,7 @@ impl Acknowledged {
     }
 
     /// Holds a record, which is kept until then.
-    pub(super) fn put(&mut self, record: &str, until: Option<UnixTime>) {
+    pub(super) fn put(&mut self, record: &[u8], until: Option<UnixTime>) {
         let is_old = !self.old.records.is_empty() && self.old.records.contains_key(record);
         if is_old || self.young.records.insert(record.into(), until).is_some() {
             return;
@@ -49,8 +50,8 @@ impl Acknowledged {
     }
 
     pub(super) fn put_all(&mut self, batches: Vec<ToAcknowledge>) {
-        for (texts, until) in batches {
-            texts.iter().zip(until).for_each(|(text, until)| self.put(text, until));
+        for (records, until) in batches {
+            records.iter().zip(until).for_each(|(record, until)| self.put(record, until));
         }
     }
 
@@ -58,24 +59,24 @@ impl Acknowledged {
     pub(super) fn forget_until(&mut self, watermark: UnixTime) {
         for generation in [&mut self.young, &mut self.old] {
             let Generation { records, bytes } = generation;
-            records.retain(|text, until| {
+            records.retain(|record, until| {
                 let is_live = until.is_none_or(|until| until > watermark);
-                *bytes -= if is_live { 0 } else { taken_by(text) };
+                *bytes -= if is_live { 0 } else { taken_by(record) };
                 is_live
             });
         }
     }
 
     /// All that is held, which is held no more.
-    pub(super) fn take(&mut self) -> HashSet<Box<str>> {
+    pub(super) fn take(&mut self) -> HashSet<Encoded> {
         let [old, young] = [std::mem::take(&mut self.old), std::mem::take(&mut self.young)];
         old.records.into_keys().chain(young.records.into_keys()).collect()
     }
 }
 
-/// How much room a text takes, with its entry in a map.
-fn taken_by(text: &str) -> usize {
-    text.len() + 64
+/// How much room a record takes, with its entry in a map.
+fn taken_by(record: &[u8]) -> usize {
+    record.len() + 64
 }
 
 #[cfg(test)]
@@ -83,7 +84,7 @@ mod tests {
     use super::*;
 
     fn taken(held: &mut Acknowledged) -> Vec<String> {
-        let mut texts: Vec<String> = held.take().into_iter().map(String::from).collect();
+        let mut texts: Vec<String> = held.take().into_iter().map(|bytes| String::from_utf8(bytes.into_vec()).unwrap()).collect();
         texts.sort();
         texts
     }
@@ -91,12 +92,12 @@ mod tests {
     #[test]
     fn records_are_held_once_and_until_they_have_expired() {
         let mut held = Acknowledged::default();
-        held.put("a", Some(UnixTime::from_secs(1)));
-        held.put("b", None);
-        held.put("b", None);
-        held.put("c", Some(UnixTime::from_secs(3)));
+        held.put(b"a", Some(UnixTime::from_secs(1)));
+        held.put(b"b", None);
+        held.put(b"b", None);
+        held.put(b"c", Some(UnixTime::from_secs(3)));
         held.forget_until(UnixTime::from_secs(1));
-        assert_eq!(held.young.bytes, 2 * taken_by("b"));
+        assert_eq!(held.young.bytes, 2 * taken_by(b"b"));
         assert_eq!(taken(&mut held), ["b", "c"]);
         assert_eq!((taken(&mut held).len(), held.young.bytes), (0, 0));
     }
@@ -104,7 +105,7 @@ mod tests {
     #[test]
     fn no_more_is_held_than_there_is_room_for_and_the_oldest_goes_first() {
         let mut held = Acknowledged::up_to(20_000);
-        (0..10_000).for_each(|number| held.put(&number.to_string(), None));
+        (0..10_000).for_each(|number| held.put(number.to_string().as_bytes(), None));
         let texts = taken(&mut held);
         assert!((100..300).contains(&texts.len()), "{}", texts.len());
         assert!(texts.contains(&"9999".to_owned()) && !texts.contains(&"0".to_owned()));

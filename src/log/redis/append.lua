@@ -1,22 +1,36 @@
--- ARGV: identity, watermark, newest, longest lifetime, allowance, the batch's tag, the plausible step, how many times and how many records;
--- then the times, each once, and the texts of the records.
-begin(ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5])
-note_losses()
-local tag, step, times, count = ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
-local last, newest = highest(), number('newest')
-if last + count > POSITION_MAX then return {0, 0} end
-local behind = '0'
-for _, entry in ipairs(redis.call('XREVRANGE', stream, '+', '-', 'COUNT', '1')) do
-  for i = 1, #entry[2], 2 do if entry[2][i] == 'batch' then behind = entry[2][i + 1] end end
+-- ARGV: identity, revision, watermark, newest, longest lifetime, allowance, the plausible step, the batch's tag, and the records.
+local BEFORE = 8
+begin(ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6])
+note_losses(redis.call('XLEN', stream))
+local tag, count = ARGV[8], #ARGV - BEFORE
+local last, behind = number('last') or 0, said['tag'] or '0'
+-- The facts are written first: who may not write one of the keys has written nothing, or too high a position.
+local function note(last)
+  if last + count > POSITION_MAX then return nil end
+  local epoch = note_epoch(last)
+  if (number('count') or 0) == 0 then put('first', last + 1) end
+  note_time(tonumber(ARGV[7]))
+  put('last', last + count)
+  set('tag', tag)
+  save()
+  return epoch
 end
-local first = last + 1
-if number('count') == 0 then put('first', first) end
-for at = 10, 9 + times do newest = advance(newest, tonumber(ARGV[at]), step) end
-for at = 10 + times, 9 + times + count do
-  last = last + 1
-  redis.call('XADD', stream, string.format('%.0f-0', last), 'batch', tag, 'record', ARGV[at])
+local function add(last, i)
+  return redis.pcall('XADD', stream, whole(last + i) .. '-' .. tag, 'r', ARGV[BEFORE + i])
 end
-put('last', last)
-put('newest', newest)
-redis.call('HINCRBY', facts, 'count', count)
-return {first, last, behind}
+local epoch = note(last)
+if not epoch then return {0, 0} end
+local added = add(last, 1)
+if type(added) == 'table' and added.err and string.find(added.err, 'equal or smaller') then
+  -- Somebody else has put something behind it.
+  said['last'] = whole(last)
+  last, behind = highest(), '0'
+  epoch = note(last)
+  if not epoch then return {0, 0} end
+  added = add(last, 1)
+end
+if type(added) == 'table' and added.err then return redis.error_reply(added.err) end
+for i = 2, count do redis.call('XADD', stream, whole(last + i) .. '-' .. tag, 'r', ARGV[BEFORE + i]) end
+put('count', (number('count') or 0) + count)
+save()
+return {last + 1, last + count, behind, epoch, now}

@@ -1,14 +1,17 @@
 //! Appending, and what became of what was appended: whether the reader has met it.
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use redis::Value;
+use redis::{Cmd, Pipeline, RedisResult, Value};
 
 use super::durability::WAIT_AGAIN;
-use super::{RedisLog, connection, entry, millis, script};
+use super::encoded::{self, Encoded};
+use super::lineage::parse_epoch;
+use super::wire::Wire;
+use super::{RedisLog, connection, millis, script};
 use crate::log::{
     Appended, Backing, Committed, Covered, Cursor, Fate, Follows, LogError, Moment, OnOutage, PLAUSIBLE_STEP, Proposal,
 };
@@ -45,7 +48,7 @@ pub(super) struct Unseen(VecDeque<Append>);
 struct Append {
     /// Known before it is sent, so that the reader may meet it before its answer is here.
     tag: i64,
-    texts: Arc<[Box<str>]>,
+    records: Arc<[Encoded]>,
     is_met: bool,
     /// None until it is acknowledged.
     done: Option<Done>,
@@ -54,14 +57,14 @@ struct Append {
 #[derive(Clone, Copy)]
 struct Done {
     position: i64,
-    /// Which connection of the writer's.
-    connection: u64,
+    /// On which connection of the writer's, and in which term of the server that it led to.
+    place: (u64, u64),
     at: Instant,
 }
 
 impl Unseen {
-    fn expect(&mut self, tag: i64, texts: &Arc<[Box<str>]>) {
-        self.0.push_back(Append { tag, texts: Arc::clone(texts), is_met: false, done: None });
+    fn expect(&mut self, tag: i64, records: &Arc<[Encoded]>) {
+        self.0.push_back(Append { tag, records: Arc::clone(records), is_met: false, done: None });
         if self.0.len() > UNSEEN_MAX {
             self.0.pop_front();
         }
@@ -79,9 +82,9 @@ impl Unseen {
     }
 
     /// What was acknowledged and not met by now.
-    pub(super) fn take_acknowledged(&mut self) -> Vec<Box<str>> {
+    pub(super) fn take_acknowledged(&mut self) -> Vec<Encoded> {
         let acknowledged = std::mem::take(&mut self.0).into_iter().filter(|one| one.done.is_some());
-        acknowledged.flat_map(|one| one.texts.to_vec()).collect()
+        acknowledged.flat_map(|one| one.records.to_vec()).collect()
     }
 
     /// The batches to look for. To be asked for behind each answer of the server: it has none that is not among them.
@@ -91,31 +94,41 @@ impl Unseen {
 
     /// Lets go of what a reader has met that went from one place to the head, past the batches with these tags, and gives
     /// out what it should have met.
-    pub(super) fn settle(&mut self, start: Cursor, met: &HashSet<i64>, end: Cursor, is_proven: bool) -> Vec<Box<str>> {
-        // Where one is met, all before it on the same connection are in the same log.
+    pub(super) fn settle(&mut self, start: Cursor, met: &HashSet<i64>, end: Cursor, is_proven: bool) -> Vec<Encoded> {
+        // Where one is met, all before it on the same connection, in one term of its server, are in the same log.
         let mut through = HashMap::new();
         for one in &mut self.0 {
             one.is_met |= met.contains(&one.tag);
-            if let Some(Done { position, connection, .. }) = one.done
+            if let Some(Done { position, place, .. }) = one.done
                 && (one.is_met || (position, one.tag) == (start.position, start.tag))
             {
-                through.insert(connection, position);
+                through.insert(place, position);
             }
         }
         let mut missing = Vec::new();
         self.0.retain(|one| {
-            let Some(Done { position, connection, at }) = one.done else { return true };
-            if through.get(&connection).is_some_and(|through| position <= *through) {
+            let Some(Done { position, place, at }) = one.done else { return true };
+            if through.get(&place).is_some_and(|through| position <= *through) {
                 return false;
             }
             let is_missing = position <= end.position || (is_proven && at.elapsed() > UNSEEN_FOR);
             if is_missing {
-                missing.extend_from_slice(&one.texts);
+                missing.extend_from_slice(&one.records);
             }
             !is_missing
         });
         missing
     }
+}
+
+/// Whether the server has the script that appends.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum Loaded {
+    #[default]
+    NotYet,
+    As(String),
+    /// This user may not give it one: it is sent whole each time.
+    MayNot,
 }
 
 impl RedisLog {
@@ -127,12 +140,10 @@ impl RedisLog {
             Covered::Yes => true,
             Covered::No => one.record.keep_until.is_some_and(|until| until <= one.record.recorded_at),
         };
-        let (ground, unread) = match proposals.iter().any(may_be_spared) {
-            true => self.ground(backing),
-            false => (self.no_ground(), Vec::new()),
-        };
+        let is_asked = proposals.iter().any(may_be_spared);
+        let (ground, unread) = if is_asked { self.ground(backing) } else { (self.no_ground(), Vec::new()) };
         let fates: Vec<_> = proposals.iter().map(|proposal| proposal.fate(&ground)).collect();
-        proposals.iter_mut().for_each(|proposal| proposal.move_behind(&ground.facts, &unread));
+        proposals.iter_mut().for_each(|proposal| proposal.move_behind(&ground, &unread));
         let to_append = proposals.iter().zip(&fates).filter(|(_, fate)| **fate == Fate::Appended);
         let records: Vec<_> = to_append.map(|(proposal, _)| proposal.record.clone()).collect();
         let appended = if records.is_empty() { None } else { Some(self.append_records(&records)?) };
@@ -142,15 +153,14 @@ impl RedisLog {
     }
 
     fn append_records(&self, records: &[Record]) -> Result<Appended, LogError> {
-        let texts: Arc<[Box<str>]> = records.iter().map(entry::write).collect();
-        let times = records.iter().map(|record| record.recorded_at.as_millis()).collect();
+        let encoded: Arc<[Encoded]> = records.iter().map(encoded::write).collect();
         // Where it is kept meanwhile, nobody need wait for a server to come back.
         let patience = if self.outage == OnOutage::Keep { Patience::Confirmation } else { Patience::Server };
-        let appended = self.append_texts(&texts, times, patience);
+        let appended = self.append_encoded(&encoded, patience);
         if !self.copies.load(Ordering::Relaxed) && !appended.as_ref().is_err_and(LogError::is_certain) {
             // The reader puts them where they can be found, while callers come back.
             let until = records.iter().map(|record| record.keep_until).collect();
-            self.to_hold.lock().push((texts, until));
+            self.to_hold.lock().push((encoded, until));
         }
         let mut appended = match appended {
             Ok(appended) => appended,
@@ -160,17 +170,12 @@ impl RedisLog {
         Ok(appended)
     }
 
-    /// Appends records by their texts, which were recorded at these times.
-    pub(super) fn append_texts(
-        &self,
-        texts: &Arc<[Box<str>]>,
-        times: BTreeSet<i64>,
-        patience: Patience,
-    ) -> Result<Appended, LogError> {
+    /// Appends records as they are written.
+    pub(super) fn append_encoded(&self, records: &Arc<[Encoded]>, patience: Patience) -> Result<Appended, LogError> {
         self.begin_once()?;
-        let tag = self.random_i64()?;
-        self.unseen.lock().expect(tag, texts);
-        let appended = self.append_batch(tag, texts, times, patience);
+        let tag = self.random_tag()?;
+        self.unseen.lock().expect(tag, records);
+        let appended = self.append_batch(tag, records, patience);
         let mut unseen = self.unseen.lock();
         match appended {
             Ok((appended, done)) => {
@@ -184,79 +189,109 @@ impl RedisLog {
         }
     }
 
-    fn append_batch(
-        &self,
-        tag: i64,
-        texts: &[Box<str>],
-        times: BTreeSet<i64>,
-        patience: Patience,
-    ) -> Result<(Appended, Done), LogError> {
-        let mut command = self.script(script::APPEND);
-        self.add_origin(&mut command)?;
-        command.arg(tag).arg(millis(PLAUSIBLE_STEP)).arg(times.len()).arg(texts.len());
-        for time in times {
-            command.arg(time);
-        }
-        for text in texts {
-            command.arg(&**text);
-        }
-        let mut pipeline = redis::pipe();
-        pipeline.add_command(command);
+    fn append_batch(&self, tag: i64, records: &[Encoded], patience: Patience) -> Result<(Appended, Done), LogError> {
         let (wait, retry) = match patience {
             Patience::Server => (self.place.wait, RETRY),
             Patience::Confirmation => (self.place.wait, Duration::ZERO),
             Patience::None => (self.place.wait.min(WAIT_AGAIN), Duration::ZERO),
         };
-        let wait = self.confirm(&mut pipeline, wait);
-        let until = Instant::now() + retry;
-        let mut interrupted = None;
-        let (answers, connection) = loop {
-            let asked = self.writer.with(wait, |connection, count| match pipeline.query::<Vec<Value>>(connection) {
-                Ok(answers) => Ok((Some(answers), count)),
-                // It is in the stream, and what should confirm it was refused.
-                Err(error) if connection::first_refused(&error).is_some_and(|place| place > 0) => Ok((None, count)),
-                Err(error) => Err(error),
-            });
-            match asked {
-                Ok((Some(answers), count)) => break (answers, count),
-                Ok((None, _)) => return Err(self.unconfirmed(0)),
-                Err(error) => {
-                    let is_passing = matches!(
-                        error,
-                        LogError::Unreachable { .. } | LogError::Interrupted { .. } | LogError::Replica { .. }
-                    );
-                    if matches!(error, LogError::Interrupted { .. }) {
-                        interrupted = Some(error.clone());
-                    }
-                    if !is_passing || Instant::now() >= until {
-                        return Err(interrupted.unwrap_or(error));
-                    }
-                    std::thread::sleep(Duration::from_millis(20));
-                }
+        let beginnings = self.beginnings()?;
+        let batch = |mut command: Cmd| {
+            beginnings.add_to(&mut command);
+            command.arg(millis(PLAUSIBLE_STEP)).arg(tag);
+            for record in records {
+                command.arg(&**record);
             }
+            let mut pipeline = redis::pipe();
+            pipeline.add_command(command);
+            self.confirm(&mut pipeline, wait);
+            pipeline
         };
+        let wait = self.confirm(&mut redis::pipe(), wait);
+        let (answers, connection, before) = self.send_batch(&batch, wait, retry, patience)?;
         let server = || self.place.shown.clone();
         let positions = match answers.first() {
             Some(Value::Array(positions)) => positions.as_slice(),
             _ => &[],
         };
-        let [Value::Int(first), Value::Int(last), behind @ ..] = positions else {
+        let [Value::Int(first), Value::Int(last), rest @ ..] = positions else {
             return Err(LogError::Interrupted { server: server(), fault: "an answer that makes no sense".to_owned() });
         };
         if *first == 0 {
             let fault = "somebody has put an entry with so high an id into the stream that none can follow";
             let foreign = LogError::ServerForeign { server: server(), fault: fault.to_owned() };
-            return Err(interrupted.unwrap_or(foreign));
+            return Err(before.unwrap_or(foreign));
         }
         if wait > Duration::ZERO {
             self.confirmed(&answers)?;
         }
-        let done = Done { position: *last, connection, at: Instant::now() };
-        let behind = behind.first().and_then(|tag| redis::from_redis_value_ref(tag).ok()).unwrap_or(0);
-        let last = Cursor { position: *last, tag, keep_until: None };
-        // What is copied must be read.
-        let follows = if self.copy.is_some() { Follows::ToBeRead } else { Follows::Batch(behind) };
+        let text = |at: usize| rest.get(at).and_then(|text| redis::from_redis_value_ref::<String>(text).ok());
+        let behind = text(0).and_then(|tag| tag.parse().ok()).unwrap_or(0);
+        let epoch = text(1).map_or(0, |epoch| parse_epoch(&epoch));
+        let done = Done { position: *last, place: (connection, epoch), at: Instant::now() };
+        let last = Cursor { position: *last, tag, epoch, keep_until: None };
+        // What is copied must be read, and what stands behind a batch that nobody knows.
+        let follows = if self.copy.is_some() || behind == 0 { Follows::ToBeRead } else { Follows::Batch(behind) };
         Ok((Appended { first: *first, last, follows, durability: self.place.durability() }, done))
+    }
+
+    /// Sends it once: by the name that the server has for the script, which it is told again if it has forgotten it.
+    fn run_batch(&self, wire: &mut Wire, batch: &dyn Fn(Cmd) -> Pipeline) -> RedisResult<Vec<Value>> {
+        let held = self.append_script.lock().clone();
+        let held = match held {
+            Loaded::As(name) => match batch(self.loaded_script(&name)).query(wire) {
+                Err(error) if connection::code(&error).as_deref() == Some("NOSCRIPT") => Loaded::NotYet,
+                done => return done,
+            },
+            held => held,
+        };
+        if held == Loaded::NotYet {
+            let loaded = redis::cmd("SCRIPT").arg("LOAD").arg(script::APPEND).query::<String>(wire);
+            *self.append_script.lock() = loaded.map_or(Loaded::MayNot, Loaded::As);
+        }
+        let now = self.append_script.lock().clone();
+        match now {
+            Loaded::As(name) => batch(self.loaded_script(&name)),
+            Loaded::NotYet | Loaded::MayNot => batch(self.script(script::APPEND)),
+        }
+        .query(wire)
+    }
+
+    /// Sends it until the server has answered, for so long, and once more in any case where a connection broke off: what was
+    /// dropped on the way without a word is no fault of a server that is there. Answers also with that fault: after it, what was
+    /// sent may be there twice.
+    fn send_batch(
+        &self,
+        batch: &dyn Fn(Cmd) -> Pipeline,
+        wait: Duration,
+        retry: Duration,
+        patience: Patience,
+    ) -> Result<(Vec<Value>, u64, Option<LogError>), LogError> {
+        let until = Instant::now() + retry;
+        let mut interrupted = None;
+        loop {
+            let asked = self.writer.with(wait, |wire, count| match self.run_batch(wire, batch) {
+                Ok(answers) => Ok((Some(answers), count)),
+                // It is in the stream, and what should confirm it was refused.
+                Err(error) if connection::first_refused(&error).is_some_and(|place| place > 0) => Ok((None, count)),
+                Err(error) => Err(error),
+            });
+            let error = match asked {
+                Ok((Some(answers), count)) => return Ok((answers, count, interrupted)),
+                Ok((None, _)) => return Err(self.unconfirmed(0)),
+                Err(error) => error,
+            };
+            let is_broken_off = matches!(error, LogError::Interrupted { .. });
+            let is_passing = is_broken_off || matches!(error, LogError::Unreachable { .. } | LogError::Replica { .. });
+            let is_first = is_broken_off && interrupted.is_none() && patience != Patience::None;
+            if !is_passing || (Instant::now() >= until && !is_first) {
+                return Err(interrupted.unwrap_or(error));
+            }
+            if is_broken_off {
+                interrupted = Some(error);
+            }
+            std::thread::sleep(Duration::from_millis(if is_first { 0 } else { 20 }));
+        }
     }
 }
 
@@ -265,21 +300,21 @@ mod tests {
     use super::*;
 
     fn cursor(position: i64, tag: i64) -> Cursor {
-        Cursor { position, tag, keep_until: None }
+        Cursor { position, tag, ..Cursor::default() }
     }
 
     fn unseen(appends: &[(i64, i64, u64)]) -> Unseen {
         let mut unseen = Unseen::default();
-        for &(position, tag, connection) in appends {
-            unseen.expect(tag, &[tag.to_string().into_boxed_str()].into());
-            unseen.acknowledge(tag, Done { position, connection, at: Instant::now() });
+        for &(position, tag, place) in appends {
+            unseen.expect(tag, &[tag.to_string().into_bytes().into_boxed_slice()].into());
+            unseen.acknowledge(tag, Done { position, place: (1, place), at: Instant::now() });
         }
         unseen
     }
 
     fn settle(unseen: &mut Unseen, start: Cursor, met: &[i64], end: Cursor) -> Vec<String> {
         let missing = unseen.settle(start, &met.iter().copied().collect(), end, true);
-        missing.into_iter().map(String::from).collect()
+        missing.into_iter().map(|bytes| String::from_utf8(bytes.into_vec()).unwrap()).collect()
     }
 
     #[test]
@@ -302,11 +337,11 @@ mod tests {
     #[test]
     fn what_is_met_before_its_answer_is_here_is_settled_by_it() {
         let mut all = Unseen::default();
-        all.expect(10, &["10".into()].into());
+        all.expect(10, &[(*b"10").into()].into());
         assert_eq!(settle(&mut all, cursor(0, 0), &[10], cursor(1, 10)), Vec::<String>::new());
-        all.acknowledge(10, Done { position: 1, connection: 1, at: Instant::now() });
+        all.acknowledge(10, Done { position: 1, place: (1, 1), at: Instant::now() });
         assert_eq!(settle(&mut all, cursor(1, 10), &[], cursor(2, 20)), Vec::<String>::new());
-        all.expect(30, &["30".into()].into());
+        all.expect(30, &[(*b"30").into()].into());
         all.give_up(30);
         assert!(all.tags().is_empty());
     }

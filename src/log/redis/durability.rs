@@ -2,14 +2,18 @@
 
 use std::time::Duration;
 
-use redis::{Connection, Pipeline, RedisResult, Value};
+use redis::{Cmd, Pipeline, RedisResult, Value};
 
 use super::url::RedisUrl;
+use super::wire::Wire;
 use super::{RedisLog, connection, millis};
 use crate::log::{LogError, Standing};
 
 /// How long replicas that did not confirm last time are given, or that nobody waits for: those that are there do so at once.
 pub(super) const WAIT_AGAIN: Duration = Duration::from_millis(50);
+
+/// For how long the key is kept that nodes write to.
+const BEAT_KEPT: Duration = Duration::from_secs(30 * 86_400);
 
 impl RedisLog {
     /// Adds to what is sent that it is waited for, and says how long.
@@ -52,15 +56,36 @@ impl RedisLog {
     }
 
     /// Makes sure that the log can be written, by as many as it is asked for.
-    pub(super) fn make_sure(&self, connection: &mut Connection, wait: Duration) -> RedisResult<Standing> {
+    pub(super) fn make_sure(&self, wire: &mut Wire, wait: Duration) -> RedisResult<Standing> {
+        // A write that takes no room, so that a server without any can be told from one that is cut off.
+        let mut keep = redis::cmd("PEXPIRE");
+        keep.arg(&self.beat).arg(millis(BEAT_KEPT));
+        let mut make = redis::cmd("SET");
+        make.arg(&self.beat).arg(1);
+        match self.prove(wire, keep, wait)? {
+            // There was nothing to write to, which proves nothing.
+            (Value::Int(0), _) => Ok(self.prove(wire, make, wait)?.1),
+            (_, standing) => Ok(standing),
+        }
+    }
+
+    /// Writes, and says what was answered, and whether as many have it as are asked for.
+    fn prove(&self, wire: &mut Wire, write: Cmd, wait: Duration) -> RedisResult<(Value, Standing)> {
         let mut pipeline = redis::pipe();
-        pipeline.cmd("SET").arg(&self.beat).arg(1);
+        pipeline.add_command(write);
         let wait = self.confirm(&mut pipeline, wait);
-        match pipeline.query::<Vec<Value>>(connection) {
-            Ok(_) if wait == Duration::ZERO => Ok(Standing::Proven),
-            Ok(answers) => Ok(self.confirmed(&answers).map_or_else(Standing::Unproven, |()| Standing::Proven)),
+        match pipeline.query::<Vec<Value>>(wire) {
+            Ok(mut answers) => {
+                let standing = match wait {
+                    Duration::ZERO => Standing::Proven,
+                    _ => self.confirmed(&answers).map_or_else(Standing::Unproven, |()| Standing::Proven),
+                };
+                Ok((answers.swap_remove(0), standing))
+            }
             // The server is there, and may be read.
-            Err(error) if connection::code(&error).is_some() => Ok(Standing::Unproven(self.reader.fault(&error))),
+            Err(error) if connection::code(&error).is_some() => {
+                Ok((Value::Nil, Standing::Unproven(self.reader.fault(&error))))
+            }
             Err(error) => Err(error),
         }
     }

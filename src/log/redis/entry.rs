@@ -1,92 +1,42 @@
-//! One entry of the stream: how a record is written, and how an entry is read.
+//! One entry of the stream, as it is read.
 
 use std::borrow::Cow;
 
 use redis::Value;
-use serde::{Deserialize, Serialize};
 
+use super::encoded::{self, Decoded};
+use super::format_1;
 use crate::clock::UnixTime;
 use crate::log::Cursor;
-use crate::log::encoding::{self, NoRecord, Parts};
-use crate::revocation::{Record, RecordRef, Scope};
-
-/// The field that tells the batch.
-const BATCH: &[u8] = b"batch";
+use crate::log::encoding::NoRecord;
 
 /// The field that holds the record.
-const RECORD: &[u8] = b"record";
+const RECORD: &[u8] = b"r";
 
 /// The field that holds the position from which collection has written the record again.
-const AGAIN: &[u8] = b"again";
+const AGAIN: &[u8] = b"a";
 
-/// A record as it stands in an entry: a JSON array, without the nulls at its end.
-#[derive(Deserialize, Serialize)]
-struct Written<'a>(
-    #[serde(borrow)] Cow<'a, str>,
-    #[serde(borrow)] Cow<'a, str>,
-    #[serde(borrow)] Cow<'a, str>,
-    i64,
-    #[serde(default)] Option<i64>,
-    #[serde(default)] Option<i64>,
-    #[serde(default)] Option<Vec<String>>,
-    #[serde(default)] Option<String>,
-);
-
-/// The text of a record, by which it is known again.
-pub(super) fn write(record: &Record) -> Box<str> {
-    let written = Written(
-        record.target.scope().name().into(),
-        record.target.value().into(),
-        encoding::issuer(&record.issuer),
-        record.recorded_at.as_millis(),
-        record.keep_until.map(UnixTime::as_millis),
-        record.issued_before.map(UnixTime::as_millis),
-        (!record.keep.is_empty()).then(|| record.keep.clone()),
-        record.reason.clone(),
-    );
-    // Texts and numbers are always written.
-    let text = serde_json::to_string(&written).unwrap_or_default();
-    let mut text = text.strip_suffix(']').unwrap_or(&text);
-    while let Some(shorter) = text.strip_suffix(",null") {
-        text = shorter;
-    }
-    format!("{text}]").into_boxed_str()
-}
-
-/// When the record of a text was recorded. Zero of none.
-pub(super) fn recorded_at(text: &str) -> i64 {
-    serde_json::from_str::<Written<'_>>(text).map_or(0, |written| written.3)
-}
-
-/// Until when the record of a text is kept.
-pub(super) fn keep_until(text: &str) -> Option<UnixTime> {
-    serde_json::from_str::<Written<'_>>(text).ok().and_then(|written| written.4).map(UnixTime::from_millis)
-}
-
-/// The record of a text that [`write`] has made.
-pub(super) fn record(text: &str) -> Option<Record> {
-    Entry { tag: Some(0), text, ..Entry::default() }.parse().whole()
-}
+/// The fields of the format before: the batch's tag, the record, and the position from which it was written again.
+const BATCH_1: &[u8] = b"batch";
+const RECORD_1: &[u8] = b"record";
+const AGAIN_1: &[u8] = b"again";
 
 /// An entry as it was read.
-#[derive(Default)]
 pub(super) struct Entry<'a> {
     pub(super) position: i64,
-    tag: Option<i64>,
-    pub(super) text: &'a str,
+    /// Tells it from another one that bears its position elsewhere: what all entries of one append have.
+    pub(super) tag: i64,
     pub(super) again: Option<i64>,
+    record: Result<Cow<'a, [u8]>, NoRecord>,
 }
 
-/// The record of an entry, or what it has in its place.
-pub(super) struct Parsed<'a>(Result<Written<'a>, NoRecord>);
-
-/// The first part of an entry's id, which is its position.
-fn position(id: &Value) -> Option<i64> {
+/// Position and tag, which are the two parts of an entry's id.
+fn parse_id(id: &Value) -> Option<(i64, i64)> {
     let Value::BulkString(bytes) = id else { return None };
-    let text = std::str::from_utf8(bytes).ok()?;
-    let (first, _) = text.split_once('-')?;
-    // What doesn't fit lies behind everything that we ever write.
-    first.parse::<u64>().ok().map(|position| i64::try_from(position).unwrap_or(i64::MAX))
+    let (position, tag) = std::str::from_utf8(bytes).ok()?.split_once('-')?;
+    // What doesn't fit lies behind everything that we ever write, or is of nobody's batch.
+    let number = |text: &str, otherwise| text.parse::<u64>().ok().map(|number| i64::try_from(number).unwrap_or(otherwise));
+    Some((number(position, i64::MAX)?, number(tag, 0)?))
 }
 
 impl<'a> Entry<'a> {
@@ -94,62 +44,43 @@ impl<'a> Entry<'a> {
     pub(super) fn read(value: &'a Value) -> Option<Self> {
         let Value::Array(parts) = value else { return None };
         let [id, fields] = parts.as_slice() else { return None };
-        let mut entry = Self { position: position(id)?, ..Self::default() };
+        let (position, tag) = parse_id(id)?;
+        let mut entry = Self { position, tag, again: None, record: Err(NoRecord::Junk) };
         // One that was deleted while it was read has nothing in it.
         let Value::Array(fields) = fields else { return Some(entry) };
+        let (mut batch, mut text) = (None, None);
         for pair in fields.chunks(2) {
             let [Value::BulkString(name), Value::BulkString(bytes)] = pair else { continue };
-            let text = std::str::from_utf8(bytes).unwrap_or_default();
+            let number = || std::str::from_utf8(bytes).ok()?.parse::<i64>().ok();
             match name.as_slice() {
-                BATCH => entry.tag = text.parse().ok(),
-                RECORD => entry.text = text,
-                AGAIN => entry.again = text.parse().ok(),
+                RECORD => entry.record = Ok(Cow::Borrowed(bytes)),
+                AGAIN | AGAIN_1 => entry.again = number(),
+                BATCH_1 => batch = number(),
+                RECORD_1 => text = std::str::from_utf8(bytes).ok(),
                 // Of a later version, or of somebody else.
                 _ => {}
             }
         }
+        if let (Some(batch), Some(text)) = (batch, text) {
+            entry.tag = if tag == 0 { batch } else { tag };
+            entry.record = format_1::read(text).map(|record| Cow::Owned(encoded::write(&record).into_vec()));
+        }
         Some(entry)
     }
 
-    pub(super) fn parse(&self) -> Parsed<'a> {
-        let written = serde_json::from_str::<Written<'a>>(self.text).map_err(|_| {
-            // Of another kind, it may be written otherwise.
-            let scope = serde_json::from_str::<Vec<serde_json::Value>>(self.text).unwrap_or_default();
-            match scope.first().and_then(serde_json::Value::as_str) {
-                Some(scope) if !Scope::ALL.iter().any(|known| known.name() == scope) => NoRecord::UnknownKind,
-                Some(_) | None => NoRecord::Junk,
-            }
-        });
-        Parsed(if self.tag.is_some() { written } else { Err(NoRecord::Junk) })
+    /// The bytes by which its record is known again. None where it has none.
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.record.as_deref().unwrap_or_default()
     }
 
-    /// Where a reader stands who has read it.
-    pub(super) fn cursor(&self, parsed: &Parsed<'_>) -> Cursor {
-        Cursor { position: self.position, tag: self.tag(), keep_until: parsed.keep_until() }
+    pub(super) fn decode(&self) -> Result<Decoded<'_>, NoRecord> {
+        Decoded::read(self.record.as_deref().map_err(|no_record| *no_record)?)
     }
 
-    pub(super) fn tag(&self) -> i64 {
-        self.tag.unwrap_or(0)
-    }
-}
-
-impl Parsed<'_> {
-    pub(super) fn keep_until(&self) -> Option<UnixTime> {
-        self.0.as_ref().ok().and_then(|written| written.4).map(UnixTime::from_millis)
-    }
-
-    pub(super) fn record(&self) -> Result<RecordRef<'_>, NoRecord> {
-        let Written(scope, value, issuer, _, _, before, keep, _) = self.0.as_ref().map_err(|no_record| *no_record)?;
-        let (issued_before, keep_until) = (before.map(UnixTime::from_millis), self.keep_until());
-        let keep = keep.iter().flatten().map(|id| Cow::Owned(id.clone())).collect();
-        Parts { scope, value, issuer, issued_before, keep, keep_until }.parse()
-    }
-
-    /// All of the record, to be shown.
-    pub(super) fn whole(&self) -> Option<Record> {
-        let record = self.record().ok()?;
-        let Written(.., recorded_at, _, _, _, reason) = self.0.as_ref().ok()?;
-        Some(encoding::into_record(&record, UnixTime::from_millis(*recorded_at), reason.clone()))
+    /// Where a reader stands who has read it, but for the server's term.
+    pub(super) fn cursor(&self) -> Cursor {
+        let keep_until = self.record.as_deref().ok().and_then(encoded::keep_until);
+        Cursor { position: self.position, tag: self.tag, epoch: 0, keep_until }
     }
 }
 
@@ -164,73 +95,39 @@ pub(super) fn is_live(keep_until: Option<UnixTime>, watermark: Option<UnixTime>)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::revocation::{Issuer, Target};
+    use crate::log::conformance::record;
 
-    fn bulk(text: &str) -> Value {
-        Value::BulkString(text.as_bytes().to_vec())
+    fn bulk(bytes: &[u8]) -> Value {
+        Value::BulkString(bytes.to_vec())
     }
 
-    fn entry(id: &str, fields: &[&str]) -> Value {
-        Value::Array(vec![bulk(id), Value::Array(fields.iter().map(|text| bulk(text)).collect())])
-    }
-
-    fn whole() -> Record {
-        Record {
-            target: Target::Subject("u".to_owned()),
-            issuer: Issuer::Named("i".to_owned()),
-            issued_before: Some(UnixTime::from_millis(5)),
-            keep: vec!["k \"1\"".to_owned()],
-            keep_until: None,
-            recorded_at: UnixTime::from_millis(6),
-            reason: Some("why".to_owned()),
-        }
+    fn entry(id: &str, fields: &[&[u8]]) -> Value {
+        Value::Array(vec![bulk(id.as_bytes()), Value::Array(fields.iter().map(|field| bulk(field)).collect())])
     }
 
     #[test]
-    fn what_is_written_is_read_again() {
-        let short = Record { reason: None, keep: Vec::new(), keep_until: Some(UnixTime::from_millis(7)), ..whole() };
-        let token = Record { target: Target::Token("\u{0}é,null]".into()), issued_before: None, ..short.clone() };
-        for (record, text) in [
-            (whole(), r#"["subject","u","=i",6,null,5,["k \"1\""],"why"]"#),
-            (short, r#"["subject","u","=i",6,7,5]"#),
-            (token, r#"["token","jti:\u0000é,null]","=i",6,7]"#),
-        ] {
-            assert_eq!(&*write(&record), text);
-            let value = entry("12-0", &["batch", "-3", "record", text]);
-            let read = Entry::read(&value).unwrap();
-            let parsed = read.parse();
-            assert_eq!(read.cursor(&parsed), Cursor { position: 12, tag: -3, keep_until: record.keep_until });
-            assert_eq!((parsed.whole(), recorded_at(text)), (Some(record), 6));
-        }
+    fn an_entry_is_read_in_this_format_and_the_one_before() {
+        let (new, written) = (record("abc", Some(7)), encoded::write(&record("abc", Some(7))));
+        let value = entry("12-34", &[b"r", &written, b"a", b"9", b"later", b"x"]);
+        let read = Entry::read(&value).unwrap();
+        assert_eq!((read.position, read.tag, read.again), (12, 34, Some(9)));
+        assert_eq!((read.bytes(), read.decode().unwrap().whole()), (&*written, new));
+        assert_eq!(read.cursor(), Cursor { position: 12, tag: 34, epoch: 0, keep_until: Some(UnixTime::from_secs(7)) });
+        let text = br#"["token","jti:abc","*",1700000000000,7000]"#;
+        let value = entry("12-0", &[b"batch", b"-3", b"record", text]);
+        let read = Entry::read(&value).unwrap();
+        assert_eq!((read.tag, read.bytes()), (-3, &*written), "it is known for the same record");
+        let value = entry("20-5", &[b"batch", b"-3", b"record", text, b"again", b"12"]);
+        let read = Entry::read(&value).unwrap();
+        assert_eq!((read.tag, read.again), (5, Some(12)));
     }
 
     #[test]
-    fn what_is_not_ours_is_junk_and_a_scope_of_later_is_known_for_one() {
-        let verdict = |fields: &[&str]| Entry::read(&entry("1-0", fields)).unwrap().parse().record().err();
-        let good = r#"["session","s","*",6]"#;
-        assert_eq!(verdict(&["batch", "1", "record", good]), None);
-        assert_eq!(verdict(&["batch", "1", "record", good, "later", "x"]), None);
-        for junk in [&["field", "value"][..], &["record", good], &["batch", "one", "record", good]] {
-            assert_eq!(verdict(junk), Some(NoRecord::Junk), "{junk:?}");
-        }
-        for junk in [
-            r#"["session","","*",6]"#,
-            r#"["session","s","*"]"#,
-            r#"["session","s","*",6,"soon"]"#,
-            r#"["session","s","*",6,7,5]"#,
-            r#"["subject","s","*",6,7]"#,
-            r#"["token","abc","*",6]"#,
-            r#"["session","s","x",6]"#,
-            r#"{"scope":"session"}"#,
-            "[",
-            "",
-        ] {
-            assert_eq!(verdict(&["batch", "1", "record", junk]), Some(NoRecord::Junk), "{junk}");
-        }
-        for later in [r#"["planet","x","*",6]"#, r#"["planet",{"x":1}]"#] {
-            assert_eq!(verdict(&["batch", "1", "record", later]), Some(NoRecord::UnknownKind), "{later}");
+    fn what_is_not_ours_is_junk() {
+        for fields in [&[b"field" as &[u8], b"value"][..], &[b"record", b"[]"], &[b"batch", b"one", b"record", b"[]"], &[b"r", b""]] {
+            assert!(matches!(Entry::read(&entry("1-0", fields)).unwrap().decode(), Err(NoRecord::Junk)), "{fields:?}");
         }
         assert!(Entry::read(&Value::Nil).is_none());
-        assert_eq!(position(&bulk("18446744073709551615-1")), Some(i64::MAX));
+        assert_eq!(parse_id(&bulk(b"18446744073709551615-18446744073709551615")), Some((i64::MAX, 0)));
     }
 }

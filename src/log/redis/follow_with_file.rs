@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use super::RedisLog;
 use super::append::{Patience, STEP_MAX};
-use super::entry;
+use super::encoded::{self, Encoded};
 use super::local_file::{LocalFile, Reconciling, WAITING_MAX};
-use super::outbox::{Outbox, unsent_texts};
+use super::outbox::{Outbox, unsent_records};
 use super::reader::Reader;
 use super::reconciliation::Reconciliation;
 use super::server_state::LogIdentity;
@@ -38,13 +38,13 @@ impl RedisLog {
         let (mut start, mut loaded) = (after, None);
         if !reader.copying.is_loaded {
             // First what is kept: whatever another process keeps from now on is taken in later.
-            let (kept_through, texts) = (file.last()?, unsent_texts(file)?);
+            let (kept_through, records) = (file.last()?, unsent_records(file)?);
             let (copied, read) = file.load(visit)?;
             let Read::ToHead { facts, junk, unknown_kinds, .. } = read else { return Ok(read) };
             // The file's own generation says nothing of the log.
             let facts = Facts { generation: None, ..facts };
             let copying = &mut reader.copying;
-            (copying.kept_through, copying.unsent.texts) = (kept_through, Some(texts));
+            (copying.kept_through, copying.unsent.records) = (kept_through, Some(records));
             (copying.from, copying.is_loaded) = (Some(copied.cursor), true);
             reader.start_from(LogIdentity::parse(&copied.version), copied.head);
             start = copied.cursor;
@@ -58,7 +58,7 @@ impl RedisLog {
         if !uncopied.is_empty() {
             let mut held = self.held.lock();
             let records = uncopied.iter().filter_map(|(_, record)| record.as_ref());
-            records.for_each(|record| held.put(&entry::write(record), record.keep_until));
+            records.for_each(|record| held.put(&encoded::write(record), record.keep_until));
         }
         let Some((facts, junk, unknown_kinds, read_at)) = loaded else {
             let facts = *self.last_facts.lock();
@@ -127,7 +127,7 @@ impl RedisLog {
         self.write_copy(file, reader, true);
         let mut unmet = self.unseen.lock().take_acknowledged();
         unmet.extend(std::mem::take(&mut reader.to_repair));
-        let unmet: Vec<Record> = unmet.iter().filter_map(|text| entry::record(text)).collect();
+        let unmet: Vec<Record> = unmet.iter().filter_map(|bytes| encoded::record(bytes)).collect();
         if !unmet.is_empty()
             && let Err(error) = file.keep(&unmet)
         {
@@ -147,8 +147,8 @@ impl RedisLog {
                 return Ok(());
             }
         };
-        let is_known = self.reader.with(Duration::ZERO, |connection, _| {
-            let answer = self.ask(connection, before.cursor.position)?;
+        let is_known = self.reader.with(Duration::ZERO, |wire, _| {
+            let answer = self.ask(wire, before.cursor.position, 1)?;
             Ok(answer.is_read_by(&before.version, before.cursor))
         })?;
         let copying = &mut reader.copying;
@@ -202,7 +202,7 @@ impl RedisLog {
                 }
                 copying.from = Some(head);
                 copying.kept_through = copying.kept_through.max(comparison.through);
-                copying.unsent = Outbox::of(comparison.texts);
+                copying.unsent = Outbox::of(comparison.records);
             }
             Err(error) => {
                 copying.end(&error);
@@ -222,9 +222,8 @@ impl RedisLog {
             // Others have the same chunk: who is first gives it, and the others see it come.
             return Ok(unsent.is_there.then_some(CHUNK_WITHIN));
         }
-        let texts: Arc<[Box<str>]> = unsent.chunk.keys().cloned().collect();
-        let times = texts.iter().map(|text| entry::recorded_at(text)).collect();
-        self.append_texts(&texts, times, Patience::None)?;
+        let records: Arc<[Encoded]> = unsent.chunk.keys().cloned().collect();
+        self.append_encoded(&records, Patience::None)?;
         Ok(Some(Duration::ZERO))
     }
 

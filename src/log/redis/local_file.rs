@@ -4,7 +4,8 @@
 use std::time::{Duration, Instant};
 
 use super::append::STEP_MAX;
-use super::entry::{self, Entry, Parsed};
+use super::encoded::{self, Decoded, Encoded};
+use super::entry::Entry;
 use super::outbox::Outbox;
 use super::reconciliation::Reconciliation;
 use crate::clock::UnixTime;
@@ -109,15 +110,15 @@ impl LocalFile {
     }
 
     /// Takes note of an entry that was read. `head` is how far had been read before, without a gap.
-    pub(super) fn meet(&mut self, entry: &Entry<'_>, parsed: &Parsed<'_>, cursor: Cursor, head: i64) {
-        if parsed.record().is_ok() {
-            self.unsent.meet(entry.text);
+    pub(super) fn meet(&mut self, entry: &Entry<'_>, decoded: &Result<Decoded<'_>, NoRecord>, cursor: Cursor, head: i64) {
+        if decoded.is_ok() {
+            self.unsent.meet(entry.bytes());
             if let Some(comparison) = &mut self.given_up {
-                comparison.texts.meet(entry.text);
+                comparison.records.meet(entry.bytes());
             }
         }
         let Some(from) = self.from else { return };
-        if matches!(parsed.record(), Err(NoRecord::UnknownKind)) {
+        if matches!(decoded, Err(NoRecord::UnknownKind)) {
             // A signoff that knows it must find it when it starts from the file: nothing behind it is copied.
             tracing::warn!("the copy of the log ends at a revocation of a kind that only a newer signoff knows");
             self.stop();
@@ -128,11 +129,11 @@ impl LocalFile {
             return;
         }
         let is_there = match &mut self.comparing {
-            Reconciling::Running(comparison) => parsed.record().is_ok() && comparison.texts.meet(entry.text),
+            Reconciling::Running(comparison) => decoded.is_ok() && comparison.records.meet(entry.bytes()),
             // Written again by a collection after it was copied.
             Reconciling::No | Reconciling::Wanted => entry.again.is_some_and(|before| before <= head),
         };
-        self.met.push((cursor, if is_there { None } else { parsed.whole() }));
+        self.met.push((cursor, if is_there { None } else { decoded.as_ref().ok().map(Decoded::whole) }));
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -213,7 +214,7 @@ impl LocalFile {
     }
 
     /// Everything is to be read anew. Gives out what was met in a log that is gone, and could not be written.
-    pub(super) fn begin_anew(&mut self, file: &dyn LocalCopy) -> Vec<Box<str>> {
+    pub(super) fn begin_anew(&mut self, file: &dyn LocalCopy) -> Vec<Encoded> {
         let to_repair: Vec<Record> =
             std::mem::take(&mut self.met).into_iter().filter_map(|(_, record)| record).collect();
         (self.comparing, self.from, self.whole_at) = (Reconciling::Wanted, Some(Cursor::default()), None);
@@ -221,6 +222,6 @@ impl LocalFile {
         if to_repair.is_empty() || file.keep(&to_repair).is_ok() {
             return Vec::new();
         }
-        to_repair.iter().map(entry::write).collect()
+        to_repair.iter().map(encoded::write).collect()
     }
 }

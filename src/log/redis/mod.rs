@@ -8,43 +8,57 @@ mod acknowledged;
 mod append;
 mod connection;
 mod durability;
+mod encoded;
 mod entry;
 mod follow_with_file;
+mod format_1;
+mod lineage;
 mod local_file;
 mod outbox;
 mod reader;
 mod reconciliation;
+mod record_set;
 mod repair;
 mod script;
 mod server_checks;
+mod server_clock;
 mod server_state;
-mod text_set;
 mod trim;
 mod url;
+mod wire;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use redis::{Cmd, Connection, Value};
+use redis::{Cmd, Value};
 
 use super::local_copy::LocalCopy;
 use super::{
-    Allowance, Backing, Collected, Committed, Create, Cursor, Facts, LogError, OnOutage, Origin, Page, Proposal, Read,
-    RevocationLog, Room, Standing, Visit,
+    Allowance, Backing, Collected, Committed, Create, Cursor, Facts, LogError, Note, OnOutage, Origin, Page, Proposal,
+    Read, RevocationLog, Room, Standing, Visit,
 };
 use crate::clock::UnixTime;
 use crate::sync::Mutex;
 use acknowledged::{Acknowledged, ToAcknowledge};
-use append::Unseen;
+use append::{Loaded, Unseen};
 use connection::ServerConnection;
 use entry::Entry;
 use reader::Reader;
+use server_clock::ServerClock;
 use url::RedisUrl;
+use wire::Wire;
 
 /// How often it is made sure that the log can be written, where nothing shorter is asked for.
 const BEAT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The format that is written, as major·100 + minor, and the one that is taken over.
+const FORMAT: i64 = 200;
+const FORMAT_BEFORE: i64 = 100;
+
+/// By how much the clocks of this machine and the server may differ before it is a fault of one of them.
+const CLOCKS_DIFFER_MAX: Duration = Duration::from_secs(60);
 
 /// The last position that can be counted on: the scripts' numbers are doubles. What stands behind it is somebody else's.
 const POSITION_MAX: i64 = (1 << 53) - 1;
@@ -80,11 +94,17 @@ pub(crate) struct RedisLog {
     copies: AtomicBool,
     outage: OnOutage,
     salt: [u8; 16],
+    /// What this node is called where only one may do something.
+    name: String,
     random: fn() -> Option<[u8; 16]>,
     beat_interval: Duration,
     stream: String,
     facts: String,
     beat: String,
+    clock: Arc<ServerClock>,
+    append_script: Mutex<Loaded>,
+    /// Whether the server's memory was nearly full when it was last looked at.
+    is_nearly_full: AtomicBool,
     writer: ServerConnection,
     reader: ServerConnection,
     // Locked in this order.
@@ -93,7 +113,7 @@ pub(crate) struct RedisLog {
     held: Mutex<Acknowledged>,
     /// What was appended and is still to be held.
     to_hold: Mutex<Vec<ToAcknowledge>>,
-    /// What the log said of itself, for one that has to be made anew.
+    /// The strictest that the log has said of itself and was told: what it lacks of that it is told again, for as long as it does.
     last_facts: Mutex<Facts>,
 }
 
@@ -106,6 +126,8 @@ impl RedisLog {
     ) -> Result<(Self, Origin), LogError> {
         let place = Arc::new(RedisUrl::parse(url)?);
         let salt = random().ok_or_else(|| no_random(&place))?;
+        let name = random().ok_or_else(|| no_random(&place))?;
+        let clock = Arc::<ServerClock>::default();
         let outage = opening.on_outage.or(place.outage).unwrap_or_default();
         let copy = match opening.local_file.or(place.local_file.as_deref()) {
             Some(path) => Some(super::open_copy(path, &place.namespace, random)?),
@@ -123,13 +145,17 @@ impl RedisLog {
             copy,
             outage,
             salt,
+            name: format!("{:032x}", u128::from_be_bytes(name)),
             random,
             beat_interval: BEAT_INTERVAL.min(opening.max_staleness / 4),
             stream: place.key("log"),
             facts: place.key("facts"),
             beat: place.key("beat"),
-            writer: ServerConnection::new(&place),
-            reader: ServerConnection::new(&place),
+            writer: ServerConnection::new(&place, &clock),
+            reader: ServerConnection::new(&place, &clock),
+            clock,
+            append_script: Mutex::default(),
+            is_nearly_full: AtomicBool::new(false),
             state: Mutex::default(),
             unseen: Mutex::default(),
             held: Mutex::default(),
@@ -186,15 +212,18 @@ impl RedisLog {
     }
 
     fn find_or_make(&self, create: Create) -> Result<Origin, LogError> {
-        let has = |connection: &mut Connection, _| {
-            redis::cmd("HGET").arg(&self.facts).arg("format").query::<Option<i64>>(connection)
-        };
+        let has = |wire: &mut Wire, _| redis::cmd("HGET").arg(&self.facts).arg("format").query::<Option<i64>>(wire);
         match (self.writer.with(Duration::ZERO, has)?, create) {
+            (Some(format), _) if format / 100 == FORMAT_BEFORE / 100 => {
+                tracing::warn!("the log is taken over from the format before: nodes that are not updated read it no more");
+                let command = self.make()?;
+                self.writer.with(Duration::ZERO, |wire, _| command.exec(wire)).map(|()| Origin::Found)
+            }
             (Some(format), _) => self.known_format(format).map(|()| Origin::Found),
             (None, Create::Never) => Err(LogError::ServerEmpty { server: self.place.shown.clone() }),
             (None, Create::IfMissing) => {
                 let command = self.make()?;
-                let made: bool = self.writer.with(Duration::ZERO, |connection, _| command.query(connection))?;
+                let made: bool = self.writer.with(Duration::ZERO, |wire, _| command.query(wire))?;
                 Ok(if made { Origin::Created } else { Origin::Found })
             }
         }
@@ -202,24 +231,27 @@ impl RedisLog {
 
     fn known_format(&self, found: i64) -> Result<(), LogError> {
         match found / 100 {
-            1 => Ok(()),
-            _ => Err(LogError::Newer { path: self.place.shown.clone(), found, known: 100 }),
+            major if major == FORMAT / 100 => Ok(()),
+            _ => Err(LogError::Newer { path: self.place.shown.clone(), found, known: FORMAT }),
         }
     }
 
     /// Makes the log if it is not there, with what was known of it.
     fn make(&self) -> Result<Cmd, LogError> {
         let mut command = self.script(script::BEGIN);
-        self.add_origin(&mut command)?;
+        self.beginnings()?.add_to(&mut command);
         Ok(command)
     }
 
-    /// Adds what a log is made of that is not there.
-    fn add_origin(&self, command: &mut Cmd) -> Result<(), LogError> {
+    /// What a log is made of that is not there.
+    fn beginnings(&self) -> Result<Beginnings, LogError> {
         let identity = (self.random)().ok_or_else(|| no_random(&self.place))?;
-        command.arg(format!("{:032x}", u128::from_be_bytes(identity)));
-        add_facts(command, *self.last_facts.lock());
-        Ok(())
+        Ok(Beginnings { identity: u128::from_be_bytes(identity), facts: *self.last_facts.lock() })
+    }
+
+    /// What tells a batch from others: a positive number.
+    fn random_tag(&self) -> Result<i64, LogError> {
+        Ok((self.random_i64()? & i64::MAX).max(1))
     }
 
     fn random_i64(&self) -> Result<i64, LogError> {
@@ -238,8 +270,17 @@ impl RedisLog {
     }
 
     fn script(&self, text: &str) -> Cmd {
-        let mut command = redis::cmd("EVAL");
-        command.arg(text).arg(2).arg(&self.stream).arg(&self.facts);
+        self.run_script("EVAL", text)
+    }
+
+    /// A script by the name that the server has for it.
+    fn loaded_script(&self, name: &str) -> Cmd {
+        self.run_script("EVALSHA", name)
+    }
+
+    fn run_script(&self, how: &str, script: &str) -> Cmd {
+        let mut command = redis::cmd(how);
+        command.arg(script).arg(3).arg(&self.stream).arg(&self.facts).arg(&self.beat);
         command
     }
 }
@@ -249,8 +290,11 @@ impl RedisLog {
         let asked = millis(lifetime);
         let mut command = self.script(script::LIFETIME);
         command.arg(asked);
-        let stored: u64 = self.writer.with(Duration::ZERO, |connection, _| command.query(connection))?;
-        refuse_raised(Some(Duration::from_millis(stored)), lifetime)
+        let stored: u64 = self.writer.with(Duration::ZERO, |wire, _| command.query(wire))?;
+        refuse_raised(Some(Duration::from_millis(stored)), lifetime)?;
+        // It is owed until it is read.
+        self.last_facts.lock().longest_lifetime = Some(lifetime);
+        Ok(())
     }
 
     fn state_allowance(&self, max: Duration, now: UnixTime) -> Result<(), LogError> {
@@ -260,8 +304,9 @@ impl RedisLog {
             let stated = stated.map_err(|stored| LogError::AllowanceRaised { stored, asked: max })?.to_string();
             let mut command = self.script(script::ALLOWANCE);
             command.arg(&held).arg(&stated);
-            let now_held: String = self.writer.with(Duration::ZERO, |connection, _| command.query(connection))?;
+            let now_held: String = self.writer.with(Duration::ZERO, |wire, _| command.query(wire))?;
             if now_held == stated {
+                self.last_facts.lock().allowance = Allowance::parse(&stated);
                 return Ok(());
             }
             held = now_held;
@@ -294,8 +339,22 @@ fn refuse_raised(stored: Option<Duration>, asked: Duration) -> Result<(), LogErr
     }
 }
 
+/// What a log is made of: its identity, and what was known of one that was there before.
+struct Beginnings {
+    identity: u128,
+    facts: Facts,
+}
+
+impl Beginnings {
+    fn add_to(&self, command: &mut Cmd) {
+        command.arg(format!("{:032x}", self.identity));
+        add_facts(command, self.facts);
+    }
+}
+
 fn add_facts(command: &mut Cmd, facts: Facts) {
     let text = |millis: Option<String>| millis.unwrap_or_default();
+    command.arg(facts.revision);
     command.arg(text(facts.watermark.map(|time| time.as_millis().to_string())));
     command.arg(text(facts.newest.map(|time| time.as_millis().to_string())));
     command.arg(text(facts.longest_lifetime.map(|lifetime| millis(lifetime).to_string())));
@@ -375,10 +434,10 @@ impl RevocationLog for RedisLog {
         if let Some(copy) = self.copy.as_ref().filter(|_| after.position == 0) {
             return Ok(u64::try_from(copy.last()?).unwrap_or(0));
         }
-        let count = self.writer.with(Duration::ZERO, |connection, _| match after.position {
-            0 => redis::cmd("XLEN").arg(&self.stream).query(connection),
+        let count = self.writer.with(Duration::ZERO, |wire, _| match after.position {
+            0 => redis::cmd("XLEN").arg(&self.stream).query(wire),
             position => {
-                let last: Option<i64> = redis::cmd("HGET").arg(&self.facts).arg("last").query(connection)?;
+                let last: Option<i64> = redis::cmd("HGET").arg(&self.facts).arg("last").query(wire)?;
                 Ok(last.unwrap_or(0) - position)
             }
         })?;
@@ -387,19 +446,20 @@ impl RevocationLog for RedisLog {
 
     fn list(&self, after: i64, max: usize) -> Result<Page, LogError> {
         let command = self.entries(behind(after), POSITION_MAX, max);
-        let entries: Value = self.writer.with(Duration::ZERO, |connection, _| command.query(connection))?;
+        let entries: Value = self.writer.with(Duration::ZERO, |wire, _| command.query(wire))?;
         let mut page = Page::default();
         for entry in list(&entries).iter().filter_map(Entry::read) {
             page.end = Some(entry.position);
-            page.records.extend(entry.parse().whole());
+            page.records.extend(entry.decode().ok().map(|record| record.whole()));
         }
         Ok(page)
     }
 
-    fn collect(&self, now: UnixTime, max: usize) -> Result<Collected, LogError> {
-        let mut collected = self.collect_expired(now, max)?;
+    // The time of the server counts, and no machine's.
+    fn collect(&self, _now: UnixTime, max: usize) -> Result<Collected, LogError> {
+        let mut collected = self.collect_expired(max)?;
         if let Some(copy) = &self.copy {
-            match copy.collect(now, max) {
+            match copy.collect(collected.watermark, max) {
                 Ok(more) => collected.more |= more,
                 Err(error) => tracing::warn!(%error, "degraded: the local file of the revocation log can't be written"),
             }
@@ -407,13 +467,26 @@ impl RevocationLog for RedisLog {
         Ok(collected)
     }
 
-    fn confirm_time(&self, now: UnixTime, watermark: Option<UnixTime>) -> Result<(), LogError> {
-        let mut command = redis::cmd("HSET");
-        command.arg(&self.facts).arg("newest").arg(now.as_millis());
-        if let Some(watermark) = watermark {
-            command.arg("watermark").arg(watermark.as_millis());
+    fn confirm_time(&self, _now: UnixTime, watermark: Option<UnixTime>) -> Result<(), LogError> {
+        let mut command = self.script(script::CONFIRM_TIME);
+        command.arg(u8::from(watermark.is_some()));
+        self.writer.with(Duration::ZERO, |wire, _| command.exec(wire))
+    }
+
+    fn clock_ahead(&self) -> i64 {
+        self.clock.ahead().unwrap_or(0)
+    }
+
+    fn clock_fault(&self) -> Option<Duration> {
+        let apart = Duration::from_millis(self.clock_ahead().unsigned_abs());
+        (apart > CLOCKS_DIFFER_MAX).then_some(apart)
+    }
+
+    fn note(&self) -> Option<Note> {
+        match self.clock_fault() {
+            Some(_) => Some(Note::ClocksDiffer),
+            None => self.is_nearly_full.load(Ordering::Relaxed).then_some(Note::ServerNearlyFull),
         }
-        self.writer.with(Duration::ZERO, |connection, _| command.exec(connection))
     }
 
     fn set_longest_lifetime(&self, lifetime: Duration) -> Result<(), LogError> {

@@ -3,8 +3,9 @@
 use std::collections::{HashMap, HashSet};
 
 use super::append::STEP_MAX;
+use super::encoded::{self, Encoded};
 use super::entry;
-use super::text_set::TextSet;
+use super::record_set::RecordSet;
 use crate::clock::UnixTime;
 use crate::log::LogError;
 use crate::log::local_copy::LocalCopy;
@@ -15,9 +16,9 @@ pub(super) struct Outbox {
     /// Whether the file may have any.
     pub(super) is_there: bool,
     /// All of it, where that is known.
-    pub(super) texts: Option<TextSet>,
+    pub(super) records: Option<RecordSet>,
     /// What is next, or was just sent and not met yet: where it is in the file.
-    pub(super) chunk: HashMap<Box<str>, Vec<i64>>,
+    pub(super) chunk: HashMap<Encoded, Vec<i64>>,
     /// The last position in the file that has been in a chunk, and whether any was in this round.
     pub(super) through: i64,
     had_some: bool,
@@ -27,21 +28,21 @@ pub(super) struct Outbox {
 
 impl Default for Outbox {
     fn default() -> Self {
-        Self { is_there: true, texts: None, chunk: HashMap::new(), through: 0, had_some: false, settled: Vec::new() }
+        Self { is_there: true, records: None, chunk: HashMap::new(), through: 0, had_some: false, settled: Vec::new() }
     }
 }
 
 impl Outbox {
     /// All of it, or more.
-    pub(super) fn of(texts: TextSet) -> Self {
-        Self { texts: Some(texts), ..Self::default() }
+    pub(super) fn of(records: RecordSet) -> Self {
+        Self { records: Some(records), ..Self::default() }
     }
 
-    pub(super) fn meet(&mut self, text: &str) {
-        if let Some(texts) = &mut self.texts {
-            texts.meet(text);
+    pub(super) fn meet(&mut self, bytes: &[u8]) {
+        if let Some(records) = &mut self.records {
+            records.meet(bytes);
         }
-        self.settled.extend(self.chunk.remove(text).into_iter().flatten());
+        self.settled.extend(self.chunk.remove(bytes).into_iter().flatten());
     }
 
     /// Takes the next from the file.
@@ -54,20 +55,20 @@ impl Outbox {
                 // Once more from the beginning, until nothing is left: what was sent may have gone astray.
                 (self.is_there, self.through, self.had_some) = (self.had_some, 0, false);
                 if !self.is_there {
-                    self.texts = None;
+                    self.records = None;
                 }
                 return Ok(());
             };
             self.through = *last;
             for (position, record) in rows {
-                let text = entry::write(&record);
+                let bytes = encoded::write(&record);
                 if settled.contains(&position) || !entry::is_live(record.keep_until, watermark) {
                     continue;
                 }
                 self.had_some = true;
-                match self.texts.as_ref().is_some_and(|texts| texts.was_met(&text)) {
+                match self.records.as_ref().is_some_and(|records| records.was_met(&bytes)) {
                     true => self.settled.push(position),
-                    false => self.chunk.entry(text).or_default().push(position),
+                    false => self.chunk.entry(bytes).or_default().push(position),
                 }
             }
         }
@@ -75,9 +76,9 @@ impl Outbox {
     }
 }
 
-/// The texts of all that the log has perhaps not been given.
-pub(super) fn unsent_texts(file: &dyn LocalCopy) -> Result<TextSet, LogError> {
-    TextSet::new(|add| {
+/// All that the log has perhaps not been given.
+pub(super) fn unsent_records(file: &dyn LocalCopy) -> Result<RecordSet, LogError> {
+    RecordSet::new(|add| {
         let mut through = 0;
         loop {
             let rows = file.unsent(through, STEP_MAX)?;

@@ -2,21 +2,28 @@
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use redis::{Connection, RedisResult, Value};
+use redis::{RedisResult, Value};
 
 use super::durability::WAIT_AGAIN;
+use super::encoded::Encoded;
 use super::entry::Entry;
 use super::local_file::LocalFile;
+use super::server_checks::Info;
 use super::server_state::{LogIdentity, READ_MAX};
-use super::{POSITION_MAX, RedisLog, first, list, millis, script};
-use crate::clock::{Times, UnixTime};
+use super::wire::Wire;
+use super::{FORMAT, POSITION_MAX, RedisLog, first, list, millis, script};
+use crate::clock::UnixTime;
 use crate::log::encoding::NoRecord;
 use crate::log::{Cursor, Facts, Ground, LogError, Read, Standing, Visit};
 
 /// How long it is waited for news before it is looked whether the engine is still wanted.
 const NEWS_WAIT: Duration = Duration::from_millis(100);
+
+/// How often it is looked how full the server's memory is.
+const MEMORY_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Where reading stands.
 #[derive(Default)]
@@ -27,19 +34,17 @@ pub(super) struct Reader {
     facts_at_head: Option<Facts>,
     /// When it was last tried whether it can be written, and what came of it.
     probed_at: Option<Instant>,
+    /// When it was last looked how full the server is.
+    looked_at: Option<Instant>,
     pub(super) standing: Standing,
     /// How far was read to a head, without a gap.
     pub(super) head: i64,
-    /// Whether it was read by a process before this one, which can't tell what has become of it since.
-    is_inherited: bool,
-    /// Whether everything is read anew.
-    pub(super) is_read_anew: bool,
     /// Whether a read has taken something in and not come to the head: what it took may be of a server that is gone.
     pub(super) is_interrupted: bool,
     /// While everything is read anew: what was held before and was not met yet.
-    pub(super) lacking: Option<HashSet<Box<str>>>,
+    pub(super) lacking: Option<HashSet<Encoded>>,
     /// What the log lacks, and when it is put back.
-    pub(super) to_repair: HashSet<Box<str>>,
+    pub(super) to_repair: HashSet<Encoded>,
     pub(super) repair_at: Option<Instant>,
     /// How far the copy in a local file is, where there is one.
     pub(super) copying: LocalFile,
@@ -57,7 +62,7 @@ impl Reader {
 
     /// What was read by a process before this one.
     pub(super) fn start_from(&mut self, identity: Option<LogIdentity>, head: i64) {
-        (self.identity, self.head, self.is_inherited) = (identity, head, true);
+        (self.identity, self.head) = (identity, head);
     }
 
     pub(super) fn watermark(&self) -> Option<UnixTime> {
@@ -96,7 +101,7 @@ impl RedisLog {
         let mut command = redis::cmd("XREAD");
         command.arg("COUNT").arg(1).arg("BLOCK").arg(millis(wait)).arg("STREAMS").arg(&self.stream);
         command.arg(format!("{}-{}", after.position, u64::MAX));
-        let news = self.reader.with(wait, |connection, _| command.query::<Value>(connection));
+        let news = self.reader.with(wait, |wire, _| command.query::<Value>(wire));
         // One stream, with its name and its entries. What lies beyond the last position is always there, and no news.
         let entry = |news: &Value| Some(first(list(list(news).first()?).get(1)?)?.position);
         news.is_ok_and(|news| entry(&news).is_some_and(|position| position <= POSITION_MAX))
@@ -128,20 +133,22 @@ impl RedisLog {
         if reader.standing == Standing::Proven {
             reader.standing = Standing::Pending;
         }
-        let (started, at) = (Instant::now(), Times::now().wall());
-        let outcome = self.reader.with(wait, |connection, _| {
+        let (started, at) = (Instant::now(), self.clock.now());
+        let outcome = self.reader.with(wait, |wire, _| {
             if is_due {
-                reader.standing = self.make_sure(connection, wait)?;
+                self.clock.learn(wire)?;
+                self.look_at_memory(wire, reader)?;
+                reader.standing = self.make_sure(wire, wait)?;
                 reader.probed_at = Some(started);
             }
-            self.read_on(connection, reader, after, visit)
+            self.read_on(wire, reader, after, visit)
         })?;
         match outcome {
             Outcome::Head { cursor, facts, junk, unknown_kinds, met, is_news } => {
                 if matches!(reader.standing, Standing::Unproven(LogError::Replica { .. })) {
                     self.reader.leave();
                 }
-                let facts = self.restate(reader, facts)?;
+                let facts = self.restate(facts)?;
                 if reader.standing == Standing::Proven {
                     reader.copying.is_whole(at);
                 }
@@ -163,12 +170,12 @@ impl RedisLog {
             }
             Outcome::Rewound => Ok(self.read_anew(reader)),
             Outcome::Lost => {
-                self.reader.with(Duration::ZERO, |connection, _| self.script(script::NOTE_LOSSES).exec(connection))?;
+                self.reader.with(Duration::ZERO, |wire, _| self.script(script::NOTE_LOSSES).exec(wire))?;
                 Ok(self.read_anew(reader))
             }
             Outcome::Empty => {
                 let command = self.make()?;
-                self.reader.with(Duration::ZERO, |connection, _| command.exec(connection))?;
+                self.reader.with(Duration::ZERO, |wire, _| command.exec(wire))?;
                 Ok(self.read_anew(reader))
             }
             Outcome::Newer(found) => self.known_format(found).map(|()| Read::Rewound),
@@ -187,35 +194,46 @@ impl RedisLog {
         reader.lacking.get_or_insert_default().extend(held.take());
         drop(held);
         (reader.identity, reader.probed_at, reader.facts_at_head, reader.is_interrupted) = (None, None, None, false);
-        (reader.is_read_anew, reader.head) = (true, 0);
+        reader.head = 0;
         Read::Rewound
+    }
+
+    fn look_at_memory(&self, wire: &mut Wire, reader: &mut Reader) -> RedisResult<()> {
+        if reader.looked_at.is_none_or(|at| at.elapsed() >= MEMORY_INTERVAL) {
+            let is_nearly_full = Info::ask(wire, Some("memory"))?.is_nearly_full();
+            if is_nearly_full && !self.is_nearly_full.load(Ordering::Relaxed) {
+                tracing::warn!("degraded: the server's memory is nearly full, after which it takes no log-outs");
+            }
+            self.is_nearly_full.store(is_nearly_full, Ordering::Relaxed);
+            reader.looked_at = Some(Instant::now());
+        }
+        Ok(())
     }
 
     /// Where nothing was asked: what the log said last, which backs nothing.
     pub(super) fn no_ground(&self) -> Ground {
-        Ground { is_backing: false, facts: Facts { watermark: None, ..*self.last_facts.lock() } }
+        Ground { is_backing: false, now: None, facts: Facts { watermark: None, ..*self.last_facts.lock() } }
     }
 
     fn read_on(
         &self,
-        connection: &mut Connection,
+        wire: &mut Wire,
         reader: &mut Reader,
         after: Cursor,
         visit: Visit<'_>,
     ) -> RedisResult<Outcome> {
         let (mut cursor, mut junk, mut unknown_kinds, mut met) = (after, 0, 0, HashSet::new());
         loop {
-            let answer = self.ask(connection, cursor.position)?;
+            let answer = self.ask(wire, cursor.position, READ_MAX)?;
             let Some(identity) = answer.identity.clone() else { return Ok(Outcome::Empty) };
-            if answer.format / 100 != 1 {
+            if answer.format / 100 != FORMAT / 100 {
                 return Ok(Outcome::Newer(answer.format));
             }
             if answer.lacks_some() {
                 return Ok(Outcome::Lost);
             }
             let is_another = reader.identity.as_ref().is_some_and(|read| *read != identity);
-            let is_lost = std::mem::take(&mut reader.is_inherited) && !answer.has(cursor);
-            if is_another || is_lost || !answer.knows(cursor) {
+            if is_another || !answer.knows(cursor) {
                 return Ok(Outcome::Rewound);
             }
             reader.identity = Some(identity);
@@ -225,24 +243,24 @@ impl RedisLog {
             let mut held = self.held.lock();
             held.put_all(to_hold);
             for entry in entries.iter().filter_map(Entry::read) {
-                let parsed = entry.parse();
-                cursor = entry.cursor(&parsed);
+                let decoded = entry.decode();
+                cursor = answer.cursor(&entry);
                 if looked_for.contains(&cursor.tag) {
                     met.insert(cursor.tag);
                 }
                 if self.copy.is_some() {
-                    reader.copying.meet(&entry, &parsed, cursor, reader.head);
+                    reader.copying.meet(&entry, &decoded, cursor, reader.head);
                 }
-                match parsed.record() {
+                match decoded {
                     Ok(record) => {
-                        reader.to_repair.remove(entry.text);
+                        reader.to_repair.remove(entry.bytes());
                         if let Some(lacking) = &mut reader.lacking {
-                            lacking.remove(entry.text);
+                            lacking.remove(entry.bytes());
                         }
                         if !reader.copying.goes_on() || self.copy.is_none() {
-                            held.put(entry.text, record.keep_until);
+                            held.put(entry.bytes(), record.keep_until());
                         }
-                        if visit(record) == ControlFlow::Break(()) {
+                        if visit(record.record()) == ControlFlow::Break(()) {
                             return Ok(Outcome::Stopped);
                         }
                     }
@@ -317,7 +335,8 @@ mod tests {
         read(&log, end);
         // The last are held, as there is room for few.
         let last = 999;
-        server.run::<i64>(&["XDEL", "{signoff}:log", "1000-0"]);
+        let remove = "return redis.call('XDEL', KEYS[1], redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1][1])";
+        server.run::<i64>(&["EVAL", remove, "1", "{signoff}:log"]);
         settle(&log, end);
         let page = log.list(0, 10_000).unwrap();
         assert_eq!(page.records.len(), 1000);

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::append::{Patience, STEP_MAX};
 use super::reader::Reader;
-use super::{RedisLog, add_facts, entry, millis, script, shorter};
+use super::{RedisLog, add_facts, encoded, entry, millis, script, shorter};
+use super::encoded::Encoded;
 use crate::log::{Allowance, Cursor, Facts, LogError, Standing};
 
 /// Within what time the nodes put back what was lost: each at a moment of its own, so that it sees what others did before.
@@ -15,26 +16,19 @@ const WITHIN: Duration = Duration::from_millis(500);
 const AGAIN: Duration = Duration::from_millis(200);
 
 impl RedisLog {
-    /// Tells a log that went back, or was made anew by somebody who knew nothing of it, what was stated before.
-    pub(super) fn restate(&self, reader: &mut Reader, facts: Facts) -> Result<Facts, LogError> {
-        let before = std::mem::replace(&mut *self.last_facts.lock(), facts);
-        if !std::mem::take(&mut reader.is_read_anew) {
-            return Ok(facts);
+    /// Tells a log what it does not say of what it was told before: it went back, or was made anew by somebody who knew nothing.
+    /// That is owed at each head until the log says it.
+    pub(super) fn restate(&self, facts: Facts) -> Result<Facts, LogError> {
+        let mut held = self.last_facts.lock();
+        let owed = held.strictest(facts);
+        *held = owed;
+        drop(held);
+        if owed != facts {
+            let mut command = self.script(script::STATE);
+            add_facts(&mut command, owed);
+            self.reader.with(Duration::ZERO, |wire, _| command.exec(wire))?;
         }
-        let stated = Facts {
-            watermark: before.watermark.max(facts.watermark),
-            newest: facts.newest.or(before.newest),
-            longest_lifetime: shorter(before.longest_lifetime, facts.longest_lifetime),
-            allowance: Allowance::smaller(before.allowance, facts.allowance),
-            generation: facts.generation,
-        };
-        if stated != facts {
-            *self.last_facts.lock() = stated;
-            let mut command = self.script(script::RESTATE);
-            add_facts(&mut command, stated);
-            self.reader.with(Duration::ZERO, |connection, _| command.exec(connection))?;
-        }
-        Ok(stated)
+        Ok(owed)
     }
 
     /// What this node appended and should have met here by now was appended elsewhere: it is owed here.
@@ -82,15 +76,56 @@ impl RedisLog {
 
     fn append_missing(&self, reader: &mut Reader) -> Result<(), LogError> {
         let watermark = reader.watermark();
-        reader.to_repair.retain(|text| entry::is_live(entry::keep_until(text), watermark));
-        let to_repair: Vec<Box<str>> = reader.to_repair.iter().cloned().collect();
+        reader.to_repair.retain(|bytes| entry::is_live(encoded::keep_until(bytes), watermark));
+        let to_repair: Vec<Encoded> = reader.to_repair.iter().cloned().collect();
         for chunk in to_repair.chunks(STEP_MAX) {
-            let times = chunk.iter().map(|text| entry::recorded_at(text)).collect();
-            self.append_texts(&chunk.into(), times, Patience::None)?;
-            chunk.iter().for_each(|text| {
-                reader.to_repair.remove(text);
+            self.append_encoded(&chunk.into(), Patience::None)?;
+            chunk.iter().for_each(|bytes| {
+                reader.to_repair.remove(bytes);
             });
         }
         Ok(())
+    }
+}
+
+impl Facts {
+    /// What holds of two readings of one log: what was taken back on purpose last, and of one making the stricter of each.
+    fn strictest(self, now: Self) -> Self {
+        if self.revision != now.revision {
+            let later = if self.revision > now.revision { self } else { now };
+            return Self { newest: now.newest.or(self.newest), generation: now.generation, ..later };
+        }
+        Self {
+            watermark: self.watermark.max(now.watermark),
+            newest: now.newest.or(self.newest),
+            longest_lifetime: shorter(self.longest_lifetime, now.longest_lifetime),
+            allowance: Allowance::smaller(now.allowance, self.allowance),
+            revision: now.revision,
+            generation: now.generation,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::UnixTime;
+
+    #[test]
+    fn of_one_making_the_stricter_counts_and_what_was_taken_back_counts_before_it() {
+        let secs = Duration::from_secs;
+        let facts = |watermark: i64, lifetime: u64, revision| Facts {
+            watermark: Some(UnixTime::from_secs(watermark)),
+            longest_lifetime: Some(secs(lifetime)),
+            revision,
+            ..Facts::default()
+        };
+        let (earlier, later) = (facts(5, 60, 0), facts(7, 90, 0));
+        assert_eq!(earlier.strictest(later), facts(7, 60, 0));
+        assert_eq!(later.strictest(earlier), facts(7, 60, 0));
+        let taken_back = facts(3, 90, 1);
+        assert_eq!(earlier.strictest(taken_back), taken_back);
+        assert_eq!(taken_back.strictest(earlier), taken_back, "a log that knows nothing of it is told");
+        assert_eq!(Facts::default().strictest(earlier), earlier);
     }
 }

@@ -1,18 +1,25 @@
 //! How the log stands on a server, by one answer of it.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 
-use redis::{Connection, RedisResult, Value};
+use redis::{RedisResult, Value};
 
 use super::entry::Entry;
-use super::{POSITION_MAX, RedisLog, behind, first, list};
+use super::lineage::Lineage;
+use super::server_clock;
+use super::wire::Wire;
+use super::{FORMAT, POSITION_MAX, RedisLog, behind, first, list};
 use crate::clock::UnixTime;
 use crate::log::{Allowance, Backing, Cursor, Facts, Ground, Standing, Unread};
 
 /// How many entries one answer has at most.
 pub(super) const READ_MAX: usize = 10_000;
+
+/// How many entries that were not read yet a cut-off of now is held against. Rarely is there any.
+const UNREAD_MAX: usize = 1000;
 
 /// Which log it is: another one after its keys were lost, and in a sense after entries were.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +55,12 @@ pub(super) struct ServerState {
     pub(super) facts: Facts,
     pub(super) count: i64,
     pub(super) first: i64,
+    /// The highest position that was given.
+    pub(super) last: i64,
     pub(super) length: i64,
+    pub(super) lineage: Lineage,
+    /// What the server's clock reads.
+    pub(super) now: Option<UnixTime>,
     /// What stands at the position itself.
     pub(super) at: Value,
     /// The first entry of all.
@@ -57,41 +69,41 @@ pub(super) struct ServerState {
 }
 
 impl RedisLog {
-    pub(super) fn ask(&self, connection: &mut Connection, after: i64) -> RedisResult<ServerState> {
-        const FACTS: [&str; 9] = [
-            "identity",
-            "losses",
-            "format",
-            "watermark",
-            "newest",
-            "longest_lifetime",
-            "count",
-            "first",
-            "issued_in_future_max",
-        ];
+    pub(super) fn ask(&self, wire: &mut Wire, after: i64, count: usize) -> RedisResult<ServerState> {
         let mut pipeline = redis::pipe();
         pipeline.atomic();
-        pipeline.cmd("HMGET").arg(&self.facts).arg(&FACTS);
+        pipeline.cmd("HGETALL").arg(&self.facts);
+        pipeline.cmd("TIME");
         pipeline.cmd("XLEN").arg(&self.stream);
         pipeline.cmd("XRANGE").arg(&self.stream).arg(after).arg(after);
         pipeline.add_command(self.one_entry("-", POSITION_MAX));
-        pipeline.add_command(self.entries(behind(after), POSITION_MAX, READ_MAX));
-        let (facts, length, at, front, entries): (Vec<Option<String>>, i64, Value, Value, Value) =
-            pipeline.query(connection)?;
-        let text = |at: usize| facts.get(at).cloned().flatten();
-        let number = |at| text(at).and_then(|text| text.parse::<i64>().ok());
-        let time = |at| number(at).map(UnixTime::from_millis);
-        let longest_lifetime = number(5).and_then(|millis| u64::try_from(millis).ok()).map(Duration::from_millis);
-        let identity = text(0).map(|identity| LogIdentity { identity, losses: number(1).unwrap_or(0) });
-        let allowance = text(8).and_then(|text| Allowance::parse(&text));
-        let generation = identity.as_ref().map(LogIdentity::generation);
+        pipeline.add_command(self.entries(behind(after), POSITION_MAX, count));
+        let (facts, now, length, at, front, entries): (HashMap<String, String>, Value, i64, Value, Value, Value) =
+            pipeline.query(wire)?;
+        let text = |name: &str| facts.get(name);
+        let number = |name| text(name).and_then(|text| text.parse::<i64>().ok());
+        let time = |name| number(name).map(UnixTime::from_millis);
+        let millis = |name| number(name).and_then(|millis| u64::try_from(millis).ok()).map(Duration::from_millis);
+        let losses = number("losses").unwrap_or(0);
+        let identity = text("identity").map(|identity| LogIdentity { identity: identity.clone(), losses });
+        let facts = Facts {
+            watermark: time("watermark"),
+            newest: time("newest"),
+            longest_lifetime: millis("longest_lifetime"),
+            allowance: text("issued_in_future_max").and_then(|text| Allowance::parse(text)),
+            revision: number("revision").unwrap_or(0),
+            generation: identity.as_ref().map(LogIdentity::generation),
+        };
         Ok(ServerState {
             identity,
-            format: number(2).unwrap_or(100),
-            facts: Facts { watermark: time(3), newest: time(4), longest_lifetime, allowance, generation },
-            count: number(6).unwrap_or(0),
-            first: number(7).unwrap_or(0),
+            format: number("format").unwrap_or(FORMAT),
+            facts,
+            count: number("count").unwrap_or(0),
+            first: number("first").unwrap_or(0),
+            last: number("last").unwrap_or(0),
             length,
+            lineage: text("epochs").map(|text| Lineage::parse(text)).unwrap_or_default(),
+            now: server_clock::read(&now),
             at,
             front,
             entries,
@@ -102,16 +114,17 @@ impl RedisLog {
     /// it holds, and then a look at it; and the cut-offs behind what was read of it, up to as many entries as one answer has. Where
     /// that fails it backs nothing.
     pub(super) fn ground(&self, backing: Backing) -> (Ground, Vec<Unread>) {
-        let asked = self.writer.with(self.place.wait, |connection, _| {
-            let is_proven = self.make_sure(connection, self.place.wait)? == Standing::Proven;
-            let read = self.ask(connection, backing.read.position)?;
-            let appended = self.ask(connection, backing.appended.position)?;
+        let asked = self.writer.with(self.place.wait, |wire, _| {
+            let is_proven = self.make_sure(wire, self.place.wait)? == Standing::Proven;
+            let read = self.ask(wire, backing.read.position, UNREAD_MAX)?;
+            let appended = self.ask(wire, backing.appended.position, 1)?;
             let is_same = |answer: &ServerState| backing.is_of(answer.facts.generation) && !answer.lacks_some();
             let is_known = read.knows(backing.read) && appended.knows(backing.appended);
             let is_backing = is_proven && is_same(&read) && is_same(&appended) && is_known;
-            let unread = list(&read.entries).iter().filter_map(Entry::read).filter_map(|entry| entry.parse().whole());
-            let unread: Vec<_> = unread.filter_map(|record| Unread::of(&record)).collect();
-            Ok((Ground { is_backing, facts: appended.facts }, unread))
+            let unread = list(&read.entries).iter().filter_map(Entry::read);
+            let unread = unread.filter_map(|entry| Unread::of(&entry.decode().ok()?.whole()));
+            let ground = Ground { is_backing, now: appended.now, facts: appended.facts };
+            Ok((ground, unread.collect::<Vec<_>>()))
         });
         // What is kept in the file is not in the log yet.
         let has_kept =
@@ -133,22 +146,21 @@ impl ServerState {
     /// Whether a reader who stands there has read the log of this version, which nobody has taken anything from.
     pub(super) fn is_read_by(&self, version: &str, cursor: Cursor) -> bool {
         let is_same = self.identity.as_ref().is_some_and(|identity| identity.to_string() == version);
-        is_same && !self.lacks_some() && self.has(cursor)
-    }
-
-    /// Whether it stands there now. What was collected does not, and then nobody can tell whether it was this log that had it.
-    pub(super) fn has(&self, cursor: Cursor) -> bool {
-        cursor.position == 0
-            || list(&self.at).last().and_then(Entry::read).is_some_and(|entry| entry.tag() == cursor.tag)
+        is_same && !self.lacks_some() && self.knows(cursor)
     }
 
     /// Whether a reader who stands there has read this log, and nothing that it lacks.
     pub(super) fn knows(&self, cursor: Cursor) -> bool {
         match list(&self.at).last().and_then(Entry::read) {
             _ if cursor.position == 0 => true,
-            Some(entry) => entry.tag() == cursor.tag,
-            // Collected since: what was still live stands further behind.
-            None => cursor.position < self.first,
+            Some(entry) => entry.tag == cursor.tag,
+            // Collected since, if it was there: what was still live stands further behind.
+            None => cursor.position < self.first && self.lineage.has(cursor.epoch, cursor.position, self.last),
         }
+    }
+
+    /// Where a reader stands who has read an entry of it.
+    pub(super) fn cursor(&self, entry: &Entry<'_>) -> Cursor {
+        Cursor { epoch: self.lineage.epoch_of(entry.position), ..entry.cursor() }
     }
 }

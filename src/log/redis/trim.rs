@@ -1,34 +1,49 @@
-//! Taking from the front of the stream what has expired.
+//! Taking from the front of the stream what has expired, by the server's time.
 
-use redis::{Connection, RedisResult, Value};
+use std::time::Duration;
 
-use super::{POSITION_MAX, RedisLog, first, millis, script};
+use redis::{RedisResult, Value};
+
+use super::wire::Wire;
+use super::{POSITION_MAX, RedisLog, encoded, first, millis, script, server_clock};
 use crate::clock::UnixTime;
 use crate::log::{Collected, LogError, PLAUSIBLE_STEP};
 
+/// For how long after a step nobody else collects: longer than whoever does pauses, and shorter than others wait.
+const LEASE: Duration = Duration::from_millis(500);
+
 impl RedisLog {
-    pub(super) fn collect_expired(&self, now: UnixTime, max: usize) -> Result<Collected, LogError> {
-        let tag = self.random_i64()?;
-        let (deleted, watermark, more): (i64, i64, bool) = self.writer.with(Default::default(), |connection, _| {
-            let is_worth_it = self.is_mostly_expired(connection, now)?;
+    pub(super) fn collect_expired(&self, max: usize) -> Result<Collected, LogError> {
+        let tag = self.random_tag()?;
+        let (deleted, watermark, more): (i64, i64, bool) = self.writer.with(Duration::ZERO, |wire, _| {
+            let is_worth_it = self.is_mostly_expired(wire)?;
             let mut command = self.script(script::COLLECT);
-            command.arg(now.as_millis()).arg(max).arg(millis(PLAUSIBLE_STEP)).arg(tag).arg(u8::from(is_worth_it));
-            command.query(connection)
+            command.arg(max).arg(millis(PLAUSIBLE_STEP)).arg(tag).arg(u8::from(is_worth_it));
+            command.arg(&self.name).arg(millis(LEASE)).query(wire)
         })?;
-        let deleted = usize::try_from(deleted).unwrap_or(0);
-        Ok(Collected { deleted, watermark: UnixTime::from_millis(watermark), more })
+        if deleted < 0 {
+            return Err(LogError::Busy { path: self.place.shown.clone(), waited: Duration::ZERO });
+        }
+        let (deleted, watermark) = (usize::try_from(deleted).unwrap_or(0), UnixTime::from_millis(watermark));
+        // It is owed until it is read.
+        let mut held = self.last_facts.lock();
+        held.watermark = held.watermark.max(Some(watermark));
+        Ok(Collected { deleted, watermark, more })
     }
 
     /// Whether most of the stream has expired, by a look at entries here and there: then it is worth writing again what is
     /// live among them, however much of that stands in front.
-    fn is_mostly_expired(&self, connection: &mut Connection, now: UnixTime) -> RedisResult<bool> {
+    fn is_mostly_expired(&self, wire: &mut Wire) -> RedisResult<bool> {
         const LOOKS: i64 = 100;
         let mut from_behind = redis::cmd("XREVRANGE");
         from_behind.arg(&self.stream).arg(POSITION_MAX).arg("-").arg("COUNT").arg(1);
-        let oldest: Value = self.one_entry("-", POSITION_MAX).query(connection)?;
-        let newest: Value = from_behind.query(connection)?;
+        let mut ends = redis::pipe();
+        ends.add_command(self.one_entry("-", POSITION_MAX)).add_command(from_behind).cmd("TIME");
+        let (oldest, newest, now): (Value, Value, Value) = ends.query(wire)?;
         let (Some(oldest), Some(newest)) = (first(&oldest), first(&newest)) else { return Ok(false) };
-        let step = (newest.position - oldest.position) / LOOKS;
+        let (step, Some(now)) = ((newest.position - oldest.position) / LOOKS, server_clock::read(&now)) else {
+            return Ok(false);
+        };
         if step == 0 {
             return Ok(false);
         }
@@ -36,8 +51,10 @@ impl RedisLog {
         for look in 0..LOOKS {
             pipeline.add_command(self.one_entry(oldest.position + look * step, POSITION_MAX));
         }
-        let looks: Vec<Value> = pipeline.query(connection)?;
-        let until = |look| first(look).and_then(|entry| entry.parse().keep_until());
-        Ok(looks.iter().filter(|look| until(look).is_some_and(|until| until <= now)).count() * 2 > looks.len())
+        let looks: Vec<Value> = pipeline.query(wire)?;
+        let has_expired = |look: &&Value| {
+            first(look).is_some_and(|entry| encoded::keep_until(entry.bytes()).is_some_and(|until| until <= now))
+        };
+        Ok(looks.iter().filter(has_expired).count() * 2 > looks.len())
     }
 }

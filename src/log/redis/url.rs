@@ -6,12 +6,13 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use redis::{Client, Connection, ConnectionInfo, ErrorKind, IntoConnectionInfo, RedisResult};
+use redis::{ConnectionInfo, ErrorKind, IntoConnectionInfo, RedisResult};
 use url::Url;
 use zeroize::Zeroizing;
 
+use super::wire::Wire;
 use crate::log::{LogError, OnOutage, place};
 use crate::revocation::Durability;
 
@@ -53,28 +54,26 @@ pub(super) struct Sentinels {
 
 impl Source {
     /// Connects within so long: to the server, and to each sentinel that is asked for it.
-    pub(super) fn connect(&self, timeout: Duration) -> RedisResult<Connection> {
+    pub(super) fn connect(&self, timeout: Duration) -> RedisResult<Wire> {
         match self {
-            Self::Server(info) => connect(info, timeout),
+            Self::Server(info) => Wire::connect(info, timeout),
             // Asked anew each time: another server may have been promoted.
             Self::Sentinels(sentinels) => sentinels.connect(timeout),
         }
     }
 }
 
-fn connect(info: &ConnectionInfo, timeout: Duration) -> RedisResult<Connection> {
-    Client::open(info.clone())?.get_connection_with_timeout(timeout)
-}
-
 impl Sentinels {
     /// By the first that answers. The crate's own client waits for each without a limit.
-    fn connect(&self, timeout: Duration) -> RedisResult<Connection> {
+    fn connect(&self, timeout: Duration) -> RedisResult<Wire> {
         let mut fault = None;
+        // All of them together have twice the time of a server, however many say nothing.
+        let each = (timeout * 2 / u32::try_from(self.addresses.len()).unwrap_or(u32::MAX)).min(timeout);
         let (before, from_last) = self.addresses.split_at(self.last.load(Ordering::Relaxed));
         for address in from_last.iter().chain(before) {
-            let ask = || -> RedisResult<Connection> {
-                let mut sentinel = connect(address, timeout)?;
-                sentinel.set_read_timeout(Some(timeout))?;
+            let ask = || -> RedisResult<Wire> {
+                let mut sentinel = Wire::connect(address, each)?;
+                sentinel.set_deadline(Instant::now() + each);
                 let mut command = redis::cmd("SENTINEL");
                 let named: Option<(String, u16)> =
                     command.arg("GET-MASTER-ADDR-BY-NAME").arg(&self.service).query(&mut sentinel)?;
@@ -83,7 +82,7 @@ impl Sentinels {
                 // An IPv6 address has colons of its own.
                 let host = if host.contains(':') { format!("[{host}]") } else { host };
                 let named = format!("{}://{host}:{port}", self.scheme).into_connection_info()?;
-                connect(&self.server.clone().set_addr(named.addr().clone()), timeout)
+                Wire::connect(&self.server.clone().set_addr(named.addr().clone()), timeout)
             };
             match ask() {
                 Ok(connection) => {
@@ -129,10 +128,6 @@ impl RedisUrl {
         // Neither can fail where there is a host, and without one there is nothing to hide.
         let _hidden = shown.set_password(None).and_then(|()| shown.set_username(""));
         let shown = format!("{shown} ({namespace})");
-        if is_tls {
-            // A host that has two of them in it must have chosen one by now; it is not ours to choose.
-            let _chosen = rustls::crypto::ring::default_provider().install_default();
-        }
         let fault = |error: redis::RedisError| wrong(&error.to_string());
         let source = match is_sentinel {
             true => sentinels(text, &url, if is_tls { "rediss" } else { "redis" })?,

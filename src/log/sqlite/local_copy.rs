@@ -19,6 +19,8 @@ use crate::revocation::Record;
 const VERSION: &str = "copy_version";
 const POSITION: &str = "copy_position";
 const BATCH: &str = "copy_batch";
+/// The position and the term in which it was given. Of another position it says nothing: an earlier version went on.
+const EPOCH: &str = "copy_epoch";
 const HEAD: &str = "copy_head";
 const READ_AT: &str = "copy_read_at";
 const TAKEN: &str = "copy_taken";
@@ -203,7 +205,12 @@ impl LocalCopy for CopyFile {
 
 fn copied(connection: &Connection) -> Result<Copied, rusqlite::Error> {
     let number = |name| fact(connection, name).map(|text| text.and_then(|text| text.parse().ok()).unwrap_or(0));
-    let cursor = Cursor { position: number(POSITION)?, tag: number(BATCH)?, keep_until: None };
+    let position = number(POSITION)?;
+    let epoch = fact(connection, EPOCH)?.and_then(|text| {
+        let (at, epoch) = text.split_once(' ')?;
+        (at.parse() == Ok(position)).then(|| u64::from_str_radix(epoch, 16).ok())?
+    });
+    let cursor = Cursor { position, tag: number(BATCH)?, epoch: epoch.unwrap_or(0), keep_until: None };
     let (head, taken) = (number(HEAD)?, number(TAKEN)?);
     let version = fact(connection, VERSION)?.unwrap_or_default();
     Ok(Copied { version, cursor, head, read_at: schema::time(connection, READ_AT)?, taken })
@@ -213,6 +220,7 @@ fn set_copied(transaction: &Transaction<'_>, copied: &Copied) -> Result<(), rusq
     set_fact(transaction, VERSION, &copied.version)?;
     set_fact(transaction, POSITION, &copied.cursor.position.to_string())?;
     set_fact(transaction, BATCH, &copied.cursor.tag.to_string())?;
+    set_fact(transaction, EPOCH, &format!("{} {:x}", copied.cursor.position, copied.cursor.epoch))?;
     set_fact(transaction, HEAD, &copied.head.to_string())?;
     match copied.read_at {
         Some(read_at) => schema::set_time(transaction, READ_AT, read_at),
@@ -224,6 +232,9 @@ fn set_facts(transaction: &Transaction<'_>, facts: Facts) -> Result<(), rusqlite
     let lifetime = facts.longest_lifetime.map(|lifetime| i64::try_from(lifetime.as_millis()).unwrap_or(i64::MAX));
     if let Some(allowance) = facts.allowance {
         set_fact(transaction, schema::ALLOWANCE, &allowance.to_string())?;
+    }
+    if facts.revision > 0 {
+        set_fact(transaction, schema::REVISION, &facts.revision.to_string())?;
     }
     let facts = [
         (schema::WATERMARK, facts.watermark),
@@ -257,7 +268,7 @@ mod tests {
     }
 
     fn at(position: i64, tag: i64) -> Cursor {
-        Cursor { position, tag, keep_until: None }
+        Cursor { position, tag, epoch: 7, keep_until: None }
     }
 
     fn entry(position: i64, tag: i64) -> Met {

@@ -84,7 +84,7 @@ pub(crate) struct SqliteLog {
     busy_timeout: Duration,
     writer: Arc<Slot>,
     reader: Arc<Slot>,
-    /// Which of [`Note::ALL`] was found out last, one above its place; 0 for none.
+    /// Which of [`Note::OF_A_FILE`] was found out last, one above its place; 0 for none.
     note: AtomicUsize,
     /// What is to be said of where the file lies.
     place_note: Option<Note>,
@@ -157,7 +157,7 @@ impl SqliteLog {
     fn still_there(&self) -> Result<(), LogError> {
         match filesystem::Seen::of(&self.path) {
             Ok(seen) if seen.id == self.file.id() => {
-                let at = seen.note().and_then(|note| Note::ALL.into_iter().position(|other| other == note));
+                let at = seen.note().and_then(|note| Note::OF_A_FILE.into_iter().position(|other| other == note));
                 self.note.store(at.map_or(0, |at| at + 1), Ordering::Relaxed);
                 Ok(())
             }
@@ -287,7 +287,7 @@ impl RevocationLog for SqliteLog {
     }
 
     fn note(&self) -> Option<Note> {
-        let found = self.note.load(Ordering::Relaxed).checked_sub(1).and_then(|at| Note::ALL.get(at).copied());
+        let found = self.note.load(Ordering::Relaxed).checked_sub(1).and_then(|at| Note::OF_A_FILE.get(at).copied());
         found.or(self.place_note)
     }
 

@@ -25,12 +25,12 @@ pub(super) fn commit(
     let is_backing = backing.is_of(facts.generation)
         && knows(transaction, &facts, backing.read)?
         && knows(transaction, &facts, backing.appended)?;
-    let ground = Ground { is_backing, facts };
+    let ground = Ground { is_backing, now: None, facts };
     let fates: Vec<_> = proposals.iter().map(|proposal| proposal.fate(&ground)).collect();
     let to_append = || fates.iter().map(|fate| *fate == Fate::Appended);
     if proposals.iter().zip(to_append()).any(|(proposal, is_to)| is_to && proposal.moment == Moment::Now) {
         let unread = unread_cut_offs(transaction, backing.read)?;
-        proposals.iter_mut().for_each(|proposal| proposal.move_behind(&facts, &unread));
+        proposals.iter_mut().for_each(|proposal| proposal.move_behind(&ground, &unread));
     }
     let records = proposals.iter().zip(to_append()).filter_map(|(proposal, is_to)| is_to.then_some(&proposal.record));
     let appended = append(transaction, records)?;
@@ -71,7 +71,7 @@ pub(super) fn append<'r>(
         row::insert(&mut insert, record, tag)?;
         let position = transaction.last_insert_rowid();
         first.get_or_insert(position);
-        last = Some(Cursor { position, tag, keep_until: record.keep_until });
+        last = Some(Cursor { position, tag, epoch: 0, keep_until: record.keep_until });
         if is_copy {
             owe.execute([position])?;
         }

@@ -55,7 +55,7 @@ pub(super) fn parse<'a>(row: &'a rusqlite::Row<'_>) -> Result<Row<'a>, rusqlite:
         _ => Err(()),
     };
     let (tag, keep_until) = (row.get_ref(1)?.as_i64().unwrap_or(0), time(7).unwrap_or(None));
-    let cursor = Cursor { position: row.get(0)?, tag, keep_until };
+    let cursor = Cursor { position: row.get(0)?, tag, epoch: 0, keep_until };
     let text = |at| match row.get_ref(at) {
         Ok(ValueRef::Text(bytes)) => std::str::from_utf8(bytes).ok(),
         _ => None,

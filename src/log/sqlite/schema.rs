@@ -31,6 +31,7 @@ const MIGRATIONS: [(i64, i64, &str); 3] = [
 pub(super) const WATERMARK: &str = "watermark";
 pub(super) const NEWEST: &str = "newest";
 pub(super) const LONGEST_LIFETIME: &str = "longest_lifetime";
+pub(super) const REVISION: &str = "revision";
 pub(super) const ALLOWANCE: &str = "issued_in_future_max";
 const GENERATION: &str = "generation";
 /// The name of the log that the file is a copy of. Those with how far it goes are in `copy.rs`.
@@ -112,6 +113,7 @@ pub(super) fn facts(connection: &Connection) -> Result<Facts, rusqlite::Error> {
         newest: time(connection, NEWEST)?,
         longest_lifetime: time(connection, LONGEST_LIFETIME)?.map(length),
         allowance: fact(connection, ALLOWANCE)?.and_then(|text| Allowance::parse(&text)),
+        revision: fact(connection, REVISION)?.and_then(|text| text.parse().ok()).unwrap_or(0),
         generation: fact(connection, GENERATION)?.and_then(|text| text.parse().ok()),
     })
 }
