@@ -897,6 +897,12 @@
 #define SIGNOFF_DURABILITY_FSYNCED 5
 
 /**
+ * A crash of this machine, and no more: the log on Redis could not be given it, and gets it when it is there again. Until then it
+ * binds the processes on the local file alone.
+ */
+#define SIGNOFF_DURABILITY_LOCAL_FILE 6
+
+/**
  * Pauses while the clock is implausible: a clock that is ahead would end every revocation.
  */
 #define SIGNOFF_CLOCK_DOUBTED 0
@@ -942,6 +948,11 @@
 #define SIGNOFF_PAUSE_CLOCK_SET 2
 
 /**
+ * The clocks of this machine and of the log's server differ by more than a minute.
+ */
+#define SIGNOFF_PAUSE_CLOCKS_DIFFER 3
+
+/**
  * The log is in no danger that is known of.
  */
 #define SIGNOFF_NOTE_NONE 0
@@ -965,6 +976,16 @@
  * The file lies on a file system in user space (FUSE), which may lack locks or shared memory.
  */
 #define SIGNOFF_NOTE_USER_SPACE 4
+
+/**
+ * The clocks of this machine and of the log's server differ by more than a minute.
+ */
+#define SIGNOFF_NOTE_CLOCKS_DIFFER 5
+
+/**
+ * The memory of the log's server is nearly full, after which it takes no log-outs.
+ */
+#define SIGNOFF_NOTE_SERVER_NEARLY_FULL 6
 
 /**
  * A token that was accepted, with memory of its own.

@@ -132,6 +132,11 @@ pub const REVOCATION_TEXT_BYTES_MAX: usize = TOKEN_BYTES_CEILING;
 /// How many ids one cut-off may spare.
 pub const KEEP_MAX: usize = 1000;
 
+/// How long the ids that a revocation spares may be all together, and its reason, in bytes: 64 KiB, more than a thousand UUIDs.
+///
+/// Every node reads every record, and the log keeps it until it has expired.
+pub const KEPT_BYTES_MAX: usize = 64 * 1024;
+
 /// How old the index may be before its silence counts as unknown, for the embedded log, unless set: 10 s.
 pub const MAX_STALENESS: Duration = Duration::from_secs(10);
 
@@ -153,6 +158,12 @@ pub const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// How often what has expired is collected: 10 minutes, about as long as it is kept beyond its use.
 pub const COLLECT_INTERVAL: Duration = Duration::from_secs(600);
+
+/// How far apart collections are at least where the log has no room left: 1 s.
+pub const COLLECT_INTERVAL_WHEN_FULL: Duration = Duration::from_secs(1);
+
+/// The same where there is hardly any left: a minute.
+pub const COLLECT_INTERVAL_WHEN_NEARLY_FULL: Duration = Duration::from_secs(60);
 
 /// How far wall clock and uptime may drift apart within an hour before collection pauses: 60 s.
 pub const CLOCK_DRIFT_MAX: Duration = Duration::from_secs(60);

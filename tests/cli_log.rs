@@ -77,7 +77,7 @@ fn verify_never_makes_a_log_and_revoke_does_where_that_is_said() {
         assert!(!shell.path("l.db").exists(), "{command}");
     }
     let (exit, out, error) = shell.revoke(&["--session", "s"], "");
-    assert_eq!((exit, out.trim()), (0, r#"{"ok":true,"outcome":"recorded"}"#));
+    assert_eq!((exit, out.trim()), (0, r#"{"ok":true,"outcome":"recorded","durability":"file"}"#));
     assert!(error.contains("made an empty one"), "{error}");
     assert!(!shell.revoke(&["--session", "s"], "").2.contains("made"));
 }

@@ -397,7 +397,7 @@ fn a_token_whose_signature_holds_is_called_ours_and_told_what_is_odd() {
         &["revoke", "--log", "l.db", "--secret-file", "secret", "-"],
         &with_claims(r#"{"exp":4000000000,"jti":7}"#),
     );
-    assert_eq!((exit, out.trim()), (0, r#"{"ok":true,"outcome":"recorded"}"#));
+    assert_eq!((exit, out.trim()), (0, r#"{"ok":true,"outcome":"recorded","durability":"file"}"#));
 }
 
 #[test]

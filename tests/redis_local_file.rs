@@ -176,14 +176,14 @@ fn revocations_of_an_outage_are_kept_in_the_file_and_given_to_the_log_when_it_is
     until("both have read it", || [&one, &beside].iter().all(|node| node.stats().log_applied == 1));
     server.kill();
     for name in names(1..10) {
-        assert_eq!(recorded(&one, &name), Durability::File);
+        assert_eq!(recorded(&one, &name), Durability::LocalFile);
     }
     // Whoever shares the file knows, and so does whoever starts from it.
     all_refuse(&[&one, &beside], &names(0..10));
     assert_eq!(unsent(&path), 9);
     drop((one, beside));
     let again = open(log()).unwrap();
-    assert_eq!(recorded(&again, "jti-10"), Durability::File);
+    assert_eq!(recorded(&again, "jti-10"), Durability::LocalFile);
     all_refuse(&[&again], &names(0..11));
     server.start_again();
     let elsewhere = node(&url);
@@ -208,7 +208,7 @@ fn what_too_few_replicas_confirm_is_kept_too() {
     until("a replica confirms", || recorded(&one, "jti-0") == Durability::Replicas { replicas: 1 });
     replica.freeze();
     for name in names(1..6) {
-        assert_eq!(recorded(&one, &name), Durability::File);
+        assert_eq!(recorded(&one, &name), Durability::LocalFile);
     }
     // It is not sent again and again, though nobody confirms it: once by the revocation, and once from the file.
     until("the primary has it from the file", || unsent(&path) == 0);

@@ -152,6 +152,8 @@ export type Revoked =
   | 'recorded-in-memory'
   | 'recorded-on-primary'
   | 'recorded-on-replicas'
+  | 'recorded-on-disk'
+  | 'recorded-in-local-file'
   | 'already-covered'
   | 'already-expired'
 

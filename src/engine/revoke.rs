@@ -10,7 +10,7 @@ use crate::denied::Unknown;
 use crate::error::{Error, RevokeError};
 use crate::index::{NotRevoked, Screened};
 use crate::keys::crypto;
-use crate::limits::{CUT_OFF_IN_FUTURE_MAX, KEEP_AFTER_EXPIRY, KEEP_MAX, REVOCATION_TEXT_BYTES_MAX};
+use crate::limits::{CUT_OFF_IN_FUTURE_MAX, KEEP_AFTER_EXPIRY, KEEP_MAX, KEPT_BYTES_MAX, REVOCATION_TEXT_BYTES_MAX};
 use crate::log::{LogError, Moment};
 use crate::policy::ClaimStrings;
 use crate::policy::claims::Claims;
@@ -357,6 +357,13 @@ fn refuse_slips(target: &Target, issuer: &Issuer, keep: &[String], reason: Optio
     let kept = keep.iter().map(|id| ("kept id", id.len()));
     if let Some((what, _)) = texts.into_iter().chain(kept).find(|(_, len)| *len > REVOCATION_TEXT_BYTES_MAX) {
         return Err(RevokeError::TooLong { what, max: REVOCATION_TEXT_BYTES_MAX });
+    }
+    let beside: usize = keep.iter().map(String::len).sum::<usize>() + reason.map_or(0, str::len);
+    if beside > KEPT_BYTES_MAX {
+        return Err(RevokeError::TooLong { what: "reason and kept ids together", max: KEPT_BYTES_MAX });
+    }
+    if target.value().len() + named > REVOCATION_TEXT_BYTES_MAX {
+        return Err(RevokeError::TooLong { what: "value and issuer together", max: REVOCATION_TEXT_BYTES_MAX });
     }
     if keep.len() > KEEP_MAX {
         return Err(RevokeError::TooLong { what: "number of kept ids", max: KEEP_MAX });

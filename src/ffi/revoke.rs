@@ -98,6 +98,9 @@ pub const SIGNOFF_DURABILITY_PRIMARY: u32 = 3;
 pub const SIGNOFF_DURABILITY_REPLICAS: u32 = 4;
 /// A crash of the Redis primary: it was synchronised to the primary's disk, and to those of "replicas" replicas.
 pub const SIGNOFF_DURABILITY_FSYNCED: u32 = 5;
+/// A crash of this machine, and no more: the log on Redis could not be given it, and gets it when it is there again. Until then it
+/// binds the processes on the local file alone.
+pub const SIGNOFF_DURABILITY_LOCAL_FILE: u32 = 6;
 
 /// What became of a revocation.
 ///
@@ -136,6 +139,7 @@ fn level(durability: Durability) -> (u32, u32) {
         Durability::Primary => (SIGNOFF_DURABILITY_PRIMARY, 0),
         Durability::Replicas { replicas } => (SIGNOFF_DURABILITY_REPLICAS, replicas),
         Durability::Fsynced { replicas } => (SIGNOFF_DURABILITY_FSYNCED, replicas),
+        Durability::LocalFile => (SIGNOFF_DURABILITY_LOCAL_FILE, 0),
     }
 }
 

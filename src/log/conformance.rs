@@ -45,7 +45,10 @@ pub(in crate::log) fn open_redis(url: &str, local_file: Option<&std::path::Path>
 fn all() -> Vec<(&'static str, Bench)> {
     let memory = MemoryLog::new([7; 16]);
     #[allow(unused_mut)]
-    let mut logs = vec![("memory", Bench { open: Box::new(move || Box::new(memory.clone())), set_clock: Box::new(|_| {}), _place: None })];
+    let mut logs = vec![(
+        "memory",
+        Bench { open: Box::new(move || Box::new(memory.clone())), set_clock: Box::new(|_| {}), _place: None },
+    )];
     #[cfg(any(feature = "sqlite", feature = "sqlite-system"))]
     {
         let folder = tempfile::tempdir().unwrap();
@@ -60,7 +63,10 @@ fn all() -> Vec<(&'static str, Bench)> {
             }
             Box::new(log)
         };
-        logs.push(("sqlite", Bench { open: Box::new(open), set_clock: Box::new(|_| {}), _place: Some(Box::new(folder)) }));
+        logs.push((
+            "sqlite",
+            Bench { open: Box::new(open), set_clock: Box::new(|_| {}), _place: Some(Box::new(folder)) },
+        ));
     }
     #[cfg(feature = "redis")]
     if redis_server::is_there() {

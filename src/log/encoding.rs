@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::clock::UnixTime;
 use crate::revocation::TokenId;
-use crate::revocation::{Issuer, IssuerRef, KeepRef, Record, RecordRef, Scope, Target, Value};
+use crate::revocation::{IssuerRef, KeepRef, Record, RecordRef, Scope, Target, Value};
 
 /// How the issuer says that it does not matter.
 const ANY: &str = "*";
@@ -13,7 +13,10 @@ const ABSENT: &str = "-";
 /// What stands before a named one.
 const NAMED: char = '=';
 
-pub(super) fn issuer(issuer: &Issuer) -> Cow<'static, str> {
+#[cfg(any(feature = "sqlite", feature = "sqlite-system"))]
+pub(super) fn issuer(issuer: &crate::revocation::Issuer) -> Cow<'static, str> {
+    use crate::revocation::Issuer;
+
     match issuer {
         Issuer::Any => Cow::Borrowed(ANY),
         Issuer::Absent => Cow::Borrowed(ABSENT),

@@ -308,6 +308,24 @@ pub enum Durability {
         /// How many replicas.
         replicas: u32,
     },
+    /// A crash of this machine, and no more: the log on Redis could not be given it, and gets it when it is there again. Until then
+    /// it binds the processes on the local file alone.
+    LocalFile,
+}
+
+impl Durability {
+    /// What it is called where names are texts: `memory`, `file`, `primary`, `replicas`, `fsynced`, `local-file`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::File => "file",
+            Self::Primary => "primary",
+            Self::Replicas { .. } => "replicas",
+            Self::Fsynced { .. } => "fsynced",
+            Self::LocalFile => "local-file",
+        }
+    }
 }
 
 #[cfg(test)]

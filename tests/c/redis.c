@@ -95,7 +95,7 @@ static void outage(const char *with_file)
     signoff_health health = SIGNOFF_HEALTH_INIT;
     EXPECT(signoff_engine_health(engine, &health, NULL), SIGNOFF_OK);
     CHECK(health.ready == 1 && health.fault == SIGNOFF_LOG_UNREACHABLE);
-    CHECK(revoke(engine, good).durability == SIGNOFF_DURABILITY_FILE);
+    CHECK(revoke(engine, good).durability == SIGNOFF_DURABILITY_LOCAL_FILE);
     EXPECT(verdict(engine, good, NULL), SIGNOFF_TOKEN_REVOKED);
     free(token);
     free(good);

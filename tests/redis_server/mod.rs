@@ -115,6 +115,21 @@ impl RedisServer {
         format!("{}/?{query}", self.plain_url())
     }
 
+    /// A connection, if it is there.
+    pub fn try_connection(&self) -> redis::RedisResult<redis::Connection> {
+        let mut connection =
+            redis::Client::open(self.plain_url())?.get_connection_with_timeout(Duration::from_millis(500))?;
+        connection.set_read_timeout(Some(Duration::from_secs(2)))?;
+        redis::cmd("PING").exec(&mut connection)?;
+        Ok(connection)
+    }
+
+    pub fn start_if_killed(&mut self) {
+        if self.child.is_none() {
+            self.start_again();
+        }
+    }
+
     /// A connection beside those of signoff.
     pub fn connection(&self) -> redis::Connection {
         redis::Client::open(self.plain_url()).unwrap().get_connection_with_timeout(START).unwrap()

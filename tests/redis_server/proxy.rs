@@ -14,6 +14,10 @@ struct Wire {
     /// How long each piece is held up, in milliseconds.
     delay: AtomicU64,
     stop: AtomicBool,
+    /// Which connections have gone mute: those before this one.
+    mute_before: AtomicU64,
+    /// How many connections there have been.
+    count: AtomicU64,
     /// How many threads carry something.
     carriers: AtomicU64,
     open: Mutex<Vec<TcpStream>>,
@@ -41,12 +45,13 @@ impl Proxy {
                 let (Ok(client), Ok(server)) = (client, TcpStream::connect(("127.0.0.1", target))) else { continue };
                 // As proxies do: it holds back nothing that is less than a packet.
                 [&client, &server].into_iter().for_each(|stream| stream.set_nodelay(true).unwrap());
+                let number = of_listener.count.fetch_add(1, Ordering::SeqCst);
                 let mut open = of_listener.open.lock().unwrap();
                 for (from, to, counts) in [(&client, &server, true), (&server, &client, false)] {
                     let (from, to, wire) =
                         (from.try_clone().unwrap(), to.try_clone().unwrap(), Arc::clone(&of_listener));
                     wire.carriers.fetch_add(1, Ordering::SeqCst);
-                    std::thread::spawn(move || wire.carry(from, to, counts));
+                    std::thread::spawn(move || wire.carry(from, to, counts, number));
                 }
                 open.extend([client, server]);
             }
@@ -70,6 +75,11 @@ impl Proxy {
         self.wire.open.lock().unwrap().drain(..).for_each(|stream| drop(stream.shutdown(Shutdown::Both)));
     }
 
+    /// From now on nothing comes through on those that are open, and nobody is told; new ones work.
+    pub fn go_mute(&self) {
+        self.wire.mute_before.store(self.wire.count.load(Ordering::SeqCst), Ordering::SeqCst);
+    }
+
     /// Cuts when so many bytes more have gone to the server.
     pub fn cut_after(&self, bytes: u64) {
         self.wire.left.store(bytes, Ordering::SeqCst);
@@ -86,9 +96,12 @@ impl Proxy {
 }
 
 impl Wire {
-    fn carry(&self, mut from: TcpStream, mut to: TcpStream, counts: bool) {
+    fn carry(&self, mut from: TcpStream, mut to: TcpStream, counts: bool, number: u64) {
         let mut buffer = [0; 4096];
         while let Ok(count @ 1..) = from.read(&mut buffer) {
+            if number < self.mute_before.load(Ordering::SeqCst) {
+                continue;
+            }
             std::thread::sleep(Duration::from_millis(self.delay.load(Ordering::SeqCst)));
             let mut pass = count;
             if counts {

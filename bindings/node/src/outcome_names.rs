@@ -18,6 +18,8 @@ pub(crate) fn revoked(revoked: Revoked) -> &'static str {
         Revoked::Recorded { durability: Durability::Memory, .. } => "recorded-in-memory",
         Revoked::Recorded { durability: Durability::Primary, .. } => "recorded-on-primary",
         Revoked::Recorded { durability: Durability::Replicas { .. }, .. } => "recorded-on-replicas",
+        Revoked::Recorded { durability: Durability::Fsynced { .. }, .. } => "recorded-on-disk",
+        Revoked::Recorded { durability: Durability::LocalFile, .. } => "recorded-in-local-file",
         Revoked::Recorded { .. } => "recorded",
         Revoked::AlreadyExpired => "already-expired",
         Revoked::AlreadyCovered => "already-covered",

@@ -412,11 +412,14 @@ impl Totals {
     }
 }
 
-fn answer(revoked: Revoked) -> &'static str {
+fn answer(revoked: Revoked) -> String {
     match revoked {
-        Revoked::AlreadyCovered => r#"{"ok":true,"outcome":"already-covered"}"#,
-        Revoked::AlreadyExpired => r#"{"ok":true,"outcome":"already-expired"}"#,
-        _ => r#"{"ok":true,"outcome":"recorded"}"#,
+        Revoked::AlreadyCovered => r#"{"ok":true,"outcome":"already-covered"}"#.to_owned(),
+        Revoked::AlreadyExpired => r#"{"ok":true,"outcome":"already-expired"}"#.to_owned(),
+        Revoked::Recorded { durability, .. } => {
+            format!(r#"{{"ok":true,"outcome":"recorded","durability":"{}"}}"#, durability.name())
+        }
+        _ => r#"{"ok":true,"outcome":"recorded"}"#.to_owned(),
     }
 }
 

@@ -6,10 +6,10 @@ use std::sync::mpsc::sync_channel;
 use std::time::Instant;
 
 use super::freshness::Moment;
-use super::garbage_collection::WHEN_NEARLY_FULL;
 use super::{Follower, Lowered, Replica};
 use crate::clock::{Times, UnixTime};
 use crate::index::{Batch, Merge};
+use crate::limits::COLLECT_INTERVAL_WHEN_NEARLY_FULL;
 use crate::log::{Cursor, LogError, Note, Read, Standing};
 
 /// How far the opening of a log has come.
@@ -52,7 +52,7 @@ impl Replica {
         drop(follower);
         self.clock_ahead.store(self.log.clock_ahead(), Ordering::Relaxed);
         if self.log.note() == Some(Note::ServerNearlyFull) {
-            self.collect_soon(times, WHEN_NEARLY_FULL);
+            self.collect_soon(times, COLLECT_INTERVAL_WHEN_NEARLY_FULL);
         }
         let before = std::mem::replace(&mut *self.fault.lock(), done.as_ref().err().cloned());
         match (&before, &done) {

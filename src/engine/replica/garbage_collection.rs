@@ -41,10 +41,6 @@ const BUSY_SLEEP: Duration = Duration::from_millis(100);
 /// How often a step is tried that others leave no room for.
 const TRIES: u32 = 10;
 
-/// How far apart it is done at least where there is no room left, or hardly any.
-pub(super) const WHEN_FULL: Duration = Duration::from_secs(1);
-pub(super) const WHEN_NEARLY_FULL: Duration = Duration::from_secs(60);
-
 /// For how long a host's own thread collects in one call.
 const COLLECT_AT_ONCE: Duration = Duration::from_millis(50);
 

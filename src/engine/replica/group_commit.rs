@@ -6,11 +6,11 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::completion::{Revoking, Ticket};
-use super::garbage_collection::WHEN_FULL;
 use super::{Replica, Threads};
 use crate::clock::{Times, UnixTime};
 use crate::error::RevokeError;
 use crate::index::Batch;
+use crate::limits::COLLECT_INTERVAL_WHEN_FULL;
 use crate::log::{
     self, Appended, Backing, Covered, Cursor, Fate, Follows, LogError, Moment, Proposal, RevocationLog, advance,
 };
@@ -239,7 +239,7 @@ impl Replica {
                 tracing::warn!(%error, count, "revocations could not be recorded");
                 proposals.iter().for_each(|one| self.bind_undurable(&one.record));
                 if matches!(error, LogError::ServerFull { .. }) {
-                    self.collect_soon(self.now(), WHEN_FULL);
+                    self.collect_soon(self.now(), COLLECT_INTERVAL_WHEN_FULL);
                 }
                 let is_certain = error.is_certain();
                 let outcome =

@@ -84,7 +84,8 @@ mod tests {
     use super::*;
 
     fn taken(held: &mut Acknowledged) -> Vec<String> {
-        let mut texts: Vec<String> = held.take().into_iter().map(|bytes| String::from_utf8(bytes.into_vec()).unwrap()).collect();
+        let mut texts: Vec<String> =
+            held.take().into_iter().map(|bytes| String::from_utf8(bytes.into_vec()).unwrap()).collect();
         texts.sort();
         texts
     }

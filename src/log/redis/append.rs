@@ -243,7 +243,7 @@ impl RedisLog {
                 Err(error) if connection::code(&error).as_deref() == Some("NOSCRIPT") => Loaded::NotYet,
                 done => return done,
             },
-            held => held,
+            held @ (Loaded::NotYet | Loaded::MayNot) => held,
         };
         if held == Loaded::NotYet {
             let loaded = redis::cmd("SCRIPT").arg("LOAD").arg(script::APPEND).query::<String>(wire);

@@ -173,14 +173,22 @@ pub(super) fn first_refused(error: &RedisError) -> Option<usize> {
 
 /// What a server refuses a command by, so that it has done nothing.
 const REFUSALS: [&str; 10] = [
-    "NOAUTH", "WRONGPASS", "NOPERM", "READONLY", "NOREPLICAS", "WRONGTYPE", "OOM", "MOVED", "CROSSSLOT", "CLUSTERDOWN",
+    "NOAUTH",
+    "WRONGPASS",
+    "NOPERM",
+    "READONLY",
+    "NOREPLICAS",
+    "WRONGTYPE",
+    "OOM",
+    "MOVED",
+    "CROSSSLOT",
+    "CLUSTERDOWN",
 ];
 
 /// The word that an error of the server begins with. Of one that came about within a script, the error itself: Redis before 7 has
 /// that within a longer text.
 pub(super) fn code(error: &RedisError) -> Option<String> {
-    let outer =
-        server_error(error).map(|error| error.code().to_owned()).or_else(|| error.code().map(str::to_owned))?;
+    let outer = server_error(error).map(|error| error.code().to_owned()).or_else(|| error.code().map(str::to_owned))?;
     if REFUSALS.contains(&outer.as_str()) {
         return Some(outer);
     }
@@ -212,7 +220,10 @@ mod tests {
     fn what_a_server_refuses_is_told_by_its_own_word_also_from_within_a_script() {
         for (answer, expected) in [
             ("-OOM command not allowed when used memory > 'maxmemory'.\r\n", "OOM"),
-            ("-ERR Error running script (call to f_1): @user_script:3: @user_script: 3: -OOM command not allowed\r\n", "OOM"),
+            (
+                "-ERR Error running script (call to f_1): @user_script:3: @user_script: 3: -OOM command not allowed\r\n",
+                "OOM",
+            ),
             ("-ERR Error running script (call to f_1): @user_script:3: -READONLY You can't write\r\n", "READONLY"),
             ("-NOREPLICAS Not enough good replicas to write.\r\n", "NOREPLICAS"),
             ("-ERR Error running script (call to f_1): @user_script:1: -NOREPLICAS Not enough\r\n", "NOREPLICAS"),
@@ -221,5 +232,28 @@ mod tests {
         ] {
             assert_eq!(code_of(answer).as_deref(), Some(expected), "{answer}");
         }
+    }
+
+    #[test]
+    fn a_connection_that_was_dropped_without_a_word_while_it_was_idle_is_noticed_before_it_is_used() {
+        use crate::log::RevocationLog as _;
+        use crate::log::conformance::redis_server::proxy::Proxy;
+        use crate::log::conformance::redis_server::{RedisServer, is_there};
+        use crate::log::conformance::{open_redis, record};
+
+        if !is_there() {
+            return;
+        }
+        let server = RedisServer::start(&[]);
+        let wire = Proxy::to(server.port);
+        let log = open_redis(&format!("redis://127.0.0.1:{}", wire.port), None);
+        log.append(&[record("a", None)]).unwrap();
+        wire.go_mute();
+        // An hour ago, or as long as nobody knows.
+        log.writer.state.lock().used_at = None;
+        let asked = Instant::now();
+        log.append(&[record("b", None)]).unwrap();
+        assert!(asked.elapsed() < ANSWER_TIMEOUT, "it does not wait for an answer that can't come");
+        assert_eq!(server.run::<i64>(&["XLEN", "{signoff}:log"]), 2, "and it is there once");
     }
 }

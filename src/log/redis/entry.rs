@@ -35,7 +35,8 @@ fn parse_id(id: &Value) -> Option<(i64, i64)> {
     let Value::BulkString(bytes) = id else { return None };
     let (position, tag) = std::str::from_utf8(bytes).ok()?.split_once('-')?;
     // What doesn't fit lies behind everything that we ever write, or is of nobody's batch.
-    let number = |text: &str, otherwise| text.parse::<u64>().ok().map(|number| i64::try_from(number).unwrap_or(otherwise));
+    let number =
+        |text: &str, otherwise| text.parse::<u64>().ok().map(|number| i64::try_from(number).unwrap_or(otherwise));
     Some((number(position, i64::MAX)?, number(tag, 0)?))
 }
 
@@ -124,7 +125,12 @@ mod tests {
 
     #[test]
     fn what_is_not_ours_is_junk() {
-        for fields in [&[b"field" as &[u8], b"value"][..], &[b"record", b"[]"], &[b"batch", b"one", b"record", b"[]"], &[b"r", b""]] {
+        for fields in [
+            &[b"field" as &[u8], b"value"][..],
+            &[b"record", b"[]"],
+            &[b"batch", b"one", b"record", b"[]"],
+            &[b"r", b""],
+        ] {
             assert!(matches!(Entry::read(&entry("1-0", fields)).unwrap().decode(), Err(NoRecord::Junk)), "{fields:?}");
         }
         assert!(Entry::read(&Value::Nil).is_none());

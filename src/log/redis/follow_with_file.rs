@@ -18,7 +18,7 @@ use super::reconciliation::Reconciliation;
 use super::server_state::LogIdentity;
 use crate::log::local_copy::{Copied, LocalCopy};
 use crate::log::{Appended, Cursor, Facts, Follows, LogError, OnOutage, Read, Standing, Visit};
-use crate::revocation::Record;
+use crate::revocation::{Durability, Record};
 
 /// Within what time a chunk is given to the log, at a moment of each node's own.
 const CHUNK_WITHIN: Duration = Duration::from_millis(100);
@@ -234,8 +234,9 @@ impl RedisLog {
                 let count = records.len();
                 tracing::warn!(%error, count, "revocations are kept in the local file until the log takes them");
                 // What may be in the log after all is not certain to be nowhere.
-                let kept = file.keep(records).map_err(|fault| if error.is_certain() { fault } else { error })?;
-                Ok(Appended { first: 0, last: Cursor::default(), follows: Follows::ToBeRead, ..kept })
+                file.keep(records).map_err(|fault| if error.is_certain() { fault } else { error })?;
+                let (last, durability) = (Cursor::default(), Durability::LocalFile);
+                Ok(Appended { first: 0, last, follows: Follows::ToBeRead, durability })
             }
             Some(_) | None => Err(error),
         }

@@ -57,7 +57,10 @@ mod tests {
         };
         assert_eq!(read, Ok(expected));
         let token = super::read(r#"["token","jti:\u0000é,null]","*",6,7]"#).unwrap();
-        assert_eq!((token.target, token.keep_until), (Target::Token("\u{0}é,null]".into()), Some(UnixTime::from_millis(7))));
+        assert_eq!(
+            (token.target, token.keep_until),
+            (Target::Token("\u{0}é,null]".into()), Some(UnixTime::from_millis(7)))
+        );
     }
 
     #[test]

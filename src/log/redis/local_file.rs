@@ -110,7 +110,13 @@ impl LocalFile {
     }
 
     /// Takes note of an entry that was read. `head` is how far had been read before, without a gap.
-    pub(super) fn meet(&mut self, entry: &Entry<'_>, decoded: &Result<Decoded<'_>, NoRecord>, cursor: Cursor, head: i64) {
+    pub(super) fn meet(
+        &mut self,
+        entry: &Entry<'_>,
+        decoded: &Result<Decoded<'_>, NoRecord>,
+        cursor: Cursor,
+        head: i64,
+    ) {
         if decoded.is_ok() {
             self.unsent.meet(entry.bytes());
             if let Some(comparison) = &mut self.given_up {

@@ -10,6 +10,7 @@ mod connection;
 mod durability;
 mod encoded;
 mod entry;
+mod facts;
 mod follow_with_file;
 mod format_1;
 mod lineage;
@@ -45,6 +46,7 @@ use acknowledged::{Acknowledged, ToAcknowledge};
 use append::{Loaded, Unseen};
 use connection::ServerConnection;
 use entry::Entry;
+use facts::{Promised, refuse_raised};
 use reader::Reader;
 use server_clock::ServerClock;
 use url::RedisUrl;
@@ -73,13 +75,6 @@ pub(crate) struct Opening<'p> {
     /// Each, if not the URL's.
     pub(crate) local_file: Option<&'p Path>,
     pub(crate) on_outage: Option<OnOutage>,
-}
-
-/// The longest lifetime, and how far ahead of the clock an `iat` may lie.
-#[derive(Clone, Copy, Default)]
-struct Promised {
-    longest_lifetime: Option<Duration>,
-    allowance: Option<(Duration, UnixTime)>,
 }
 
 pub(crate) struct RedisLog {
@@ -185,19 +180,6 @@ impl RedisLog {
         }
     }
 
-    /// Tells the log what it was to be told when it is there. It is not read before.
-    fn keep_promise(&self) -> Result<(), LogError> {
-        let promised = *self.promised.lock();
-        if let Some(lifetime) = promised.longest_lifetime {
-            self.state_longest_lifetime(lifetime)?;
-        }
-        if let Some((max, now)) = promised.allowance {
-            self.state_allowance(max, now)?;
-        }
-        *self.promised.lock() = Promised::default();
-        Ok(())
-    }
-
     fn begin(&self) -> Result<Origin, LogError> {
         // One that was there before may have to be made anew, as it is while it is open.
         let create = if self.was_copied() { Create::IfMissing } else { self.create };
@@ -215,7 +197,9 @@ impl RedisLog {
         let has = |wire: &mut Wire, _| redis::cmd("HGET").arg(&self.facts).arg("format").query::<Option<i64>>(wire);
         match (self.writer.with(Duration::ZERO, has)?, create) {
             (Some(format), _) if format / 100 == FORMAT_BEFORE / 100 => {
-                tracing::warn!("the log is taken over from the format before: nodes that are not updated read it no more");
+                tracing::warn!(
+                    "the log is taken over from the format before: nodes that are not updated read it no more"
+                );
                 let command = self.make()?;
                 self.writer.with(Duration::ZERO, |wire, _| command.exec(wire)).map(|()| Origin::Found)
             }
@@ -241,12 +225,6 @@ impl RedisLog {
         let mut command = self.script(script::BEGIN);
         self.beginnings()?.add_to(&mut command);
         Ok(command)
-    }
-
-    /// What a log is made of that is not there.
-    fn beginnings(&self) -> Result<Beginnings, LogError> {
-        let identity = (self.random)().ok_or_else(|| no_random(&self.place))?;
-        Ok(Beginnings { identity: u128::from_be_bytes(identity), facts: *self.last_facts.lock() })
     }
 
     /// What tells a batch from others: a positive number.
@@ -283,82 +261,6 @@ impl RedisLog {
         command.arg(script).arg(3).arg(&self.stream).arg(&self.facts).arg(&self.beat);
         command
     }
-}
-
-impl RedisLog {
-    fn state_longest_lifetime(&self, lifetime: Duration) -> Result<(), LogError> {
-        let asked = millis(lifetime);
-        let mut command = self.script(script::LIFETIME);
-        command.arg(asked);
-        let stored: u64 = self.writer.with(Duration::ZERO, |wire, _| command.query(wire))?;
-        refuse_raised(Some(Duration::from_millis(stored)), lifetime)?;
-        // It is owed until it is read.
-        self.last_facts.lock().longest_lifetime = Some(lifetime);
-        Ok(())
-    }
-
-    fn state_allowance(&self, max: Duration, now: UnixTime) -> Result<(), LogError> {
-        let mut held = String::new();
-        loop {
-            let stated = Allowance::stated(Allowance::parse(&held), max, now);
-            let stated = stated.map_err(|stored| LogError::AllowanceRaised { stored, asked: max })?.to_string();
-            let mut command = self.script(script::ALLOWANCE);
-            command.arg(&held).arg(&stated);
-            let now_held: String = self.writer.with(Duration::ZERO, |wire, _| command.query(wire))?;
-            if now_held == stated {
-                self.last_facts.lock().allowance = Allowance::parse(&stated);
-                return Ok(());
-            }
-            held = now_held;
-        }
-    }
-
-    /// What the log says of itself, with what it has not been told yet.
-    fn with_promised(&self, facts: Facts) -> Facts {
-        let promised = *self.promised.lock();
-        let allowance = promised.allowance.and_then(|(max, now)| Allowance::stated(facts.allowance, max, now).ok());
-        Facts {
-            longest_lifetime: shorter(facts.longest_lifetime, promised.longest_lifetime),
-            allowance: allowance.or(facts.allowance),
-            ..facts
-        }
-    }
-}
-
-fn shorter(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one.min(other)),
-        (one, other) => one.or(other),
-    }
-}
-
-fn refuse_raised(stored: Option<Duration>, asked: Duration) -> Result<(), LogError> {
-    match stored {
-        Some(stored) if stored < asked => Err(LogError::LifetimeRaised { stored, asked }),
-        Some(_) | None => Ok(()),
-    }
-}
-
-/// What a log is made of: its identity, and what was known of one that was there before.
-struct Beginnings {
-    identity: u128,
-    facts: Facts,
-}
-
-impl Beginnings {
-    fn add_to(&self, command: &mut Cmd) {
-        command.arg(format!("{:032x}", self.identity));
-        add_facts(command, self.facts);
-    }
-}
-
-fn add_facts(command: &mut Cmd, facts: Facts) {
-    let text = |millis: Option<String>| millis.unwrap_or_default();
-    command.arg(facts.revision);
-    command.arg(text(facts.watermark.map(|time| time.as_millis().to_string())));
-    command.arg(text(facts.newest.map(|time| time.as_millis().to_string())));
-    command.arg(text(facts.longest_lifetime.map(|lifetime| millis(lifetime).to_string())));
-    command.arg(text(facts.allowance.map(|allowance| allowance.to_string())));
 }
 
 fn list(value: &Value) -> &[Value] {

@@ -71,6 +71,7 @@ impl Reader {
 }
 
 /// What reading came to on one connection.
+#[allow(clippy::large_enum_variant)] // There is one at a time.
 enum Outcome {
     /// Past the batches with these tags.
     Head {
@@ -215,13 +216,7 @@ impl RedisLog {
         Ground { is_backing: false, now: None, facts: Facts { watermark: None, ..*self.last_facts.lock() } }
     }
 
-    fn read_on(
-        &self,
-        wire: &mut Wire,
-        reader: &mut Reader,
-        after: Cursor,
-        visit: Visit<'_>,
-    ) -> RedisResult<Outcome> {
+    fn read_on(&self, wire: &mut Wire, reader: &mut Reader, after: Cursor, visit: Visit<'_>) -> RedisResult<Outcome> {
         let (mut cursor, mut junk, mut unknown_kinds, mut met) = (after, 0, 0, HashSet::new());
         loop {
             let answer = self.ask(wire, cursor.position, READ_MAX)?;

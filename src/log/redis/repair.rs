@@ -4,10 +4,10 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use super::append::{Patience, STEP_MAX};
-use super::reader::Reader;
-use super::{RedisLog, add_facts, encoded, entry, millis, script, shorter};
 use super::encoded::Encoded;
-use crate::log::{Allowance, Cursor, Facts, LogError, Standing};
+use super::reader::Reader;
+use super::{RedisLog, encoded, entry, millis};
+use crate::log::{Cursor, LogError, Standing};
 
 /// Within what time the nodes put back what was lost: each at a moment of its own, so that it sees what others did before.
 const WITHIN: Duration = Duration::from_millis(500);
@@ -16,21 +16,6 @@ const WITHIN: Duration = Duration::from_millis(500);
 const AGAIN: Duration = Duration::from_millis(200);
 
 impl RedisLog {
-    /// Tells a log what it does not say of what it was told before: it went back, or was made anew by somebody who knew nothing.
-    /// That is owed at each head until the log says it.
-    pub(super) fn restate(&self, facts: Facts) -> Result<Facts, LogError> {
-        let mut held = self.last_facts.lock();
-        let owed = held.strictest(facts);
-        *held = owed;
-        drop(held);
-        if owed != facts {
-            let mut command = self.script(script::STATE);
-            add_facts(&mut command, owed);
-            self.reader.with(Duration::ZERO, |wire, _| command.exec(wire))?;
-        }
-        Ok(owed)
-    }
-
     /// What this node appended and should have met here by now was appended elsewhere: it is owed here.
     pub(super) fn look_for_unseen(&self, reader: &mut Reader, start: Cursor, met: &HashSet<i64>, end: Cursor) {
         let missing = self.unseen.lock().settle(start, met, end, reader.standing == Standing::Proven);
@@ -85,47 +70,5 @@ impl RedisLog {
             });
         }
         Ok(())
-    }
-}
-
-impl Facts {
-    /// What holds of two readings of one log: what was taken back on purpose last, and of one making the stricter of each.
-    fn strictest(self, now: Self) -> Self {
-        if self.revision != now.revision {
-            let later = if self.revision > now.revision { self } else { now };
-            return Self { newest: now.newest.or(self.newest), generation: now.generation, ..later };
-        }
-        Self {
-            watermark: self.watermark.max(now.watermark),
-            newest: now.newest.or(self.newest),
-            longest_lifetime: shorter(self.longest_lifetime, now.longest_lifetime),
-            allowance: Allowance::smaller(now.allowance, self.allowance),
-            revision: now.revision,
-            generation: now.generation,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::clock::UnixTime;
-
-    #[test]
-    fn of_one_making_the_stricter_counts_and_what_was_taken_back_counts_before_it() {
-        let secs = Duration::from_secs;
-        let facts = |watermark: i64, lifetime: u64, revision| Facts {
-            watermark: Some(UnixTime::from_secs(watermark)),
-            longest_lifetime: Some(secs(lifetime)),
-            revision,
-            ..Facts::default()
-        };
-        let (earlier, later) = (facts(5, 60, 0), facts(7, 90, 0));
-        assert_eq!(earlier.strictest(later), facts(7, 60, 0));
-        assert_eq!(later.strictest(earlier), facts(7, 60, 0));
-        let taken_back = facts(3, 90, 1);
-        assert_eq!(earlier.strictest(taken_back), taken_back);
-        assert_eq!(taken_back.strictest(earlier), taken_back, "a log that knows nothing of it is told");
-        assert_eq!(Facts::default().strictest(earlier), earlier);
     }
 }

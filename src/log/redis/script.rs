@@ -17,6 +17,16 @@ pub(super) const APPEND: &str = script!(include_str!("append.lua"));
 /// the watermark, and whether there may be more; with a number below zero where somebody else collects.
 pub(super) const COLLECT: &str = script!(include_str!("trim.lua"));
 
+/// What a reader asks for in one step. `ARGV`: the position where it stands, the last that counts, the start of the range behind it,
+/// and how many entries.
+pub(super) const ASK: &str = script!(
+    "local function range(from, to, count) return redis.call('XRANGE', stream, from, to, 'COUNT', count) end
+    local time, length = redis.call('TIME'), redis.call('XLEN', stream)
+    local at = redis.call('XRANGE', stream, ARGV[1], ARGV[1])
+    local facts = redis.call('HGETALL', facts)
+    return {facts, time, length, at, range('-', ARGV[2], 1), range(ARGV[3], ARGV[2], ARGV[4])}"
+);
+
 /// Makes a log where there is none. `ARGV`: identity, and the facts as [`STATE`] has them. Answers whether it did.
 pub(super) const BEGIN: &str = script!("return begin(ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6])");
 

@@ -88,9 +88,9 @@ pub(super) fn refuse_weak_confirmation(
         // Without waiting: only whether it can be asked.
         return redis::cmd("WAITAOF").arg(1).arg(0).arg(1).exec(wire).map_err(|error| match error.is_io_error() {
             true => refusal(&error),
-            false => LogError::Url {
-                fault: format!("fsync=true needs Redis 7.2 or Valkey with `appendonly yes` ({error})"),
-            },
+            false => {
+                LogError::Url { fault: format!("fsync=true needs Redis 7.2 or Valkey with `appendonly yes` ({error})") }
+            }
         });
     }
     if place.replicas > 0 {
@@ -105,8 +105,9 @@ mod tests {
 
     #[test]
     fn a_memory_is_nearly_full_from_nine_tenths_of_what_the_server_may_take() {
-        let is_nearly_full =
-            |used: u32, max: u32| Info(format!("used_memory:{used}\r\nused_memory_peak:1\r\nmaxmemory:{max}\r\n")).is_nearly_full();
+        let is_nearly_full = |used: u32, max: u32| {
+            Info(format!("used_memory:{used}\r\nused_memory_peak:1\r\nmaxmemory:{max}\r\n")).is_nearly_full()
+        };
         assert_eq!([(89, 100), (90, 100), (90, 0)].map(|(used, max)| is_nearly_full(used, max)), [false, true, false]);
         assert!(!Info(String::new()).is_nearly_full());
     }

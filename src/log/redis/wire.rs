@@ -8,9 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use redis::io::tcp::socket2::{SockRef, TcpKeepalive};
-use redis::{
-    Cmd, ConnectionAddr, ConnectionInfo, ConnectionLike, ErrorKind, Parser, RedisError, RedisResult, Value,
-};
+use redis::{Cmd, ConnectionAddr, ConnectionInfo, ConnectionLike, ErrorKind, Parser, RedisError, RedisResult, Value};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
@@ -95,7 +93,9 @@ impl Wire {
         let (host, port, is_tls) = match info.addr() {
             ConnectionAddr::Tcp(host, port) => (host, *port, false),
             ConnectionAddr::TcpTls { host, port, .. } => (host, *port, true),
-            _ => return Err((ErrorKind::InvalidClientConfig, "neither a host nor a port is named").into()),
+            ConnectionAddr::Unix(_) | _ => {
+                return Err((ErrorKind::InvalidClientConfig, "neither a host nor a port is named").into());
+            }
         };
         let host = host.trim_start_matches('[').trim_end_matches(']');
         let timed = Timed { socket: connect_to_any(host, port, until)?, until };
@@ -227,5 +227,56 @@ impl ConnectionLike for Wire {
 
     fn is_open(&self) -> bool {
         self.is_open
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use redis::IntoConnectionInfo as _;
+
+    use super::*;
+
+    /// A peer that takes a connection, and sends what it is given again and again.
+    fn peer(sends: &'static [u8]) -> (ConnectionInfo, std::thread::JoinHandle<()>) {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let info = format!("redis://{}", listener.local_addr().unwrap()).into_connection_info().unwrap();
+        let thread = std::thread::spawn(move || {
+            let (mut client, _) = listener.accept().unwrap();
+            while client.write_all(sends).is_ok() {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+        });
+        (info, thread)
+    }
+
+    #[test]
+    fn a_peer_that_sends_a_little_now_and_then_holds_nobody_beyond_the_deadline() {
+        let (info, peer) = peer(b"1");
+        let mut wire = Wire::connect(&info, Duration::from_secs(9)).unwrap();
+        wire.set_deadline(Instant::now() + Duration::from_millis(60));
+        let error = redis::cmd("PING").exec(&mut wire).unwrap_err();
+        assert!(error.is_timeout() || error.is_io_error(), "{error}");
+        assert!(!wire.is_open());
+        drop(wire);
+        peer.join().unwrap();
+    }
+
+    #[test]
+    fn a_long_answer_that_comes_at_a_fair_pace_may_take_longer_than_a_short_one() {
+        const PIECE: [u8; 4096] = [b'x'; 4096];
+        let mut timed_out = Timed { socket: socket_of(&PIECE), until: Instant::now() + Duration::from_millis(60) };
+        let (mut buffer, started, mut read) = ([0; 4096], Instant::now(), 0);
+        while started.elapsed() < Duration::from_millis(150) {
+            read += timed_out.read(&mut buffer).unwrap();
+        }
+        assert!(read > 0);
+    }
+
+    fn socket_of(sends: &'static [u8]) -> TcpStream {
+        let (info, _peer) = peer(sends);
+        let ConnectionAddr::Tcp(host, port) = info.addr() else { panic!("{info:?}") };
+        TcpStream::connect((host.as_str(), *port)).unwrap()
     }
 }

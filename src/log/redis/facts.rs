@@ -1,0 +1,173 @@
+//! What the log says of itself, and is told: the longest lifetime, how far ahead of the clock an `iat` may lie, the watermark.
+//!
+//! What a node has heard or stated, the log owes to everybody: it is told again for as long as it does not say it, whatever has
+//! become of the server that was told first.
+
+use std::time::Duration;
+
+use redis::Cmd;
+
+use super::{RedisLog, millis, no_random, script};
+use crate::clock::UnixTime;
+use crate::log::{Allowance, Facts, LogError};
+
+/// The longest lifetime, and how far ahead of the clock an `iat` may lie.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Promised {
+    pub(super) longest_lifetime: Option<Duration>,
+    pub(super) allowance: Option<(Duration, UnixTime)>,
+}
+
+impl RedisLog {
+    /// Tells the log what it was to be told when it is there. It is not read before.
+    pub(super) fn keep_promise(&self) -> Result<(), LogError> {
+        let promised = *self.promised.lock();
+        if let Some(lifetime) = promised.longest_lifetime {
+            self.state_longest_lifetime(lifetime)?;
+        }
+        if let Some((max, now)) = promised.allowance {
+            self.state_allowance(max, now)?;
+        }
+        *self.promised.lock() = Promised::default();
+        Ok(())
+    }
+
+    /// What a log is made of that is not there.
+    pub(super) fn beginnings(&self) -> Result<Beginnings, LogError> {
+        let identity = (self.random)().ok_or_else(|| no_random(&self.place))?;
+        Ok(Beginnings { identity: u128::from_be_bytes(identity), facts: *self.last_facts.lock() })
+    }
+
+    /// Tells a log what it does not say of what it was told before: it went back, or was made anew by somebody who knew nothing.
+    /// That is owed at each head until the log says it.
+    pub(super) fn restate(&self, facts: Facts) -> Result<Facts, LogError> {
+        let mut held = self.last_facts.lock();
+        let owed = held.strictest(facts);
+        *held = owed;
+        drop(held);
+        if owed != facts {
+            let mut command = self.script(script::STATE);
+            add_facts(&mut command, owed);
+            self.reader.with(Duration::ZERO, |wire, _| command.exec(wire))?;
+        }
+        Ok(owed)
+    }
+}
+
+impl RedisLog {
+    pub(super) fn state_longest_lifetime(&self, lifetime: Duration) -> Result<(), LogError> {
+        let asked = millis(lifetime);
+        let mut command = self.script(script::LIFETIME);
+        command.arg(asked);
+        let stored: u64 = self.writer.with(Duration::ZERO, |wire, _| command.query(wire))?;
+        refuse_raised(Some(Duration::from_millis(stored)), lifetime)?;
+        // It is owed until it is read.
+        self.last_facts.lock().longest_lifetime = Some(lifetime);
+        Ok(())
+    }
+
+    pub(super) fn state_allowance(&self, max: Duration, now: UnixTime) -> Result<(), LogError> {
+        let mut held = String::new();
+        loop {
+            let stated = Allowance::stated(Allowance::parse(&held), max, now);
+            let stated = stated.map_err(|stored| LogError::AllowanceRaised { stored, asked: max })?.to_string();
+            let mut command = self.script(script::ALLOWANCE);
+            command.arg(&held).arg(&stated);
+            let now_held: String = self.writer.with(Duration::ZERO, |wire, _| command.query(wire))?;
+            if now_held == stated {
+                self.last_facts.lock().allowance = Allowance::parse(&stated);
+                return Ok(());
+            }
+            held = now_held;
+        }
+    }
+
+    /// What the log says of itself, with what it has not been told yet.
+    pub(super) fn with_promised(&self, facts: Facts) -> Facts {
+        let promised = *self.promised.lock();
+        let allowance = promised.allowance.and_then(|(max, now)| Allowance::stated(facts.allowance, max, now).ok());
+        Facts {
+            longest_lifetime: shorter(facts.longest_lifetime, promised.longest_lifetime),
+            allowance: allowance.or(facts.allowance),
+            ..facts
+        }
+    }
+}
+
+fn shorter(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
+pub(super) fn refuse_raised(stored: Option<Duration>, asked: Duration) -> Result<(), LogError> {
+    match stored {
+        Some(stored) if stored < asked => Err(LogError::LifetimeRaised { stored, asked }),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// What a log is made of: its identity, and what was known of one that was there before.
+pub(super) struct Beginnings {
+    identity: u128,
+    facts: Facts,
+}
+
+impl Beginnings {
+    pub(super) fn add_to(&self, command: &mut Cmd) {
+        command.arg(format!("{:032x}", self.identity));
+        add_facts(command, self.facts);
+    }
+}
+
+fn add_facts(command: &mut Cmd, facts: Facts) {
+    let text = |millis: Option<String>| millis.unwrap_or_default();
+    command.arg(facts.revision);
+    command.arg(text(facts.watermark.map(|time| time.as_millis().to_string())));
+    command.arg(text(facts.newest.map(|time| time.as_millis().to_string())));
+    command.arg(text(facts.longest_lifetime.map(|lifetime| millis(lifetime).to_string())));
+    command.arg(text(facts.allowance.map(|allowance| allowance.to_string())));
+}
+
+impl Facts {
+    /// What holds of two readings of one log: what was taken back on purpose last, and of one making the stricter of each.
+    fn strictest(self, now: Self) -> Self {
+        if self.revision != now.revision {
+            let later = if self.revision > now.revision { self } else { now };
+            return Self { newest: now.newest.or(self.newest), generation: now.generation, ..later };
+        }
+        Self {
+            watermark: self.watermark.max(now.watermark),
+            newest: now.newest.or(self.newest),
+            longest_lifetime: shorter(self.longest_lifetime, now.longest_lifetime),
+            allowance: Allowance::smaller(now.allowance, self.allowance),
+            revision: now.revision,
+            generation: now.generation,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::UnixTime;
+
+    #[test]
+    fn of_one_making_the_stricter_counts_and_what_was_taken_back_counts_before_it() {
+        let secs = Duration::from_secs;
+        let facts = |watermark: i64, lifetime: u64, revision| Facts {
+            watermark: Some(UnixTime::from_secs(watermark)),
+            longest_lifetime: Some(secs(lifetime)),
+            revision,
+            ..Facts::default()
+        };
+        let (earlier, later) = (facts(5, 60, 0), facts(7, 90, 0));
+        assert_eq!(earlier.strictest(later), facts(7, 60, 0));
+        assert_eq!(later.strictest(earlier), facts(7, 60, 0));
+        let taken_back = facts(3, 90, 1);
+        assert_eq!(earlier.strictest(taken_back), taken_back);
+        assert_eq!(taken_back.strictest(earlier), taken_back, "a log that knows nothing of it is told");
+        assert_eq!(Facts::default().strictest(earlier), earlier);
+    }
+}

@@ -1,0 +1,221 @@
+//! What was promised, and whether it is kept.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use super::cluster::Cluster;
+use super::node::{MAX_STALENESS, Node};
+use super::random::Random;
+use crate::common::with_claims;
+
+/// How long an answer may be on its way on a busy machine: what a node said then was true when it was asked.
+const SLACK: Duration = Duration::from_secs(2);
+
+/// How far the clocks of servers are apart at most, with the allowance for an `iat` that is ahead.
+const CUT_OFF_REACH: i64 = 9;
+
+#[derive(Default)]
+pub struct Model {
+    tokens: Mutex<Tokens>,
+    failures: Mutex<Vec<String>>,
+    log_outs: AtomicU64,
+    unclear: AtomicU64,
+    kept: AtomicU64,
+    accepted: AtomicU64,
+    refused: AtomicU64,
+    unknown: AtomicU64,
+}
+
+#[derive(Default)]
+struct Tokens {
+    /// Nobody has asked for anything about them.
+    good: Vec<String>,
+    /// Until when nodes may go on to accept each: from then on, they have to refuse it.
+    promised: BTreeMap<String, Instant>,
+    next: u64,
+}
+
+fn now() -> i64 {
+    std::time::UNIX_EPOCH.elapsed().unwrap().as_secs() as i64
+}
+
+impl Model {
+    fn name(&self) -> String {
+        let mut tokens = self.tokens.lock().unwrap();
+        tokens.next += 1;
+        format!("{}-{}", std::process::id(), tokens.next)
+    }
+
+    fn token(name: &str, iat: i64) -> String {
+        // For an hour.
+        with_claims(&format!(
+            r#"{{"jti":"t{name}","sid":"s{name}","sub":"u{name}","iat":{iat},"exp":{}}}"#,
+            now() + 3600
+        ))
+    }
+
+    fn fail(&self, what: String) {
+        eprintln!("FAILED: {what}");
+        self.failures.lock().unwrap().push(what);
+    }
+
+    pub fn has_failed(&self) -> bool {
+        !self.failures.lock().unwrap().is_empty()
+    }
+
+    /// One thing that a caller asks of a node.
+    pub fn step(&self, node: &Node, random: &mut Random) {
+        match random.below(10) {
+            0..=3 => self.log_out(node, random),
+            4 => self.log_out_what_expires_soon(node, random),
+            _ => self.verify_some(node, random),
+        }
+    }
+
+    fn log_out(&self, node: &Node, random: &mut Random) {
+        let (name, iat) = (self.name(), now());
+        let token = Self::token(&name, iat);
+        let asked = match random.below(3) {
+            0 => format!("token t{name} {}", iat + 3600),
+            1 => format!("session s{name}"),
+            _ => format!("subject u{name}"),
+        };
+        self.log_outs.fetch_add(1, Ordering::Relaxed);
+        let answer = node.ask(&asked);
+        // Whom nobody has heard of again, or only one machine: it may be refused, and may be accepted.
+        match answer.as_deref() {
+            Some("acknowledged" | "covered") => {
+                let until = Instant::now() + MAX_STALENESS + SLACK;
+                self.tokens.lock().unwrap().promised.insert(token, until);
+                if asked.starts_with("subject") && random.below(2) == 0 {
+                    // Who logs in again later is not meant.
+                    let later = Self::token(&name, now() + CUT_OFF_REACH);
+                    self.tokens.lock().unwrap().good.push(later);
+                }
+            }
+            Some("kept") => drop(self.kept.fetch_add(1, Ordering::Relaxed)),
+            Some("not-durable" | "indeterminate") | None => drop(self.unclear.fetch_add(1, Ordering::Relaxed)),
+            Some(other) => self.fail(format!("{asked} on node {}: {other}", node.number)),
+        }
+    }
+
+    /// For collections to have something to take.
+    fn log_out_what_expires_soon(&self, node: &Node, random: &mut Random) {
+        let until = now() - 600 + 5 + random.below(10) as i64;
+        for _ in 0..5 {
+            node.ask(&format!("token t{} {until}", self.name()));
+        }
+    }
+
+    fn verify_some(&self, node: &Node, random: &mut Random) {
+        if random.below(4) == 0 {
+            let token = Self::token(&self.name(), now());
+            self.tokens.lock().unwrap().good.push(token);
+        }
+        let (good, logged_out) = {
+            let tokens = self.tokens.lock().unwrap();
+            let pick = |count: usize, random: &mut Random| (count > 0).then(|| random.below(count));
+            let good = pick(tokens.good.len(), random).map(|at| tokens.good[at].clone());
+            // Mostly one of the last, which most could be wrong about.
+            let recent = tokens.promised.len();
+            let logged_out = pick(recent, random)
+                .and_then(|at| tokens.promised.iter().nth(at).map(|(token, until)| (token.clone(), *until)));
+            (good, logged_out)
+        };
+        if let Some(token) = good {
+            self.hold_to_good(node, &token);
+        }
+        if let Some((token, until)) = logged_out {
+            self.hold_to_logged_out(node, &token, until);
+        }
+    }
+
+    fn hold_to_good(&self, node: &Node, token: &str) -> bool {
+        // One that was issued a moment ahead is good a moment later.
+        match node.ask(&format!("verify {token}")).as_deref() {
+            Some("accepted") => drop(self.accepted.fetch_add(1, Ordering::Relaxed)),
+            Some("can't tell") | None => {
+                self.unknown.fetch_add(1, Ordering::Relaxed);
+                return false;
+            }
+            Some("claim-issued-in-future") => return false,
+            Some(other) => self.fail(format!("node {} refuses a good token: {other} {token}", node.number)),
+        }
+        true
+    }
+
+    fn hold_to_logged_out(&self, node: &Node, token: &str, until: Instant) -> bool {
+        let asked = Instant::now();
+        match node.ask(&format!("verify {token}")).as_deref() {
+            Some("accepted") if asked > until => {
+                let late = asked - until;
+                self.fail(format!(
+                    "node {} accepts what was logged out, {late:?} after its time: {token}",
+                    node.number
+                ));
+            }
+            Some("accepted") => drop(self.accepted.fetch_add(1, Ordering::Relaxed)),
+            Some("can't tell") | None => {
+                self.unknown.fetch_add(1, Ordering::Relaxed);
+                return false;
+            }
+            Some(_) => drop(self.refused.fetch_add(1, Ordering::Relaxed)),
+        }
+        true
+    }
+
+    /// Everything is well: every node answers, refuses what was logged out, and accepts the rest.
+    pub fn hold_all_to_what_was_promised(&self, nodes: &[Node]) {
+        nodes.iter().for_each(Node::make_well);
+        let (promised, good) = {
+            let tokens = self.tokens.lock().unwrap();
+            (tokens.promised.clone(), tokens.good.clone())
+        };
+        // What nodes have put back since they are well is read within a second or two.
+        std::thread::scope(|scope| {
+            for node in nodes {
+                let (promised, good) = (&promised, &good);
+                scope.spawn(move || {
+                    for (token, until) in promised {
+                        let end = Instant::now() + MAX_STALENESS + SLACK;
+                        // Whoever accepts it still has its time, and then no more.
+                        while node.ask(&format!("verify {token}")).as_deref() == Some("accepted")
+                            && Instant::now() < end
+                        {
+                            std::thread::sleep(Duration::from_millis(20));
+                        }
+                        self.hold_to_logged_out(node, token, (*until).min(Instant::now()));
+                    }
+                    for token in good.iter().rev().take(500) {
+                        self.hold_to_good(node, token);
+                    }
+                });
+            }
+        });
+    }
+
+    pub fn summary(&self, cluster: &Cluster) -> String {
+        let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        format!(
+            "{} log-outs asked for, {} acknowledged on a replica, {} kept in a local file, {} unclear; {} promotions, {} kills of \
+             servers; verdicts: {} accepted, {} refused, {} unknown",
+            of(&self.log_outs),
+            self.tokens.lock().unwrap().promised.len(),
+            of(&self.kept),
+            of(&self.unclear),
+            cluster.promotions,
+            cluster.kills,
+            of(&self.accepted),
+            of(&self.refused),
+            of(&self.unknown),
+        )
+    }
+
+    pub fn end(&self) {
+        let failures = self.failures.lock().unwrap();
+        assert!(failures.is_empty(), "{} failures: {:#?}", failures.len(), &failures[..failures.len().min(10)]);
+        assert!(!self.tokens.lock().unwrap().promised.is_empty(), "nothing was acknowledged");
+    }
+}
