@@ -45,12 +45,6 @@ impl UnixTime {
         Self(self.0.saturating_add(millis(duration)))
     }
 
-    /// This time moved forward, or back where that is negative.
-    #[inline]
-    fn ahead(self, millis: i64) -> Self {
-        Self(self.0.saturating_add(millis))
-    }
-
     /// This time moved back. Saturates.
     #[must_use]
     pub fn minus(self, duration: Duration) -> Self {
@@ -128,9 +122,9 @@ impl Times {
         self.boot.unwrap_or_else(boot)
     }
 
-    /// The same by a wall clock that is ahead of this one by so many milliseconds.
-    pub(crate) fn by_a_clock_ahead(self, millis: i64) -> Self {
-        Self { wall: self.wall.ahead(millis), ..self }
+    /// The same with another reading of the wall clock.
+    pub(crate) const fn with_wall(self, wall: UnixTime) -> Self {
+        Self { wall, ..self }
     }
 
     /// The wall clock.
@@ -144,16 +138,16 @@ impl Times {
 #[derive(Clone, Copy)]
 pub(crate) enum Clock {
     Given(Times),
-    /// This machine's, and by how many milliseconds the one is ahead that counts.
-    System {
-        ahead: i64,
+    /// This machine's.
+    System,
+    /// Another machine's, by how far it is ahead of the time since this one was started: what is done to this machine's wall clock
+    /// does not matter.
+    Elsewhere {
+        ahead_of_uptime: i64,
     },
 }
 
 impl Clock {
-    /// This machine's own.
-    pub(crate) const OWN: Self = Self::System { ahead: 0 };
-
     /// The time, as far as it matters: exact unless no `limit` lies close by.
     ///
     /// A read of the exact clock waits for everything before it, and so costs a tenth of a verification.
@@ -161,14 +155,26 @@ impl Clock {
     /// stands only where no limit lies between it and the latest that it can be.
     #[inline]
     pub(crate) fn now(self, limits: [Option<UnixTime>; 4]) -> UnixTime {
-        let (coarse, ahead) = match self {
+        let coarse = match self {
             Self::Given(times) => return times.wall(),
-            Self::System { ahead } => (coarse().ahead(ahead), ahead),
+            Self::System => coarse(),
+            Self::Elsewhere { ahead_of_uptime } => UnixTime(millis(coarse_uptime()).saturating_add(ahead_of_uptime)),
         };
         let latest = coarse.plus(COARSE_LAG_MAX);
         match limits.into_iter().flatten().any(|limit| coarse < limit && limit <= latest) {
-            true => Times::now().wall().ahead(ahead),
+            true => self.exact(),
             false => coarse,
+        }
+    }
+}
+
+impl Clock {
+    /// The time, exactly.
+    pub(crate) fn exact(self) -> UnixTime {
+        match self {
+            Self::Given(times) => times.wall(),
+            Self::System => Times::now().wall(),
+            Self::Elsewhere { ahead_of_uptime } => UnixTime(millis(uptime()).saturating_add(ahead_of_uptime)),
         }
     }
 }
@@ -189,6 +195,17 @@ fn coarse() -> UnixTime {
 #[cfg(target_os = "linux")]
 pub(crate) fn boot() -> Duration {
     of(rustix::time::clock_gettime(rustix::time::ClockId::Boottime))
+}
+
+/// Time since the machine was started, suspended time left out.
+#[cfg(target_os = "linux")]
+pub(crate) fn uptime() -> Duration {
+    of(rustix::time::clock_gettime(rustix::time::ClockId::Monotonic))
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn uptime() -> Duration {
+    boot()
 }
 
 /// Time since the machine was started, at the last tick, suspended time left out: a load from memory.

@@ -21,6 +21,7 @@ mod verify;
 
 use std::cell::RefCell;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
@@ -169,22 +170,20 @@ impl Engine {
     /// The clock that counts: that of the server which keeps the log, as far as it is known, or this machine's.
     #[inline]
     pub(crate) fn clock(&self) -> Clock {
-        Clock::System { ahead: self.clock_ahead() }
+        self.shared.log.as_ref().map_or(Clock::System, |log| log.replica.clock())
     }
 
     /// What that clock reads.
     pub(crate) fn now(&self) -> Times {
-        Times::now().by_a_clock_ahead(self.clock_ahead())
+        Times::now().with_wall(self.clock().exact())
     }
 
     /// The same, rounded up.
     fn now_rounded_up(&self) -> Times {
-        Times::now_rounded_up().by_a_clock_ahead(self.clock_ahead())
-    }
-
-    #[inline]
-    fn clock_ahead(&self) -> i64 {
-        self.shared.log.as_ref().map_or(0, |log| log.replica.clock_ahead())
+        match self.clock() {
+            Clock::Given(_) | Clock::System => Times::now_rounded_up(),
+            clock @ Clock::Elsewhere { .. } => Times::now().with_wall(clock.exact().plus(Duration::from_millis(1))),
+        }
     }
 
     /// [`verify`](Self::verify) at the times that the caller gives.

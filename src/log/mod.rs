@@ -106,9 +106,9 @@ pub(crate) trait RevocationLog: Send + Sync {
         Standing::Proven
     }
 
-    /// By how many milliseconds the clock that counts for the log is ahead of this machine's.
-    fn clock_ahead(&self) -> i64 {
-        0
+    /// How far the clock that counts for the log is ahead of this machine's uptime, in milliseconds. None where it is this machine's.
+    fn clock_ahead_of_uptime(&self) -> Option<i64> {
+        None
     }
 
     /// By how much the two differ, where that is a fault of one of them.

@@ -19,6 +19,8 @@ pub(crate) struct Proposal {
     pub(crate) record: Record,
     pub(crate) moment: Moment,
     pub(crate) covered: Covered,
+    /// What a cut-off that is now has to lie behind, whatever a clock reads.
+    pub(crate) not_before: Option<UnixTime>,
 }
 
 /// Whether what was read of the log means the same tokens for as long as a record does.
@@ -83,7 +85,7 @@ impl Proposal {
     /// A record that is to be appended in any case.
     #[allow(dead_code)] // For what is put back, and for tests.
     pub(crate) fn of(record: Record) -> Self {
-        Self { record, moment: Moment::Given, covered: Covered::Unasked }
+        Self { record, moment: Moment::Given, covered: Covered::Unasked, not_before: None }
     }
 
     /// What becomes of it on this ground.
@@ -103,8 +105,12 @@ impl Proposal {
     /// Moves a cut-off that is now behind what a log turns out to have: a longer allowance, or cut-offs of the same tokens that
     /// whoever proposes has not read.
     pub(super) fn move_behind(&mut self, Ground { now, facts, .. }: &Ground, unread: &[Unread]) {
-        let Self { record, moment: Moment::Now, .. } = self else { return };
-        let Some(before) = record.issued_before else { return };
+        let Self { record, moment: Moment::Now, not_before, .. } = self else { return };
+        let Some(mut before) = record.issued_before else { return };
+        // Where another clock counts, this machine's says nothing, which may just have been set.
+        if now.is_some() {
+            before = not_before.unwrap_or(UnixTime::from_millis(i64::MIN));
+        }
         record.recorded_at = now.unwrap_or(record.recorded_at);
         let allowance = facts.allowance.unwrap_or_default().reach(record.recorded_at);
         let mut kept = UnixTime::from_millis(i64::MIN);
@@ -118,7 +124,8 @@ impl Proposal {
                 kept = kept.max(one.keep_until.map_or(FOR_EVER, |until| until));
             }
         }
-        let until = record.keep_until.map_or(FOR_EVER, |until| until.plus(cut_off.since(before)));
+        let by = record.issued_before.map_or(Duration::ZERO, |asked| cut_off.since(asked));
+        let until = record.keep_until.map_or(FOR_EVER, |until| until.plus(by));
         record.keep_until = Some(until.max(kept)).filter(|until| *until < FOR_EVER);
         record.issued_before = Some(cut_off);
     }

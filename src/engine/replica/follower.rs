@@ -50,7 +50,7 @@ impl Replica {
         let mut follower = self.follower.lock();
         let done = self.follow_from(&mut follower, Moment::of(times), &mut |_| ControlFlow::Continue(()));
         drop(follower);
-        self.clock_ahead.store(self.log.clock_ahead(), Ordering::Relaxed);
+        self.learn_clock();
         if self.log.note() == Some(Note::ServerNearlyFull) {
             self.collect_soon(times, COLLECT_INTERVAL_WHEN_NEARLY_FULL);
         }

@@ -64,7 +64,7 @@ pub(super) struct Moment {
 impl Moment {
     pub(super) fn of(times: Times) -> Self {
         let (boot, uptime) = (millis(times.boot()), millis(coarse_uptime()));
-        Self { boot: boot + BEFORE_BOOT, uptime, wall: Clock::OWN.now([None; 4]).as_millis() }
+        Self { boot: boot + BEFORE_BOOT, uptime, wall: Clock::System.now([None; 4]).as_millis() }
     }
 
     /// The moment at which the wall clock of `times` read `wall`. None where it has not yet: the clock was set back.
@@ -128,7 +128,7 @@ impl Freshness {
 
     /// Why the next view may lack something, for readiness checks.
     pub(super) fn readiness(&self, max: Duration) -> Option<Unknown> {
-        Reading::of(self.0.take()).unknown(Clock::OWN, max)
+        Reading::of(self.0.take()).unknown(Clock::System, max)
     }
 }
 
@@ -156,10 +156,10 @@ impl Reading {
 
     #[inline]
     fn unknown(self, clock: Clock, max: Duration) -> Option<Unknown> {
-        if let Clock::System { .. } = clock {
+        if let Clock::System | Clock::Elsewhere { .. } = clock {
             let max_millis = millis(max);
             let uptime = millis(coarse_uptime()).wrapping_sub(self.uptime);
-            let wall = Clock::OWN.now([None; 4]).as_millis() - self.wall;
+            let wall = Clock::System.now([None; 4]).as_millis() - self.wall;
             if uptime <= max_millis
                 && u64::try_from(wall).is_ok_and(|wall| wall <= max_millis)
                 && self.boot != 0
@@ -178,7 +178,7 @@ impl Reading {
         }
         let now = match clock {
             Clock::Given(times) => times.boot(),
-            Clock::System { .. } => boot(),
+            Clock::System | Clock::Elsewhere { .. } => boot(),
         };
         let Some(age) = self.age(Times::at(UnixTime::default()).since_boot(now)) else {
             return Some(Unknown::Unread);

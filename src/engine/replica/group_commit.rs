@@ -222,14 +222,11 @@ impl Replica {
         let backing = self.backed.backing();
         let propose = |Request { mut record, moment, .. }: Request| {
             // A cut-off of now covers nobody's, and nobody's covers it.
-            let covered = match moment {
-                Moment::Now => {
-                    self.place_behind(&mut record);
-                    Covered::No
-                }
-                Moment::Given => self.holds(&record),
+            let (covered, not_before) = match moment {
+                Moment::Now => (Covered::No, self.place_behind(&mut record)),
+                Moment::Given => (self.holds(&record), None),
             };
-            Proposal { covered, record, moment }
+            Proposal { covered, record, moment, not_before }
         };
         let mut proposals: Vec<_> = requests.into_iter().map(propose).collect();
         match self.log.commit(&mut proposals, backing) {

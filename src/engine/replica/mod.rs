@@ -62,8 +62,8 @@ pub(super) struct Replica {
     bounds: Bounds,
     /// Milliseconds; `i64::MIN` where there is none.
     newest: AtomicI64,
-    /// By how many milliseconds the clock that counts for the log is ahead of this machine's.
-    clock_ahead: AtomicI64,
+    /// How far the clock that counts for the log is ahead of this machine's uptime, in milliseconds; `i64::MIN` for its own clock.
+    clock: AtomicI64,
     /// The latest that the clock was seen to read, in milliseconds.
     latest_seen: AtomicI64,
     junk: AtomicU64,
@@ -177,15 +177,22 @@ impl Replica {
         (millis != i64::MIN).then_some(UnixTime::from_millis(millis))
     }
 
-    /// By how many milliseconds the clock that counts for the log is ahead of this machine's.
+    /// The clock that counts for the log.
     #[inline]
-    pub(super) fn clock_ahead(&self) -> i64 {
-        self.clock_ahead.load(Ordering::Relaxed)
+    pub(super) fn clock(&self) -> Clock {
+        match self.clock.load(Ordering::Relaxed) {
+            i64::MIN => Clock::System,
+            ahead_of_uptime => Clock::Elsewhere { ahead_of_uptime },
+        }
     }
 
-    /// What the clock reads that counts for the log.
+    /// What it reads.
     fn now(&self) -> Times {
-        Times::now().by_a_clock_ahead(self.clock_ahead())
+        Times::now().with_wall(self.clock().exact())
+    }
+
+    fn learn_clock(&self) {
+        self.clock.store(self.log.clock_ahead_of_uptime().unwrap_or(i64::MIN), Ordering::Relaxed);
     }
 
     pub(super) fn longest_lifetime(&self) -> Option<Duration> {
@@ -214,10 +221,13 @@ impl Replica {
         self.bounds.issued_in_future_max()
     }
 
-    /// Puts a cut-off of now behind those that are held of the same tokens, and keeps it at least as long.
-    pub(super) fn place_behind(&self, record: &mut Record) {
+    /// Puts a cut-off of now behind those that are held of the same tokens, and keeps it at least as long. Answers with what it has
+    /// to lie behind by that.
+    pub(super) fn place_behind(&self, record: &mut Record) -> Option<UnixTime> {
         let earlier = self.lengthen(record);
-        record.issued_before = record.issued_before.max(earlier.latest.map(|latest| behind(latest, record)));
+        let not_before = earlier.latest.map(|latest| behind(latest, record));
+        record.issued_before = record.issued_before.max(not_before);
+        not_before
     }
 
     /// Keeps a cut-off at least as long as those of the same tokens, so that the latest is never the first to be collected.

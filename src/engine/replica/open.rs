@@ -38,12 +38,11 @@ impl Log {
             log.set_longest_lifetime(lifetime)?;
         }
         if let Some(allowed) = self.issued_in_future_max {
-            log.set_allowance(allowed, Times::now().by_a_clock_ahead(log.clock_ahead()).wall())?;
+            log.set_allowance(allowed, Times::now().wall())?;
         }
         let (freshness, writer) = Freshness::never();
-        let clock_ahead = AtomicI64::new(log.clock_ahead());
         let replica = Replica {
-            clock_ahead,
+            clock: AtomicI64::new(log.clock_ahead_of_uptime().unwrap_or(i64::MIN)),
             index: Index::new(Salt::new(&log.salt()), options.filtering),
             jti: Guess::of("\"jti\""),
             log,

@@ -375,13 +375,12 @@ impl RevocationLog for RedisLog {
         self.writer.with(Duration::ZERO, |wire, _| command.exec(wire))
     }
 
-    fn clock_ahead(&self) -> i64 {
-        self.clock.ahead().unwrap_or(0)
+    fn clock_ahead_of_uptime(&self) -> Option<i64> {
+        self.clock.ahead_of_uptime()
     }
 
     fn clock_fault(&self) -> Option<Duration> {
-        let apart = Duration::from_millis(self.clock_ahead().unsigned_abs());
-        (apart > CLOCKS_DIFFER_MAX).then_some(apart)
+        Some(self.clock.apart()).filter(|apart| *apart > CLOCKS_DIFFER_MAX)
     }
 
     fn note(&self) -> Option<Note> {

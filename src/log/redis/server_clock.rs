@@ -1,12 +1,12 @@
-//! What the server's clock reads, by this machine's: the time that counts for a log that many machines share.
+//! What the server's clock reads, by this machine's uptime: the time that counts for a log that many machines share.
 
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use redis::{RedisResult, Value};
 
 use super::wire::Wire;
-use crate::clock::{Times, UnixTime};
+use crate::clock::{Clock, Times, UnixTime, uptime};
 
 /// Nothing is known.
 const UNKNOWN: i64 = i64::MIN;
@@ -14,7 +14,7 @@ const UNKNOWN: i64 = i64::MIN;
 /// An answer that took longer says too little, where something is known already.
 const PRECISE: Duration = Duration::from_millis(500);
 
-/// By how many milliseconds the server's clock is ahead of this machine's.
+/// By how many milliseconds the server's clock is ahead of this machine's uptime, which nobody sets.
 pub(super) struct ServerClock(AtomicI64);
 
 impl Default for ServerClock {
@@ -26,29 +26,35 @@ impl Default for ServerClock {
 impl ServerClock {
     /// Asks the server what its clock reads.
     pub(super) fn learn(&self, wire: &mut Wire) -> RedisResult<()> {
-        let (wall, started) = (Times::now().wall(), Instant::now());
+        let started = uptime();
         let (secs, micros): (i64, i64) = redis::cmd("TIME").query(wire)?;
-        let took = started.elapsed();
-        let ahead = (secs * 1000 + micros / 1000) - wall.plus(took / 2).as_millis();
+        let took = uptime().saturating_sub(started);
+        let millis = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        let ahead = (secs * 1000 + micros / 1000).saturating_sub(millis(started + took / 2));
         let held = self.0.load(Ordering::Relaxed);
         // What an answer's way leaves open is no reason to change it.
-        let open = i64::try_from(took.as_millis()).unwrap_or(i64::MAX).saturating_add(2);
-        let is_news = held == UNKNOWN || (took <= PRECISE && held.abs_diff(ahead) > open.unsigned_abs());
-        if is_news {
+        let open = millis(took).saturating_add(2).unsigned_abs();
+        if held == UNKNOWN || (took <= PRECISE && held.abs_diff(ahead) > open) {
             self.0.store(ahead, Ordering::Relaxed);
         }
         Ok(())
     }
 
-    /// By how many milliseconds it is ahead. None before the server was asked.
-    pub(super) fn ahead(&self) -> Option<i64> {
+    /// None before the server was asked.
+    pub(super) fn ahead_of_uptime(&self) -> Option<i64> {
         Some(self.0.load(Ordering::Relaxed)).filter(|ahead| *ahead != UNKNOWN)
     }
 
     /// What it reads now, or this machine's where it is not known.
     pub(super) fn now(&self) -> UnixTime {
-        let wall = Times::now().wall().as_millis();
-        UnixTime::from_millis(wall.saturating_add(self.ahead().unwrap_or(0)))
+        let clock = |ahead_of_uptime| Clock::Elsewhere { ahead_of_uptime };
+        self.ahead_of_uptime().map_or(Clock::System, clock).exact()
+    }
+
+    /// By how much it and this machine's clock differ.
+    pub(super) fn apart(&self) -> Duration {
+        let (theirs, ours) = (self.now(), Times::now().wall());
+        theirs.since(ours).max(ours.since(theirs))
     }
 }
 
