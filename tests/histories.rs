@@ -70,7 +70,7 @@ fn what_was_acknowledged_is_refused_by_every_node_that_answers() {
             let end = Instant::now() + ROUND.min(until.saturating_duration_since(Instant::now()));
             while Instant::now() < end && !model.has_failed() {
                 faults::one(&mut cluster, &nodes, &mut random);
-                std::thread::sleep(Duration::from_millis(200 + random.below(1500) as u64));
+                std::thread::sleep(Duration::from_millis(100 + random.below(900) as u64));
             }
             stop.store(true, Ordering::Relaxed);
             cluster.make_well();

@@ -428,6 +428,38 @@ fn the_logs_longest_lifetime_binds_every_engine_and_lets_cut_offs_end() {
 }
 
 #[test]
+fn a_longest_lifetime_that_was_raised_counts_for_tokens_that_are_issued_when_everybody_knows() {
+    let hour = Duration::from_secs(3600);
+    let log = Log::memory();
+    let engine = engine_on(log.clone().longest_lifetime(hour));
+    revoke(&engine, Revocation::subject("u"));
+    let from = engine.raise_longest_lifetime_at(24 * hour, at(NOW)).unwrap().as_secs();
+    assert_eq!(from, NOW + 600);
+    let verdict = |iat: i64, secs: i64, now: i64| {
+        let token = with_claims(&format!(r#"{{"sub":"v","iat":{iat},"exp":{}}}"#, iat + secs));
+        engine.verify_owned_at(&token, at(now)).map_or_else(|denied| denied.status(), |_| Status::Done)
+    };
+    let refresh = |now: i64| engine.refresh_at(at(now)).unwrap();
+    assert_eq!(verdict(NOW, 3601, NOW), Status::ClaimLifetime);
+    refresh(from);
+    assert_eq!(verdict(from - 1, 3601, from), Status::ClaimLifetime, "what was kept for an hour can't tell");
+    assert_eq!(verdict(from, 24 * 3600, from), Status::Done);
+    assert_eq!(verdict(from, 24 * 3600 + 1, from), Status::ClaimLifetime);
+    // Cut-offs are kept for as long as what they mean.
+    let kept = |subject: &'static str, now: i64| {
+        engine.revoke_at(Revocation::subject(subject), at(now)).unwrap();
+        engine.revocations().unwrap().last().unwrap().unwrap().keep_until.unwrap().as_secs() - now
+    };
+    assert_eq!(kept("w", from - 6), 5 + 3600 + 600);
+    assert_eq!(kept("x", from), 5 + 24 * 3600 + 600);
+    // An engine that is still told the former does not take it back.
+    drop(engine_on(log.longest_lifetime(hour)));
+    refresh(from + 1);
+    assert_eq!(verdict(from, 24 * 3600, from + 1), Status::Done);
+    assert_eq!(engine.raise_longest_lifetime_at(48 * hour, at(from)).unwrap_err().status(), Status::LogLifetime);
+}
+
+#[test]
 fn keep_until_lengthens_what_the_log_keeps_and_never_shortens_it() {
     let week = Duration::from_secs(7 * 86_400);
     let engine = engine_on(Log::memory().longest_lifetime(week));

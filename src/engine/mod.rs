@@ -8,6 +8,7 @@ mod clearance;
 mod counters;
 mod header_cache;
 mod health;
+mod maintenance;
 mod new_header;
 mod new_payload;
 mod new_token;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::replica::{ClockTrust, Compaction, Now, Replica, Request, Revoking};
+use super::replica::{Now, Replica, Request, Revoking};
 use super::verify::authenticate;
 use super::{Accepted, Engine, Scratch, VouchedToken, with_thread_scratch};
 use crate::clock::{Clock, Times, UnixTime};
@@ -177,52 +177,6 @@ impl Engine {
         Ok(())
     }
 
-    /// Collects now, and gives the room back to the system, in steps between which revocations have their turn.
-    ///
-    /// # Errors
-    /// [`RevokeError::NoLog`]; [`Error::Log`] when the log can't be written.
-    pub fn compact(&self, trust: ClockTrust) -> Result<Compaction, Error> {
-        self.compact_at(trust, self.now())
-    }
-
-    /// [`compact`](Self::compact) at the times that the caller gives.
-    ///
-    /// # Errors
-    /// Those of [`compact`](Self::compact).
-    pub fn compact_at(&self, trust: ClockTrust, times: Times) -> Result<Compaction, Error> {
-        let replica = self.log()?;
-        let deleted = replica.collect(times, trust)?;
-        let rewrite_needed = !replica.give_back()?;
-        replica.merge_all();
-        Ok(Compaction { deleted, rewrite_needed, watermark: replica.watermark() })
-    }
-
-    /// Writes the log anew, so that it takes no more room than it needs: once, for a file of an earlier version, which can't give
-    /// it back in steps. See [`Compaction::rewrite_needed`].
-    ///
-    /// Cost: as long as copying the file. **Nobody can log out meanwhile**: who waits for longer than
-    /// [`Log::append_timeout`](crate::Log::append_timeout) is told that it was not recorded.
-    ///
-    /// # Errors
-    /// [`RevokeError::NoLog`]; [`Error::Log`] when the log can't be written.
-    pub fn rewrite_log(&self) -> Result<(), Error> {
-        Ok(self.log()?.log.rewrite()?)
-    }
-
-    /// Sets the watermark back to now, after a clock that stood too far ahead has made it one of the future.
-    ///
-    /// Tokens that expire between now and the old watermark are good again, even where their revocations
-    /// have been collected. Returns the old watermark.
-    ///
-    /// # Errors
-    /// [`RevokeError::NoLog`]; [`Error::Log`] when the log can't be written.
-    pub fn insecure_reset_watermark(&self, times: Times) -> Result<Option<UnixTime>, Error> {
-        let replica = self.log()?;
-        let before = replica.watermark();
-        replica.reset_watermark(times)?;
-        Ok(before)
-    }
-
     pub(super) fn log(&self) -> Result<&Replica, RevokeError> {
         self.shared.log.as_ref().map(|log| &*log.replica).ok_or(RevokeError::NoLog)
     }
@@ -266,7 +220,10 @@ impl Engine {
             log.place_behind(&mut record);
         }
         // The end of the last token that is meant: as the token says, as the caller does, or by the log.
-        let by_log = || log.longest_lifetime().map(|lifetime| record.issued_before.unwrap_or(now).plus(lifetime));
+        let by_log = || {
+            let moment = record.issued_before.unwrap_or(now);
+            log.longest_lifetime().map(|lifetime| lifetime.end_of_issued_before(moment))
+        };
         let end = match (expires_at, keep_until) {
             (Some(exp), Some(until)) => Some(exp.max(until)),
             (Some(exp), None) => Some(exp),

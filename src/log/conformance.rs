@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use super::{Cursor, LogError, MemoryLog, PLAUSIBLE_STEP, Read, RevocationLog};
+use super::{Cursor, LifetimeChange, LogError, LongestLifetime, MemoryLog, PLAUSIBLE_STEP, Read, RevocationLog};
 use crate::clock::UnixTime;
 use crate::revocation::{Issuer, Record, Target, Value};
 
@@ -233,7 +233,39 @@ fn the_longest_lifetime_is_lowered_and_never_raised() {
         let error = log.set_longest_lifetime(2 * day).unwrap_err();
         assert_eq!(error, LogError::LifetimeRaised { stored: day, asked: 2 * day }, "{name}");
         let Read::ToHead { facts, .. } = read(&*log, Cursor::default()).1 else { panic!("{name}") };
-        assert_eq!(facts.longest_lifetime, Some(day), "{name}");
+        assert_eq!(facts.longest_lifetime, Some(LongestLifetime::of(day, None)), "{name}");
+    }
+}
+
+#[test]
+fn the_longest_lifetime_is_raised_on_purpose_and_everybody_hears_of_it() {
+    for (name, bench) in all() {
+        let (log, other) = ((bench.open)(), (bench.open)());
+        let day = Duration::from_secs(86_400);
+        let facts = |log: &dyn RevocationLog| match read(log, Cursor::default()).1 {
+            Read::ToHead { facts, .. } => facts,
+            read @ (Read::Unchanged | Read::Stopped | Read::Rewound) => panic!("{name}: {read:?}"),
+        };
+        assert!(
+            log.replace_longest_lifetime(LifetimeChange::Raise(day), NOW).unwrap() < NOW.plus(day),
+            "{name}: there is none"
+        );
+        log.set_longest_lifetime(day).unwrap();
+        let from = log.replace_longest_lifetime(LifetimeChange::Raise(30 * day), NOW).unwrap();
+        assert!(from.since(NOW) >= Duration::from_secs(600), "{name}");
+        let lifetime = facts(&*other).longest_lifetime.unwrap();
+        let before = from.minus(Duration::from_millis(1));
+        assert_eq!((lifetime.of_issued_at(before), lifetime.of_issued_at(from)), (day, 30 * day), "{name}");
+        // Who is still told the former leaves it as it is; and it is not raised again as long as tokens of before are about.
+        other.set_longest_lifetime(day).unwrap();
+        assert_eq!(facts(&*log).longest_lifetime, Some(lifetime), "{name}");
+        let again = log.replace_longest_lifetime(LifetimeChange::Raise(60 * day), NOW).unwrap_err();
+        assert_eq!(again, LogError::LifetimeNotYet { time: from.plus(day) }, "{name}");
+        // What was stated by mistake.
+        log.replace_longest_lifetime(LifetimeChange::Replace(Some(2 * day)), NOW).unwrap();
+        assert_eq!(facts(&*other).longest_lifetime, Some(LongestLifetime::of(2 * day, None)), "{name}");
+        log.replace_longest_lifetime(LifetimeChange::Replace(None), NOW).unwrap();
+        assert_eq!(facts(&*other).longest_lifetime, None, "{name}");
     }
 }
 

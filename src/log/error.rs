@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::clock::Words;
+use crate::clock::{UnixTime, Words};
 use crate::status::Status;
 
 /// Why a log can't be opened, read or written.
@@ -145,7 +145,7 @@ pub enum LogError {
     },
     /// The log states a shorter longest lifetime than was asked for.
     #[error(
-        "the log was made for tokens that live {} at most and {} is asked for: longer ones could outlive their revocation; open it without `longest_lifetime`, or start a new log",
+        "the log was made for tokens that live {} at most and {} is asked for: longer ones could outlive their revocation; open it without `longest_lifetime`, or raise it with `signoff lifetime`",
         Words(*stored), Words(*asked)
     )]
     LifetimeRaised {
@@ -153,6 +153,14 @@ pub enum LogError {
         stored: Duration,
         /// What was asked for.
         asked: Duration,
+    },
+    /// The longest lifetime was raised, and tokens of before are still about.
+    #[error(
+        "the longest lifetime was raised not long ago, and tokens of before are still about: raise it again at {time} (Unix time)"
+    )]
+    LifetimeNotYet {
+        /// From when it can be.
+        time: UnixTime,
     },
     /// The log lets `iat` lie less far ahead than was asked for.
     #[error(
@@ -301,7 +309,7 @@ impl LogError {
             Self::Exists { .. } | Self::Leftover { .. } => Status::LogExists,
             Self::RestoreLoses { .. } => Status::LogRestoreLoses,
             Self::Moved { .. } => Status::LogMoved,
-            Self::LifetimeRaised { .. } => Status::LogLifetime,
+            Self::LifetimeRaised { .. } | Self::LifetimeNotYet { .. } => Status::LogLifetime,
             Self::AllowanceRaised { .. } => Status::LogAllowance,
             Self::CatchUp { .. } => Status::LogCatchUp,
             Self::Url { .. } => Status::LogUrl,

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::{
-    Allowance, Appended, Backing, Collected, Committed, Cursor, Facts, Fate, Follows, Ground, LogError, Moment, Page,
-    Proposal, Read, RevocationLog, There, Unread, Visit, advance,
+    Allowance, Appended, Backing, Collected, Committed, Cursor, Facts, Fate, Follows, Ground, LifetimeChange, LogError,
+    LongestLifetime, Moment, Page, Proposal, Read, RevocationLog, There, Unread, Visit, advance, lifetime_fault,
 };
 use crate::clock::UnixTime;
 use crate::revocation::{Durability, Record};
@@ -174,13 +174,16 @@ impl RevocationLog for MemoryLog {
 
     fn set_longest_lifetime(&self, lifetime: Duration) -> Result<(), LogError> {
         let mut state = self.state.lock();
-        let facts = &mut state.change().facts;
-        match facts.longest_lifetime {
-            Some(stored) if stored < lifetime => Err(LogError::LifetimeRaised { stored, asked: lifetime }),
-            Some(_) | None => {
-                facts.longest_lifetime = Some(lifetime);
-                Ok(())
-            }
-        }
+        let stated = LongestLifetime::stated(state.facts.longest_lifetime, lifetime);
+        let stated = stated.map_err(|fault| lifetime_fault(fault, lifetime))?;
+        state.change().facts.longest_lifetime = Some(stated);
+        Ok(())
+    }
+
+    fn replace_longest_lifetime(&self, change: LifetimeChange, now: UnixTime) -> Result<UnixTime, LogError> {
+        let mut state = self.state.lock();
+        let (lifetime, from) = change.apply(state.facts.longest_lifetime, now)?;
+        state.change().facts.longest_lifetime = lifetime;
+        Ok(from)
     }
 }

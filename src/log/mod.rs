@@ -11,6 +11,7 @@ mod conformance;
 #[cfg(any(feature = "sqlite", feature = "sqlite-system", feature = "redis"))]
 mod encoding;
 mod error;
+mod lifetime;
 #[cfg(feature = "redis")]
 #[cfg_attr(not(any(feature = "sqlite", feature = "sqlite-system")), allow(dead_code))] // Nothing is a copy then.
 mod local_copy;
@@ -29,6 +30,9 @@ use std::time::Duration;
 pub use error::LogError;
 pub use note::Note;
 
+pub(crate) use lifetime::LongestLifetime;
+#[cfg(any(feature = "sqlite", feature = "sqlite-system"))]
+use lifetime::Raised;
 pub(crate) use memory::MemoryLog;
 pub(crate) use proposal::{Allowance, Backing, Covered, Fate, Moment, Proposal, behind};
 use proposal::{Ground, Unread};
@@ -69,8 +73,9 @@ pub(crate) const fn open_files() -> usize {
 }
 
 use crate::clock::UnixTime;
-use crate::limits::{COMMIT_INTERVAL, POLL_INTERVAL};
+use crate::limits::{ALLOWANCE_SETTLES, COMMIT_INTERVAL, POLL_INTERVAL};
 use crate::revocation::{Durability, Record, RecordRef};
+use lifetime::LifetimeFault;
 
 /// What is handed each record that is read, and may end the reading.
 pub(crate) type Visit<'v> = &'v mut dyn FnMut(RecordRef<'_>) -> ControlFlow<()>;
@@ -167,6 +172,10 @@ pub(crate) trait RevocationLog: Send + Sync {
     /// States the longest lifetime of the tokens on this log. It may be set and lowered.
     fn set_longest_lifetime(&self, lifetime: Duration) -> Result<(), LogError>;
 
+    /// Raises it for tokens that are issued from some time after now on, by the clock that counts; answers from when. Or, where that is
+    /// asked for, puts another in its place at once, whatever was recorded meanwhile.
+    fn replace_longest_lifetime(&self, change: LifetimeChange, now: UnixTime) -> Result<UnixTime, LogError>;
+
     /// States how far ahead of the clock an `iat` may lie. It may be set and lowered.
     fn set_allowance(&self, max: Duration, now: UnixTime) -> Result<(), LogError>;
 
@@ -179,6 +188,42 @@ pub(crate) trait RevocationLog: Send + Sync {
     /// can append meanwhile.
     fn rewrite(&self) -> Result<(), LogError> {
         Ok(())
+    }
+}
+
+/// How a longest lifetime is changed that is stated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LifetimeChange {
+    /// For tokens that are issued when everybody has heard of it.
+    Raise(Duration),
+    /// At once. None for none.
+    Replace(Option<Duration>),
+}
+
+impl LifetimeChange {
+    /// What is stated then, and from when that counts.
+    fn apply(
+        self,
+        held: Option<LongestLifetime>,
+        now: UnixTime,
+    ) -> Result<(Option<LongestLifetime>, UnixTime), LogError> {
+        match (self, held) {
+            (Self::Replace(lifetime), _) => Ok((lifetime.map(|lifetime| LongestLifetime::of(lifetime, None)), now)),
+            // Tokens of any lifetime are taken already.
+            (Self::Raise(_), None) => Ok((None, now)),
+            (Self::Raise(asked), Some(held)) => {
+                let from = now.plus(ALLOWANCE_SETTLES);
+                let raised = held.raise(asked, from, now).map_err(|fault| lifetime_fault(fault, asked))?;
+                Ok((Some(raised), from))
+            }
+        }
+    }
+}
+
+fn lifetime_fault(fault: LifetimeFault, asked: Duration) -> LogError {
+    match fault {
+        LifetimeFault::Shorter(stored) => LogError::LifetimeRaised { stored, asked },
+        LifetimeFault::NotBefore(time) => LogError::LifetimeNotYet { time },
     }
 }
 
@@ -327,7 +372,7 @@ pub(crate) struct Facts {
     pub(crate) watermark: Option<UnixTime>,
     /// The newest time that has been seen to be plausible.
     pub(crate) newest: Option<UnixTime>,
-    pub(crate) longest_lifetime: Option<Duration>,
+    pub(crate) longest_lifetime: Option<LongestLifetime>,
     /// How far ahead of the clock an `iat` may lie, where that was stated.
     pub(crate) allowance: Option<Allowance>,
     /// How often a fact was taken back on purpose: what was stated before the last time counts no more.

@@ -9,8 +9,8 @@ use super::random::Random;
 /// One thing goes wrong, and stays so until something else makes it well, or everything is made well.
 pub fn one(cluster: &mut Cluster, nodes: &[Node], random: &mut Random) {
     let node = &nodes[random.below(nodes.len())];
-    match random.below(13) {
-        0 | 1 => {
+    match random.below(14) {
+        0..=2 => {
             cluster.promote(random);
             // Nodes find the new one at different times; some stay where they are for as long as they can.
             for node in nodes {
@@ -20,21 +20,21 @@ pub fn one(cluster: &mut Cluster, nodes: &[Node], random: &mut Random) {
                 }
             }
         }
-        2 => cluster.kill_replica(random),
-        3 => node.wire.cut(),
-        4 => node.wire.cut_after(random.below(3000) as u64),
-        5 => node.wire.go_mute(),
-        6 => {
+        3 => cluster.kill_replica(random),
+        4 => node.wire.cut(),
+        5 => node.wire.cut_after(random.below(3000) as u64),
+        6 => node.wire.go_mute(),
+        7 => {
             node.kill();
             node.start_again();
         }
-        7 | 8 => drop(node.ask("collect")),
-        9 => node.clock.is_ahead_by_secs(random.below(81) as i64 - 40),
-        10 => {
+        8 | 9 => drop(node.ask("collect")),
+        10 => node.clock.is_ahead_by_secs(random.below(81) as i64 - 40),
+        11 => {
             cluster.set_clock(random);
             cluster.hold_replicas(Duration::from_millis(random.below(1200) as u64));
         }
-        11 => cluster.rejoin(),
+        12 => cluster.rejoin(),
         _ => {
             cluster.fill(true);
             std::thread::sleep(Duration::from_millis(random.below(2000) as u64));

@@ -12,6 +12,7 @@ mod generate;
 mod hidden_password;
 mod inspect;
 mod keys;
+mod lifetime;
 mod log;
 mod maintenance;
 mod names;
@@ -55,6 +56,8 @@ enum Command {
     Stats(maintenance::StatsArguments),
     /// Delete what has expired, and give its room back.
     Compact(maintenance::CompactArguments),
+    /// How long the tokens on a log may live, and how that is changed.
+    Lifetime(lifetime::Arguments),
     /// Copy a log as a whole, while others use it.
     Backup(backup::BackupArguments),
     /// Put a backup back, also under running processes, which notice.
@@ -172,6 +175,7 @@ fn main() -> ExitCode {
         Command::List(arguments) => maintenance::list(&arguments),
         Command::Stats(arguments) => maintenance::stats(&arguments),
         Command::Compact(arguments) => maintenance::compact(&arguments),
+        Command::Lifetime(arguments) => lifetime::run(&arguments),
         Command::Backup(arguments) => backup::back_up(&arguments),
         Command::Restore(arguments) => backup::restore(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),

@@ -94,7 +94,7 @@ pub(crate) fn compact(arguments: &CompactArguments) -> Result<Outcome, Failure> 
         }
     }
     let trust = if arguments.clock_is_right { ClockTrust::Confirmed } else { ClockTrust::Doubt };
-    let done = engine.compact_at(trust, now).map_err(log::failure)?;
+    let done = engine.compact(trust).map_err(log::failure)?;
     if let Some(pause) = engine.health().collection_pause {
         return Err(Failure::Environment(format!("nothing was deleted: {pause}")));
     }

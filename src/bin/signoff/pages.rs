@@ -131,6 +131,18 @@ pub(crate) const PAGES: &[Page] = &[
         exits: &[0, 2, 3],
     },
     Page {
+        command: "lifetime",
+        examples: &[
+            ("How long tokens may live", "signoff lifetime --log signoff.db"),
+            (
+                "Let them live for a month, from ten minutes from now on",
+                "signoff lifetime --log signoff.db --raise 30d",
+            ),
+        ],
+        output: &[("(lines)", "From when it counts, and how long tokens may live.")],
+        exits: &[0, 2, 3],
+    },
+    Page {
         command: "backup",
         examples: &[("A copy while services run", "signoff backup --log signoff.db backup-2026-01-31.db")],
         output: &[("(a line)", "How many revocations the copy has.")],

@@ -11,7 +11,7 @@ use super::group_commit::Request;
 use super::{Replica, Threads};
 use crate::clock::{Times, UnixTime};
 use crate::limits::{COLLECT_INTERVAL, CUT_OFF_IN_FUTURE_MAX};
-use crate::log::{LogError, Room, advance};
+use crate::log::{LifetimeChange, LogError, Room, advance};
 
 /// What [`Engine::compact`](crate::Engine::compact) did.
 #[non_exhaustive]
@@ -230,6 +230,18 @@ impl Replica {
             let is_corrected = now.plus(CUT_OFF_IN_FUTURE_MAX).as_millis() < latest;
             Some(if is_corrected { now.as_millis() } else { latest.max(now.as_millis()) })
         });
+    }
+
+    /// Changes the longest lifetime that the log states, and says from when that counts.
+    pub(in crate::engine) fn replace_longest_lifetime(
+        &self,
+        change: LifetimeChange,
+        times: Times,
+    ) -> Result<UnixTime, LogError> {
+        let from = self.log.replace_longest_lifetime(change, times.wall())?;
+        // It is learned as every other process on the log learns it.
+        self.follow(times)?;
+        Ok(from)
     }
 
     pub(in crate::engine) fn reset_watermark(&self, times: Times) -> Result<(), LogError> {

@@ -37,7 +37,7 @@ use crate::denied::{Denied, Reject, Unknown};
 use crate::index::{Contents, Earlier, Index, KeptUntil, Look, Probes, Screened, Traits};
 use crate::keys::crypto;
 use crate::limits::KNOWN_CUT_OFF_MAX;
-use crate::log::{Cursor, Facts, LogError, RevocationLog, behind};
+use crate::log::{Cursor, Facts, LogError, LongestLifetime, RevocationLog, behind};
 use crate::policy::claim_strings::Span;
 use crate::policy::claims::Claims;
 use crate::policy::{self, ClaimStrings};
@@ -195,7 +195,7 @@ impl Replica {
         self.clock.store(self.log.clock_ahead_of_uptime().unwrap_or(i64::MIN), Ordering::Relaxed);
     }
 
-    pub(super) fn longest_lifetime(&self) -> Option<Duration> {
+    pub(super) fn longest_lifetime(&self) -> Option<LongestLifetime> {
         self.bounds.longest_lifetime()
     }
 

@@ -12,7 +12,7 @@ use crate::clock::UnixTime;
 use crate::denied::{ClaimName, Reject};
 use crate::index::Look;
 use crate::limits::KEEP_AFTER_EXPIRY;
-use crate::log::Allowance;
+use crate::log::{Allowance, LongestLifetime};
 use crate::policy::Ahead;
 use crate::policy::claims::Claims;
 use crate::sync::Mutex;
@@ -29,6 +29,8 @@ pub(super) struct Bounds {
     watermark: AtomicI64,
     /// Milliseconds; `i64::MAX` where there is none.
     longest_lifetime: AtomicI64,
+    /// The same with what it was raised to, for what lives longer than that.
+    raised_lifetime: Mutex<Option<LongestLifetime>>,
     /// Milliseconds: how far ahead of the clock an `iat` may lie.
     issued_in_future_max: AtomicI64,
     /// The same with what was allowed before, for cut-offs.
@@ -41,6 +43,7 @@ impl Bounds {
         let bounds = Self {
             watermark: AtomicI64::new(i64::MIN),
             longest_lifetime: AtomicI64::new(i64::MAX),
+            raised_lifetime: Mutex::new(None),
             issued_in_future_max: AtomicI64::new(0),
             allowance: Mutex::default(),
         };
@@ -59,13 +62,15 @@ impl Bounds {
         self.watermark.store(watermark.map_or(i64::MIN, UnixTime::as_millis), Ordering::Release);
     }
 
-    pub(super) fn longest_lifetime(&self) -> Option<Duration> {
-        lifetime(self.longest_lifetime.load(Ordering::Acquire))
+    pub(super) fn longest_lifetime(&self) -> Option<LongestLifetime> {
+        *self.raised_lifetime.lock()
     }
 
     /// To be set before the records that were kept by it are dropped.
-    pub(super) fn set_longest_lifetime(&self, lifetime: Option<Duration>) {
-        let millis = lifetime.map_or(i64::MAX, |lifetime| UnixTime::default().plus(lifetime).as_millis());
+    pub(super) fn set_longest_lifetime(&self, lifetime: Option<LongestLifetime>) {
+        let mut held = self.raised_lifetime.lock();
+        *held = lifetime;
+        let millis = lifetime.map_or(i64::MAX, |lifetime| UnixTime::default().plus(lifetime.base()).as_millis());
         self.longest_lifetime.store(millis, Ordering::Release);
     }
 
@@ -126,24 +131,30 @@ impl Bounds {
         }
         match lifetime(self.longest_lifetime.load(Ordering::Acquire)) {
             None => Ok(()),
-            Some(max) => judge_lifetime(claims, max),
+            Some(base) => self.judge_lifetime(claims, base),
         }
+    }
+}
+
+impl Bounds {
+    /// The longest lifetime, in the order of [`judge`](crate::policy::judge).
+    #[cold]
+    fn judge_lifetime(&self, claims: &Claims, base: Duration) -> Result<(), Reject> {
+        let missing = |name| Reject::ClaimMissing { name: ClaimName::registered(name) };
+        let exp = claims.exp().ok_or_else(|| missing("exp"))?;
+        let iat = claims.iat().ok_or_else(|| missing("iat"))?;
+        if exp <= iat.plus(base) {
+            return Ok(());
+        }
+        let max = self.longest_lifetime().map_or(base, |lifetime| lifetime.of_issued_at(iat));
+        if exp > iat.plus(max) {
+            return Err(Reject::LifetimeTooLong { exp, iat, max });
+        }
+        Ok(())
     }
 }
 
 #[inline]
 fn lifetime(millis: i64) -> Option<Duration> {
     (millis != i64::MAX).then(|| Duration::from_millis(u64::try_from(millis).unwrap_or(0)))
-}
-
-/// The longest lifetime, in the order of [`judge`](crate::policy::judge).
-#[cold]
-fn judge_lifetime(claims: &Claims, max: Duration) -> Result<(), Reject> {
-    let missing = |name| Reject::ClaimMissing { name: ClaimName::registered(name) };
-    let exp = claims.exp().ok_or_else(|| missing("exp"))?;
-    let iat = claims.iat().ok_or_else(|| missing("iat"))?;
-    if exp > iat.plus(max) {
-        return Err(Reject::LifetimeTooLong { exp, iat, max });
-    }
-    Ok(())
 }

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use redis::Cmd;
 
-use super::{RedisLog, millis, no_random, script};
+use super::{RedisLog, no_random, script};
 use crate::clock::UnixTime;
-use crate::log::{Allowance, Facts, LogError};
+use crate::log::{Allowance, Facts, LifetimeChange, LogError, LongestLifetime, lifetime_fault};
 
 /// The longest lifetime, and how far ahead of the clock an `iat` may lie.
 #[derive(Clone, Copy, Default)]
@@ -56,56 +56,70 @@ impl RedisLog {
 
 impl RedisLog {
     pub(super) fn state_longest_lifetime(&self, lifetime: Duration) -> Result<(), LogError> {
-        let asked = millis(lifetime);
-        let mut command = self.script(script::LIFETIME);
-        command.arg(asked);
-        let stored: u64 = self.writer.with(Duration::ZERO, |wire, _| command.query(wire))?;
-        refuse_raised(Some(Duration::from_millis(stored)), lifetime)?;
+        let stated = self.swap("longest_lifetime", false, |held, _| {
+            let stated = LongestLifetime::stated(LongestLifetime::parse(held), lifetime);
+            Ok((stated.map_err(|fault| lifetime_fault(fault, lifetime))?.to_string(), ()))
+        })?;
         // It is owed until it is read.
-        self.last_facts.lock().longest_lifetime = Some(lifetime);
+        self.last_facts.lock().longest_lifetime = LongestLifetime::parse(&stated.0);
         Ok(())
     }
 
+    /// Changes a longest lifetime that is stated, and says from when that counts, by the server's clock.
+    pub(super) fn change_longest_lifetime(&self, change: LifetimeChange) -> Result<UnixTime, LogError> {
+        let (_, from) = self.swap("longest_lifetime", true, |held, now| {
+            let (changed, from) = change.apply(LongestLifetime::parse(held), now)?;
+            Ok((changed.map_or_else(String::new, |changed| changed.to_string()), from))
+        })?;
+        Ok(from)
+    }
+
     pub(super) fn state_allowance(&self, max: Duration, now: UnixTime) -> Result<(), LogError> {
+        let (stated, ()) = self.swap("issued_in_future_max", false, |held, _| {
+            let stated = Allowance::stated(Allowance::parse(held), max, now);
+            Ok((stated.map_err(|stored| LogError::AllowanceRaised { stored, asked: max })?.to_string(), ()))
+        })?;
+        self.last_facts.lock().allowance = Allowance::parse(&stated);
+        Ok(())
+    }
+
+    /// States a fact in the place of what it was, as long as nobody else does meanwhile. `is_on_purpose` where that takes something
+    /// back, so that nobody states again what was there before.
+    fn swap<T>(
+        &self,
+        name: &str,
+        is_on_purpose: bool,
+        change: impl Fn(&str, UnixTime) -> Result<(String, T), LogError>,
+    ) -> Result<(String, T), LogError> {
         let mut held = String::new();
         loop {
-            let stated = Allowance::stated(Allowance::parse(&held), max, now);
-            let stated = stated.map_err(|stored| LogError::AllowanceRaised { stored, asked: max })?.to_string();
-            let mut command = self.script(script::ALLOWANCE);
-            command.arg(&held).arg(&stated);
-            let now_held: String = self.writer.with(Duration::ZERO, |wire, _| command.query(wire))?;
-            if now_held == stated {
-                self.last_facts.lock().allowance = Allowance::parse(&stated);
-                return Ok(());
+            let (stated, told) = change(&held, self.clock.now())?;
+            let mut command = self.script(script::SWAP);
+            command.arg(name).arg(&held).arg(&stated).arg(u8::from(is_on_purpose));
+            let now_held: Option<String> = self.writer.with(Duration::ZERO, |wire, _| command.query(wire))?;
+            match now_held {
+                None => return Ok((stated, told)),
+                Some(now_held) => held = now_held,
             }
-            held = now_held;
         }
     }
 
     /// What the log says of itself, with what it has not been told yet.
     pub(super) fn with_promised(&self, facts: Facts) -> Facts {
         let promised = *self.promised.lock();
+        let lifetime = promised.longest_lifetime;
+        let lifetime = lifetime.and_then(|asked| LongestLifetime::stated(facts.longest_lifetime, asked).ok());
         let allowance = promised.allowance.and_then(|(max, now)| Allowance::stated(facts.allowance, max, now).ok());
         Facts {
-            longest_lifetime: shorter(facts.longest_lifetime, promised.longest_lifetime),
+            longest_lifetime: lifetime.or(facts.longest_lifetime),
             allowance: allowance.or(facts.allowance),
             ..facts
         }
     }
 }
 
-fn shorter(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one.min(other)),
-        (one, other) => one.or(other),
-    }
-}
-
-pub(super) fn refuse_raised(stored: Option<Duration>, asked: Duration) -> Result<(), LogError> {
-    match stored {
-        Some(stored) if stored < asked => Err(LogError::LifetimeRaised { stored, asked }),
-        Some(_) | None => Ok(()),
-    }
+pub(super) fn refuse_raised(held: Option<LongestLifetime>, asked: Duration) -> Result<(), LogError> {
+    LongestLifetime::stated(held, asked).map(|_| ()).map_err(|fault| lifetime_fault(fault, asked))
 }
 
 /// What a log is made of: its identity, and what was known of one that was there before.
@@ -126,7 +140,7 @@ fn add_facts(command: &mut Cmd, facts: Facts) {
     command.arg(facts.revision);
     command.arg(text(facts.watermark.map(|time| time.as_millis().to_string())));
     command.arg(text(facts.newest.map(|time| time.as_millis().to_string())));
-    command.arg(text(facts.longest_lifetime.map(|lifetime| millis(lifetime).to_string())));
+    command.arg(text(facts.longest_lifetime.map(|lifetime| lifetime.to_string())));
     command.arg(text(facts.allowance.map(|allowance| allowance.to_string())));
 }
 
@@ -140,7 +154,7 @@ impl Facts {
         Self {
             watermark: self.watermark.max(now.watermark),
             newest: now.newest.or(self.newest),
-            longest_lifetime: shorter(self.longest_lifetime, now.longest_lifetime),
+            longest_lifetime: LongestLifetime::stricter(now.longest_lifetime, self.longest_lifetime),
             allowance: Allowance::smaller(now.allowance, self.allowance),
             revision: now.revision,
             generation: now.generation,
@@ -158,7 +172,7 @@ mod tests {
         let secs = Duration::from_secs;
         let facts = |watermark: i64, lifetime: u64, revision| Facts {
             watermark: Some(UnixTime::from_secs(watermark)),
-            longest_lifetime: Some(secs(lifetime)),
+            longest_lifetime: Some(LongestLifetime::of(secs(lifetime), None)),
             revision,
             ..Facts::default()
         };

@@ -37,8 +37,8 @@ use redis::{Cmd, Value};
 
 use super::local_copy::LocalCopy;
 use super::{
-    Allowance, Backing, Collected, Committed, Create, Cursor, Facts, LogError, Note, OnOutage, Origin, Page, Proposal,
-    Read, RevocationLog, Room, Standing, Visit,
+    Allowance, Backing, Collected, Committed, Create, Cursor, Facts, LifetimeChange, LogError, Note, OnOutage, Origin,
+    Page, Proposal, Read, RevocationLog, Room, Standing, Visit,
 };
 use crate::clock::UnixTime;
 use crate::sync::Mutex;
@@ -397,6 +397,11 @@ impl RevocationLog for RedisLog {
         }
         self.promised.lock().longest_lifetime = Some(lifetime);
         Ok(())
+    }
+
+    fn replace_longest_lifetime(&self, change: LifetimeChange, _now: UnixTime) -> Result<UnixTime, LogError> {
+        self.begin_once()?;
+        self.change_longest_lifetime(change)
     }
 
     fn set_allowance(&self, max: Duration, now: UnixTime) -> Result<(), LogError> {

@@ -72,6 +72,10 @@ local function state(revision, watermark, newest, longest, allowance)
   local ours, theirs = tonumber(revision), number('revision') or 0
   if ours < theirs then return 0 end
   local function stricter(name, text, is_stricter)
+    if text == '' and ours > theirs and said[name] then
+      redis.call('HDEL', facts, name)
+      said[name] = nil
+    end
     if text ~= '' and (not said[name] or ours > theirs or is_stricter(text, said[name])) then set(name, text) end
   end
   local function later(one, other) return tonumber(one) > tonumber(other) end

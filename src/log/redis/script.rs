@@ -37,14 +37,17 @@ pub(super) const STATE: &str = script!(
     return stated"
 );
 
-/// States an allowance in the place of another. `ARGV`: the text of that, and of the new one. Answers with the text that is
-/// stated then.
-pub(super) const ALLOWANCE: &str = script!(
-    "local stored = said['issued_in_future_max'] or ''
-    if stored ~= ARGV[1] then return stored end
-    set('issued_in_future_max', ARGV[2])
+/// States a fact in the place of another. `ARGV`: its name, the text of that, of the new one, and whether that was taken back on
+/// purpose. Answers with the text that is stated, where it is neither.
+pub(super) const SWAP: &str = script!(
+    "local name, before, after, on_purpose = ARGV[1], ARGV[2], ARGV[3], ARGV[4] == '1'
+    local stored = said[name] or ''
+    if stored ~= before then return stored end
+    if after == stored then return false end
+    if after == '' then redis.call('HDEL', facts, name) else set(name, after) end
+    if on_purpose then put('revision', (number('revision') or 0) + 1) end
     save()
-    return ARGV[2]"
+    return false"
 );
 
 /// Notes that somebody else has taken entries, if somebody has.
@@ -52,15 +55,6 @@ pub(super) const NOTE_LOSSES: &str = script!(
     "local noted = note_losses(contents())
     save()
     return noted"
-);
-
-/// States the longest lifetime, unless a shorter one is stated. Answers with what is stated then.
-pub(super) const LIFETIME: &str = script!(
-    "local stored = number('longest_lifetime')
-    if stored and stored <= tonumber(ARGV[1]) then return whole(stored) end
-    set('longest_lifetime', ARGV[1])
-    save()
-    return ARGV[1]"
 );
 
 /// Takes the server's time for right, and with `ARGV[1]` the watermark back to it.

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::time::Duration;
 
 use redis::{RedisResult, Value};
 
@@ -13,7 +12,7 @@ use super::server_clock;
 use super::wire::Wire;
 use super::{FORMAT, POSITION_MAX, RedisLog, behind, connection, first, list, script};
 use crate::clock::UnixTime;
-use crate::log::{Allowance, Backing, Cursor, Facts, Ground, Standing, Unread};
+use crate::log::{Allowance, Backing, Cursor, Facts, Ground, LongestLifetime, Standing, Unread};
 
 /// How many entries one answer has at most.
 pub(super) const READ_MAX: usize = 10_000;
@@ -90,13 +89,12 @@ impl RedisLog {
         let text = |name: &str| facts.get(name);
         let number = |name| text(name).and_then(|text| text.parse::<i64>().ok());
         let time = |name| number(name).map(UnixTime::from_millis);
-        let millis = |name| number(name).and_then(|millis| u64::try_from(millis).ok()).map(Duration::from_millis);
         let losses = number("losses").unwrap_or(0);
         let identity = text("identity").map(|identity| LogIdentity { identity: identity.clone(), losses });
         let facts = Facts {
             watermark: time("watermark"),
             newest: time("newest"),
-            longest_lifetime: millis("longest_lifetime"),
+            longest_lifetime: text("longest_lifetime").and_then(|text| LongestLifetime::parse(text)),
             allowance: text("issued_in_future_max").and_then(|text| Allowance::parse(text)),
             revision: number("revision").unwrap_or(0),
             generation: identity.as_ref().map(LogIdentity::generation),

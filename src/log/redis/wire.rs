@@ -253,7 +253,7 @@ mod tests {
 
     #[test]
     fn a_peer_that_sends_a_little_now_and_then_holds_nobody_beyond_the_deadline() {
-        let (info, peer) = peer(b"1");
+        let (info, peer) = peer(b"+");
         let mut wire = Wire::connect(&info, Duration::from_secs(9)).unwrap();
         wire.set_deadline(Instant::now() + Duration::from_millis(60));
         let error = redis::cmd("PING").exec(&mut wire).unwrap_err();

@@ -12,7 +12,7 @@ use super::connection::{connect, fault, within};
 use super::filesystem::{self, FileId, beside, folder, io};
 use super::reopen::OpenFile;
 use super::{FileOptions, LogError, SeveralNames, SqliteLog, create, schema};
-use crate::log::{Allowance, Create, Facts};
+use crate::log::{Allowance, Create, Facts, LongestLifetime};
 
 /// What a backup is put back over, and what becomes of it.
 #[non_exhaustive]
@@ -225,9 +225,8 @@ impl Copy {
 fn keep_bounds(copy: &mut Connection, stated: Facts) -> Result<(), rusqlite::Error> {
     let own = schema::facts(copy)?;
     let transaction = copy.transaction()?;
-    if let Some(lifetime) = own.longest_lifetime.into_iter().chain(stated.longest_lifetime).min() {
-        schema::set_fact(&transaction, schema::LONGEST_LIFETIME, &lifetime.as_millis().to_string())?;
-    }
+    let lifetime = LongestLifetime::stricter(own.longest_lifetime, stated.longest_lifetime);
+    schema::set_longest_lifetime(&transaction, lifetime)?;
     if let Some(allowance) = Allowance::smaller(own.allowance, stated.allowance) {
         schema::set_fact(&transaction, schema::ALLOWANCE, &allowance.to_string())?;
     }

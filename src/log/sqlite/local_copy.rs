@@ -229,18 +229,16 @@ fn set_copied(transaction: &Transaction<'_>, copied: &Copied) -> Result<(), rusq
 }
 
 fn set_facts(transaction: &Transaction<'_>, facts: Facts) -> Result<(), rusqlite::Error> {
-    let lifetime = facts.longest_lifetime.map(|lifetime| i64::try_from(lifetime.as_millis()).unwrap_or(i64::MAX));
+    if facts.longest_lifetime.is_some() {
+        schema::set_longest_lifetime(transaction, facts.longest_lifetime)?;
+    }
     if let Some(allowance) = facts.allowance {
         set_fact(transaction, schema::ALLOWANCE, &allowance.to_string())?;
     }
     if facts.revision > 0 {
         set_fact(transaction, schema::REVISION, &facts.revision.to_string())?;
     }
-    let facts = [
-        (schema::WATERMARK, facts.watermark),
-        (schema::NEWEST, facts.newest),
-        (schema::LONGEST_LIFETIME, lifetime.map(UnixTime::from_millis)),
-    ];
+    let facts = [(schema::WATERMARK, facts.watermark), (schema::NEWEST, facts.newest)];
     facts
         .into_iter()
         .filter_map(|(name, time)| Some((name, time?)))

@@ -30,8 +30,9 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, TransactionBehavior, params};
 
 use super::{
-    Allowance, Appended, Backing, Collected, Committed, Create, Cursor, Fate, LogError, Note, Origin, Page, Proposal,
-    Read, RevocationLog, Room, SeveralNames, Visit, advance,
+    Allowance, Appended, Backing, Collected, Committed, Create, Cursor, Fate, LifetimeChange, LogError,
+    LongestLifetime, Note, Origin, Page, Proposal, Read, RevocationLog, Room, SeveralNames, Visit, advance,
+    lifetime_fault,
 };
 use crate::clock::UnixTime;
 use crate::limits::APPEND_TIMEOUT;
@@ -364,21 +365,24 @@ impl RevocationLog for SqliteLog {
     }
 
     fn set_longest_lifetime(&self, lifetime: Duration) -> Result<(), LogError> {
-        let asked = i64::try_from(lifetime.as_millis()).unwrap_or(i64::MAX);
-        let stored = self.write(|transaction| {
-            let stored = schema::time(transaction, schema::LONGEST_LIFETIME)?.map(UnixTime::as_millis);
-            if stored.is_none_or(|stored| asked < stored) {
-                schema::set_time(transaction, schema::LONGEST_LIFETIME, UnixTime::from_millis(asked))?;
+        let stated = self.write(|transaction| {
+            let stated = LongestLifetime::stated(schema::facts(transaction)?.longest_lifetime, lifetime);
+            if let Ok(stated) = stated {
+                schema::set_longest_lifetime(transaction, Some(stated))?;
             }
-            Ok(stored)
+            Ok(stated)
         })?;
-        match stored {
-            Some(stored) if stored < asked => {
-                let stored = Duration::from_millis(u64::try_from(stored).unwrap_or(0));
-                Err(LogError::LifetimeRaised { stored, asked: lifetime })
+        stated.map(|_| ()).map_err(|fault| lifetime_fault(fault, lifetime))
+    }
+
+    fn replace_longest_lifetime(&self, change: LifetimeChange, now: UnixTime) -> Result<UnixTime, LogError> {
+        self.write(|transaction| {
+            let changed = change.apply(schema::facts(transaction)?.longest_lifetime, now);
+            if let Ok((lifetime, _)) = changed {
+                schema::set_longest_lifetime(transaction, lifetime)?;
             }
-            Some(_) | None => Ok(()),
-        }
+            Ok(changed.map(|(_, from)| from))
+        })?
     }
 
     fn set_allowance(&self, max: Duration, now: UnixTime) -> Result<(), LogError> {

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehav
 use super::LogError;
 use super::connection::fault;
 use crate::clock::UnixTime;
-use crate::log::{Allowance, Facts};
+use crate::log::{Allowance, Facts, LongestLifetime, Raised};
 
 /// The version that this signoff writes.
 const VERSION: i64 = 102;
@@ -31,6 +31,7 @@ const MIGRATIONS: [(i64, i64, &str); 3] = [
 pub(super) const WATERMARK: &str = "watermark";
 pub(super) const NEWEST: &str = "newest";
 pub(super) const LONGEST_LIFETIME: &str = "longest_lifetime";
+const LONGEST_LIFETIME_RAISED: &str = "longest_lifetime_raised";
 pub(super) const REVISION: &str = "revision";
 pub(super) const ALLOWANCE: &str = "issued_in_future_max";
 const GENERATION: &str = "generation";
@@ -111,11 +112,33 @@ pub(super) fn facts(connection: &Connection) -> Result<Facts, rusqlite::Error> {
     Ok(Facts {
         watermark: time(connection, WATERMARK)?,
         newest: time(connection, NEWEST)?,
-        longest_lifetime: time(connection, LONGEST_LIFETIME)?.map(length),
+        longest_lifetime: match time(connection, LONGEST_LIFETIME)?.map(length) {
+            Some(base) => {
+                let raised = fact(connection, LONGEST_LIFETIME_RAISED)?.and_then(|text| Raised::parse(&text));
+                Some(LongestLifetime::of(base, raised))
+            }
+            None => None,
+        },
         allowance: fact(connection, ALLOWANCE)?.and_then(|text| Allowance::parse(&text)),
         revision: fact(connection, REVISION)?.and_then(|text| text.parse().ok()).unwrap_or(0),
         generation: fact(connection, GENERATION)?.and_then(|text| text.parse().ok()),
     })
+}
+
+/// States it in two facts: an earlier version, which knows the first alone, refuses what lives longer.
+pub(super) fn set_longest_lifetime(
+    transaction: &Transaction<'_>,
+    lifetime: Option<LongestLifetime>,
+) -> Result<(), rusqlite::Error> {
+    let raised = lifetime.and_then(LongestLifetime::raised).map(|raised| raised.to_string());
+    let base = lifetime.map(|lifetime| lifetime.base().as_millis().to_string());
+    for (name, text) in [(LONGEST_LIFETIME, base), (LONGEST_LIFETIME_RAISED, raised)] {
+        match text {
+            Some(text) => set_fact(transaction, name, &text)?,
+            None => drop(transaction.execute("DELETE FROM fact WHERE name = ?1", [name])?),
+        }
+    }
+    Ok(())
 }
 
 /// A fact that is a time, or a length of time, in milliseconds.

@@ -1,0 +1,99 @@
+//! Looking after a log: what has expired, what takes room, and what was stated by mistake.
+
+use std::time::Duration;
+
+use super::Engine;
+use super::replica::{ClockTrust, Compaction};
+use crate::clock::{Times, UnixTime};
+use crate::error::Error;
+#[cfg(doc)]
+use crate::error::RevokeError;
+use crate::log::LifetimeChange;
+
+impl Engine {
+    /// Collects now, and gives the room back to the system, in steps between which revocations have their turn.
+    ///
+    /// # Errors
+    /// [`RevokeError::NoLog`]; [`Error::Log`] when the log can't be written.
+    pub fn compact(&self, trust: ClockTrust) -> Result<Compaction, Error> {
+        self.compact_at(trust, self.now())
+    }
+
+    /// [`compact`](Self::compact) at the times that the caller gives.
+    ///
+    /// # Errors
+    /// Those of [`compact`](Self::compact).
+    pub fn compact_at(&self, trust: ClockTrust, times: Times) -> Result<Compaction, Error> {
+        let replica = self.log()?;
+        let deleted = replica.collect(times, trust)?;
+        let rewrite_needed = !replica.give_back()?;
+        replica.merge_all();
+        Ok(Compaction { deleted, rewrite_needed, watermark: replica.watermark() })
+    }
+
+    /// Writes the log anew, so that it takes no more room than it needs: once, for a file of an earlier version, which can't give
+    /// it back in steps. See [`Compaction::rewrite_needed`].
+    ///
+    /// Cost: as long as copying the file. **Nobody can log out meanwhile**: who waits for longer than
+    /// [`Log::append_timeout`](crate::Log::append_timeout) is told that it was not recorded.
+    ///
+    /// # Errors
+    /// [`RevokeError::NoLog`]; [`Error::Log`] when the log can't be written.
+    pub fn rewrite_log(&self) -> Result<(), Error> {
+        Ok(self.log()?.log.rewrite()?)
+    }
+
+    /// Sets the watermark back to now, after a clock that stood too far ahead has made it one of the future.
+    ///
+    /// Tokens that expire between now and the old watermark are good again, even where their revocations
+    /// have been collected. Returns the old watermark.
+    ///
+    /// # Errors
+    /// [`RevokeError::NoLog`]; [`Error::Log`] when the log can't be written.
+    pub fn insecure_reset_watermark(&self, times: Times) -> Result<Option<UnixTime>, Error> {
+        let replica = self.log()?;
+        let before = replica.watermark();
+        replica.reset_watermark(times)?;
+        Ok(before)
+    }
+
+    /// Lets tokens live longer that are issued ten minutes from now on or later, when every node has heard of it. Returns from when.
+    ///
+    /// What was recorded before was kept for as long as the tokens of that time could live, so those go on to be refused if they
+    /// live longer. It can be raised again when they have ended.
+    ///
+    /// # Errors
+    /// [`RevokeError::NoLog`]; [`Error::Log`] when it is shorter than what is stated, or was raised not long ago, or the log can't be
+    /// written.
+    pub fn raise_longest_lifetime(&self, lifetime: Duration) -> Result<UnixTime, Error> {
+        self.raise_longest_lifetime_at(lifetime, self.now())
+    }
+
+    /// [`raise_longest_lifetime`](Self::raise_longest_lifetime) at the times that the caller gives. Where a server keeps the log, it
+    /// goes by that server's.
+    ///
+    /// # Errors
+    /// Those of [`raise_longest_lifetime`](Self::raise_longest_lifetime).
+    pub fn raise_longest_lifetime_at(&self, lifetime: Duration, times: Times) -> Result<UnixTime, Error> {
+        Ok(self.log()?.replace_longest_lifetime(LifetimeChange::Raise(lifetime), times)?)
+    }
+
+    /// Takes back what was stated of the longest lifetime by mistake, and states another, or none, at once.
+    ///
+    /// A log-out of a session, of a subject or of everything was kept for as long as tokens could live by what was stated then: one
+    /// that lives longer may be good again.
+    ///
+    /// # Errors
+    /// [`RevokeError::NoLog`]; [`Error::Log`] when the log can't be written.
+    pub fn insecure_replace_longest_lifetime(&self, lifetime: Option<Duration>) -> Result<(), Error> {
+        Ok(self.log()?.replace_longest_lifetime(LifetimeChange::Replace(lifetime), self.now()).map(drop)?)
+    }
+
+    /// How long tokens on the log may live: those that are issued now, and in the end, where it was raised. None where nothing is
+    /// stated.
+    #[must_use]
+    pub fn longest_lifetime(&self) -> Option<(Duration, Duration)> {
+        let lifetime = self.shared.log.as_ref()?.replica.longest_lifetime()?;
+        Some((lifetime.of_issued_at(self.now().wall()), lifetime.max()))
+    }
+}
