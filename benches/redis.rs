@@ -177,13 +177,13 @@ fn catch_up() -> Vec<Row> {
     let engine = logs::engine(Log::redis(&url).create_if_missing());
     fill(&engine, ENTRIES);
     drop(engine);
-    let bytes: i64 = server.run(&["MEMORY", "USAGE", "{signoff}:log", "SAMPLES", "0"]);
+    let bytes: i64 = server.run(&["MEMORY", "USAGE", "{signoff}:stream", "SAMPLES", "0"]);
     let raw = || {
         let (mut connection, mut from, mut count) = (server.connection(), "-".to_owned(), 0);
         let started = Instant::now();
         loop {
             let entries: Vec<redis::Value> = redis::cmd("XRANGE")
-                .arg("{signoff}:log")
+                .arg("{signoff}:stream")
                 .arg(&from)
                 .arg("+")
                 .arg("COUNT")

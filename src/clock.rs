@@ -134,6 +134,16 @@ impl Times {
     }
 }
 
+/// Whether a collection may doubt the clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums)] // Doubted or vouched for.
+pub enum ClockTrust {
+    /// It pauses while the clock is implausible.
+    Doubt,
+    /// The caller has made sure that the clock is right.
+    Confirmed,
+}
+
 /// Which clock a verification goes by.
 #[derive(Clone, Copy)]
 pub(crate) enum Clock {

@@ -35,7 +35,7 @@ fn collect_on(server: &RedisServer, name: &str) {
     until("it is collected", || {
         collector.compact(ClockTrust::Confirmed).unwrap().deleted > 0 || collector.health().is_ready()
     });
-    let first: i64 = server.run::<String>(&["HGET", "{signoff}:facts", "first"]).parse().unwrap();
+    let first: i64 = server.run::<String>(&["HGET", "{signoff}:state", "first"]).parse().unwrap();
     assert!(first > 80, "the front is gone: {first}");
 }
 
@@ -45,7 +45,7 @@ fn fork() -> (RedisServer, RedisServer, Proxy) {
     let wire = Proxy::to(left.port);
     let writer = node(&left.url(""));
     revoke_all(&writer, &names(0..50));
-    until("the replica has them", || promoted.run::<i64>(&["XLEN", "{signoff}:log"]) == 50);
+    until("the replica has them", || promoted.run::<i64>(&["XLEN", "{signoff}:stream"]) == 50);
     promoted.run::<()>(&["REPLICAOF", "NO", "ONE"]);
     (left, promoted, wire)
 }
@@ -110,7 +110,7 @@ fn a_server_that_starts_again_from_an_older_snapshot_has_another_history_from_th
     away.refresh().unwrap();
     server.kill();
     server.start_again();
-    assert_eq!(server.run::<i64>(&["XLEN", "{signoff}:log"]), 50);
+    assert_eq!(server.run::<i64>(&["XLEN", "{signoff}:stream"]), 50);
     let other = node(&url);
     revoke_all(&other, &names(100..150));
     collect_on(&server, "other");
@@ -313,16 +313,16 @@ fn a_watermark_that_was_taken_back_is_not_stated_again_by_a_node_that_was_off() 
     server.clock.is_ahead_by_secs(0);
     let one = node(&url);
     one.insecure_reset_watermark(Times::now()).unwrap();
-    let stated = || server.run::<String>(&["HGET", "{signoff}:facts", "watermark"]).parse::<i64>().unwrap();
+    let stated = || server.run::<String>(&["HGET", "{signoff}:state", "watermark"]).parse::<i64>().unwrap();
     assert!(stated() < high.as_millis());
     // Also where the log goes back to what it was, and where it is lost.
     let again = open(log()).unwrap();
     revoke_all(&again, &names(3..4));
     assert!(again.health().watermark.unwrap() < high && stated() < high.as_millis());
     server.run::<()>(&["FLUSHALL"]);
-    until("it is made anew", || server.run::<i64>(&["XLEN", "{signoff}:log"]) >= 4);
+    until("it is made anew", || server.run::<i64>(&["XLEN", "{signoff}:stream"]) >= 4);
     until("that is known", || {
-        server.run::<Option<String>>(&["HGET", "{signoff}:facts", "revision"]) == Some("1".to_owned())
+        server.run::<Option<String>>(&["HGET", "{signoff}:state", "revision"]) == Some("1".to_owned())
     });
     assert!(stated() < high.as_millis());
 }
@@ -336,12 +336,12 @@ fn one_node_collects_at_a_time() {
     let one = open(Log::redis(server.url("")).create_if_missing().threads(Threads::None)).unwrap();
     revoke_all(&one, &names(0..2));
     let in_ms = |ms: i64| (Times::now().wall().as_millis() + ms).to_string();
-    server.run::<i64>(&["HSET", "{signoff}:facts", "collector", "another", "collector_until", &in_ms(400)]);
+    server.run::<i64>(&["HSET", "{signoff}:state", "collector", "another", "collector_until", &in_ms(400)]);
     let asked = Instant::now();
     one.compact(ClockTrust::Confirmed).unwrap();
     assert!(asked.elapsed() >= Duration::from_millis(300), "it waits until the other is done");
     // One whose clock was wrong holds up nobody.
-    server.run::<i64>(&["HSET", "{signoff}:facts", "collector", "another", "collector_until", &in_ms(3_600_000)]);
+    server.run::<i64>(&["HSET", "{signoff}:state", "collector", "another", "collector_until", &in_ms(3_600_000)]);
     one.compact(ClockTrust::Confirmed).unwrap();
 }
 
@@ -406,7 +406,7 @@ fn a_fact_that_the_log_has_lost_is_stated_again_until_it_is_there() {
     let one = open(log.issued_in_future_max(Duration::from_secs(2))).unwrap();
     revoke_all(&one, &names(0..2));
     one.compact(ClockTrust::Confirmed).unwrap();
-    let facts = "{signoff}:facts";
+    let facts = "{signoff}:state";
     for _ in 0..3 {
         for name in ["longest_lifetime", "issued_in_future_max", "watermark"] {
             let stated = || server.run::<Option<String>>(&["HGET", facts, name]);
@@ -442,7 +442,7 @@ fn what_a_server_refuses_is_certain_not_to_be_there_and_says_what_to_do() {
         let limited = open(Log::redis(format!("redis://signoff:secret@127.0.0.1:{}", server.port))).unwrap();
         refused(&limited, "jti-2", "docs/operations.md");
     }
-    assert_eq!(server.run::<i64>(&["XLEN", "{signoff}:log"]), 1);
+    assert_eq!(server.run::<i64>(&["XLEN", "{signoff}:stream"]), 1);
     let other = RedisServer::start(&[]);
     server.run::<()>(&["REPLICAOF", "127.0.0.1", &other.port.to_string()]);
     refused(&one, "jti-3", "replica");
@@ -497,4 +497,101 @@ fn a_record_is_bounded() {
     ] {
         assert_eq!(engine.revoke(large).unwrap_err().status(), Status::RevocationInvalid);
     }
+}
+
+#[test]
+fn a_log_of_the_format_before_is_taken_over_and_who_is_not_updated_can_write_nothing_to_it() {
+    if !is_there() {
+        return;
+    }
+    let server = RedisServer::start(&[]);
+    let (stream, facts) = ("{signoff}:log", "{signoff}:facts");
+    let until = Times::now().wall().plus(HOUR).as_millis();
+    for (id, name) in [("1-0", "jti-0"), ("2-0", "jti-1")] {
+        let record = format!(r#"["token","jti:{name}","*",1700000000000,{until}]"#);
+        server.run::<String>(&["XADD", stream, id, "batch", "-5", "record", &record]);
+    }
+    let words = "format 100 identity 0123 losses 0 last 2 count 2 first 1 issued_in_future_max 5000";
+    server.run::<i64>(&[&["HSET", facts], &words.split(' ').collect::<Vec<_>>()[..]].concat());
+    // It is found, not made.
+    let one = open(Log::redis(server.url(""))).unwrap();
+    all_refuse(&[&one], &names(0..2));
+    revoke_all(&one, &names(2..4));
+    assert_eq!(server.run::<i64>(&["XLEN", "{signoff}:stream"]), 4);
+    assert_eq!(server.run::<String>(&["HGET", facts, "format"]), "200", "which is not read there");
+    let mut connection = server.connection();
+    let refused =
+        redis::cmd("XADD").arg(stream).arg("*").arg("batch").arg(1).query::<String>(&mut connection).unwrap_err();
+    assert_eq!(refused.code(), Some("WRONGTYPE"));
+    // What is live of it is written again as it is, and still known.
+    server.clock.is_ahead_by_secs(40);
+    collect_all(&one);
+    all_refuse(&[&one, &node(&server.url(""))], &names(0..4));
+}
+
+/// Has everything collected that has expired.
+fn collect_all(one: &Engine) {
+    one.compact(ClockTrust::Confirmed).unwrap();
+}
+
+#[test]
+fn a_log_of_a_later_format_is_left_as_it_is() {
+    if !is_there() {
+        return;
+    }
+    let server = RedisServer::start(&[]);
+    let one = node(&server.url(""));
+    revoke_all(&one, &names(0..3));
+    server.run::<i64>(&["HSET", "{signoff}:state", "format", "300"]);
+    let told = revoke(&one, "jti-3").unwrap_err();
+    assert!(told.status() == Status::NotDurable && told.to_string().contains("newer signoff"), "{told}");
+    assert_eq!(one.compact(ClockTrust::Confirmed).unwrap_err().status(), Status::LogNewer);
+    assert_eq!(server.run::<i64>(&["XLEN", "{signoff}:stream"]), 3);
+    assert_eq!(open(Log::redis(server.url(""))).map(|_| ()).unwrap_err().status(), Status::LogNewer);
+}
+
+#[test]
+fn a_collection_loses_nothing_where_somebody_else_has_used_up_positions() {
+    if !is_there() {
+        return;
+    }
+    let server = RedisServer::start(&[]);
+    let one = node(&server.url(""));
+    let soon = Times::now().wall().plus(Duration::from_secs(30)).minus(Duration::from_secs(600));
+    for number in 0..10 {
+        let until = if number % 2 == 0 { soon } else { Times::now().wall().plus(HOUR) };
+        one.revoke(Revocation::token_id(format!("jti-{number}")).keep_until(until)).unwrap();
+    }
+    let stream = "{signoff}:stream";
+    // An entry that was removed again, which the stream remembers, and one at the position of the last.
+    let id: String = server.run(&["XADD", stream, "1000-1", "field", "value"]);
+    server.run::<i64>(&["XDEL", stream, &id]);
+    revoke_all(&one, &["last".to_owned()]);
+    server.run::<String>(&["XADD", stream, "1001-9223372036854775807", "field", "value"]);
+    server.clock.is_ahead_by_secs(40);
+    assert_eq!(one.compact(ClockTrust::Confirmed).unwrap().deleted, 5);
+    let live: Vec<_> = (0..10).filter(|number| number % 2 == 1).map(|number| format!("jti-{number}")).collect();
+    all_refuse(&[&node(&server.url(""))], &[&live[..], &["last".to_owned()]].concat());
+}
+
+#[test]
+fn a_file_that_was_a_log_of_its_own_under_a_wrong_clock_tells_the_log_no_time() {
+    if !is_there() {
+        return;
+    }
+    let server = RedisServer::start(&[]);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("copy.db");
+    let log = || Log::redis(server.url("")).create_if_missing().local_file(&path);
+    drop(open(log()).unwrap());
+    // In an outage, say.
+    let alone = open(Log::sqlite(&path)).unwrap();
+    let days = Times::at(Times::now().wall().plus(Duration::from_secs(6 * 86_400)));
+    alone.compact_at(ClockTrust::Confirmed, days).unwrap();
+    drop(alone);
+    let one = open(log()).unwrap();
+    revoke_all(&one, &names(0..2));
+    all_refuse(&[&one, &node(&server.url(""))], &names(0..2));
+    one.compact(ClockTrust::Confirmed).unwrap();
+    assert!(one.health().watermark.unwrap() <= Times::now().wall());
 }

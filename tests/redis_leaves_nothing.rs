@@ -43,7 +43,7 @@ fn no_thread_descriptor_memory_or_connection_is_left_behind_whatever_failed() {
         // The wire is cut, the log is lost, and engines are dropped in the middle of what follows.
         wire.cut();
         server.run::<()>(&["FLUSHALL"]);
-        until("somebody puts it back", || server.run::<i64>(&["XLEN", "{signoff}:log"]) > 0);
+        until("somebody puts it back", || server.run::<i64>(&["XLEN", "{signoff}:stream"]) > 0);
         wire.cut_after(300);
         revoke(&with_file, "jti-last").unwrap();
         wire.cut();

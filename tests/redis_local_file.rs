@@ -111,7 +111,7 @@ fn while_the_server_is_away_a_node_starts_from_the_file_and_answers_as_long_as_t
     assert_eq!(status_of(open(with_file(&url, &path.with_extension("new")))), Status::LogUnreachable);
     // The server comes back with nothing.
     server.start_again();
-    until("everything is put back", || server.run::<i64>(&["XLEN", "{signoff}:log"]) >= 20);
+    until("everything is put back", || server.run::<i64>(&["XLEN", "{signoff}:stream"]) >= 20);
     until("the node has seen it", || again.health().fault.is_none());
     all_refuse(&[&again, &node(&url)], &names(0..20));
 }
@@ -157,7 +157,7 @@ fn the_longest_lifetime_holds_while_the_server_is_away_and_is_told_when_it_is_ba
     assert_eq!(status(&lower, &lasting(11)), Status::Done);
     server.start_again();
     until("the server was told", || {
-        server.run::<Option<u64>>(&["HGET", "{signoff}:facts", "longest_lifetime"]) == Some(12 * 3_600_000)
+        server.run::<Option<u64>>(&["HGET", "{signoff}:state", "longest_lifetime"]) == Some(12 * 3_600_000)
     });
 }
 
@@ -212,7 +212,7 @@ fn what_too_few_replicas_confirm_is_kept_too() {
     }
     // It is not sent again and again, though nobody confirms it: once by the revocation, and once from the file.
     until("the primary has it from the file", || unsent(&path) == 0);
-    let length = primary.run::<i64>(&["XLEN", "{signoff}:log"]);
+    let length = primary.run::<i64>(&["XLEN", "{signoff}:stream"]);
     assert!((6..=11).contains(&length), "{length}");
     replica.thaw();
     all_refuse(&[&one, &node(&url)], &names(0..6));
@@ -229,7 +229,8 @@ fn what_the_server_lost_while_no_node_ran_is_put_back_from_the_file() {
     let one = open(with_file(&url, &path)).unwrap();
     revoke_all(&one, &names(0..3000));
     drop(one);
-    for loss in [&["FLUSHALL"][..], &["DEL", "{signoff}:log"], &["XTRIM", "{signoff}:log", "MAXLEN", "=", "1500"]] {
+    for loss in [&["FLUSHALL"][..], &["DEL", "{signoff}:stream"], &["XTRIM", "{signoff}:stream", "MAXLEN", "=", "1500"]]
+    {
         server.run::<()>(loss);
         // Others go on meanwhile, at positions that were given before.
         revoke_all(&node(&url), &names(3000..3005));
@@ -254,7 +255,7 @@ fn a_replica_that_is_promoted_without_the_last_second_is_given_it_from_the_file(
     let one = open(with_file(&url, &path)).unwrap();
     revoke_all(&one, &names(0..20));
     replica.run::<()>(&["CONFIG", "SET", "replica-serve-stale-data", "yes"]);
-    until("the replica has them", || replica.run::<i64>(&["XLEN", "{signoff}:log"]) == 20);
+    until("the replica has them", || replica.run::<i64>(&["XLEN", "{signoff}:stream"]) == 20);
     replica.freeze();
     revoke_all(&one, &names(20..40));
     drop(one);
@@ -332,7 +333,7 @@ fn what_a_collection_writes_again_is_not_copied_again() {
     until("all are copied", || one.refresh().is_ok() && rows(&path) == 40);
     server.clock.is_ahead_by_secs(1200);
     assert_eq!(one.compact(ClockTrust::Confirmed).unwrap().deleted, 20);
-    assert_eq!(server.run::<i64>(&["XLEN", "{signoff}:log"]), 20);
+    assert_eq!(server.run::<i64>(&["XLEN", "{signoff}:stream"]), 20);
     one.refresh().unwrap();
     drop(one);
     assert_eq!(rows(&path), 20);
@@ -392,7 +393,7 @@ fn what_is_put_back_by_one_node_is_not_put_back_by_the_next() {
         let node = open(with_file(&url, path)).unwrap();
         until("nothing is owed to the log any more", || unsent(path) == 0);
         drop(node);
-        assert_eq!(server.run::<i64>(&["XLEN", "{signoff}:log"]), 5000);
+        assert_eq!(server.run::<i64>(&["XLEN", "{signoff}:stream"]), 5000);
         assert_eq!(rows(path), 5000);
     }
     all_refuse(&[&node(&url)], &names(0..5000));
@@ -436,7 +437,7 @@ fn a_file_that_can_not_be_written_any_more_leaves_the_node_to_the_server() {
     // It even puts back what it could not copy.
     server.run::<()>(&["FLUSHALL"]);
     drop(other);
-    until("it notices", || server.run::<i64>(&["XLEN", "{signoff}:log"]) >= 10);
+    until("it notices", || server.run::<i64>(&["XLEN", "{signoff}:stream"]) >= 10);
     let fresh = node(&url);
     all_refuse(&[&one, &fresh], &names(10..20));
     all_refuse(&[&one], &names(0..20));
@@ -456,7 +457,7 @@ fn the_copy_ends_before_a_kind_that_only_a_newer_version_knows_and_nothing_is_lo
     let url = server.url("");
     let later = |id: &str| {
         let record = r#"["planet","x","*",6]"#;
-        server.run::<()>(&["XADD", "{signoff}:log", id, "batch", "5", "record", record]);
+        server.run::<()>(&["XADD", "{signoff}:stream", id, "batch", "5", "record", record]);
     };
     let one = open(with_file(&url, &path)).unwrap();
     revoke_all(&one, &names(0..10));
@@ -474,7 +475,7 @@ fn the_copy_ends_before_a_kind_that_only_a_newer_version_knows_and_nothing_is_lo
     // Where everything is lost and the first that is met is of such a kind, what the file has is put back all the same.
     server.run::<()>(&["FLUSHALL"]);
     later("1-0");
-    until("it is put back", || server.run::<i64>(&["XLEN", "{signoff}:log"]) >= 11);
+    until("it is put back", || server.run::<i64>(&["XLEN", "{signoff}:stream"]) >= 11);
     drop(again);
     let last = open(with_file(&url, &path)).unwrap();
     assert_eq!(status(&last, &token("good")), Status::RevocationsNewer);

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use super::{Cursor, LifetimeChange, LogError, LongestLifetime, MemoryLog, PLAUSIBLE_STEP, Read, RevocationLog};
-use crate::clock::UnixTime;
+use crate::clock::{ClockTrust, UnixTime};
 use crate::revocation::{Issuer, Record, Target, Value};
 
 const NOW: UnixTime = UnixTime::from_secs(1_700_000_000);
@@ -174,7 +174,7 @@ fn collection_deletes_what_has_passed_but_never_the_newest_and_its_watermark_onl
         let collect = |secs, max| {
             let now = NOW.plus(Duration::from_secs(secs));
             (bench.set_clock)(now);
-            log.collect(now, max).unwrap()
+            log.collect(now, max, ClockTrust::Confirmed).unwrap()
         };
         let other = (bench.open)();
         let done = collect(9, 100);

@@ -255,6 +255,14 @@ pub enum LogError {
         /// The server and the namespace.
         server: String,
     },
+    /// The server takes nothing, for a reason of its own.
+    #[error("{server}: the server takes nothing now ({fault}); see to its disk and its log")]
+    ServerRefuses {
+        /// The server and the namespace.
+        server: String,
+        /// What the server says.
+        fault: String,
+    },
     /// The server is one of a cluster.
     #[error(
         "{server}: this is a node of a cluster, whose failovers a log would not survive; name a server of its own, or its sentinels (redis+sentinel://)"
@@ -321,6 +329,7 @@ impl LogError {
             Self::ServerFull { .. } => Status::LogFull,
             Self::Eviction { .. } => Status::LogEviction,
             Self::TooFewReplicas { .. } => Status::LogUnconfirmed,
+            Self::ServerRefuses { .. } => Status::LogIo,
             Self::Cluster { .. } => Status::LogUrl,
             Self::Unconfirmed { .. } => Status::LogUnconfirmed,
             Self::Io { .. } => Status::LogIo,
@@ -336,6 +345,7 @@ impl LogError {
                 | Self::Replica { .. }
                 | Self::ServerFull { .. }
                 | Self::TooFewReplicas { .. }
+                | Self::ServerRefuses { .. }
                 | Self::Unconfirmed { .. }
         )
     }

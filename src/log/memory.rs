@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::{
-    Allowance, Appended, Backing, Collected, Committed, Cursor, Facts, Fate, Follows, Ground, LifetimeChange, LogError,
-    LongestLifetime, Moment, Page, Proposal, Read, RevocationLog, There, Unread, Visit, advance, lifetime_fault,
+    Allowance, Appended, Backing, ClockTrust, Collected, Committed, Cursor, Facts, Fate, Follows, Ground,
+    LifetimeChange, LogError, LongestLifetime, Moment, Page, Proposal, Read, RevocationLog, There, Unread, Visit,
+    advance, lifetime_fault,
 };
 use crate::clock::UnixTime;
 use crate::revocation::{Durability, Record};
@@ -137,7 +138,7 @@ impl RevocationLog for MemoryLog {
         Ok(Page { records: page.into_iter().map(|(_, record)| record.clone()).collect(), end })
     }
 
-    fn collect(&self, now: UnixTime, max: usize) -> Result<Collected, LogError> {
+    fn collect(&self, now: UnixTime, max: usize, _trust: ClockTrust) -> Result<Collected, LogError> {
         let mut state = self.state.lock();
         state.change();
         let watermark = state.facts.watermark.map_or(now, |held| held.max(now));

@@ -72,7 +72,7 @@ pub(crate) const fn open_files() -> usize {
     0
 }
 
-use crate::clock::UnixTime;
+use crate::clock::{ClockTrust, UnixTime};
 use crate::limits::{ALLOWANCE_SETTLES, COMMIT_INTERVAL, POLL_INTERVAL};
 use crate::revocation::{Durability, Record, RecordRef};
 use lifetime::LifetimeFault;
@@ -164,7 +164,8 @@ pub(crate) trait RevocationLog: Send + Sync {
     /// Raises the watermark to now, and deletes of up to `max` records those that are kept until now or before, in one
     /// commit. It never moves back by this. Where it is ahead of now, nothing that is kept until then is deleted: it may be
     /// taken back.
-    fn collect(&self, now: UnixTime, max: usize) -> Result<Collected, LogError>;
+    /// Where another clock counts, one that is doubted is held against this machine's.
+    fn collect(&self, now: UnixTime, max: usize, trust: ClockTrust) -> Result<Collected, LogError>;
 
     /// Notes a time that is known to be right, and, where given, the watermark to go back to.
     fn confirm_time(&self, now: UnixTime, watermark: Option<UnixTime>) -> Result<(), LogError>;
@@ -375,8 +376,10 @@ pub(crate) struct Facts {
     pub(crate) longest_lifetime: Option<LongestLifetime>,
     /// How far ahead of the clock an `iat` may lie, where that was stated.
     pub(crate) allowance: Option<Allowance>,
-    /// How often a fact was taken back on purpose: what was stated before the last time counts no more.
+    /// How often the watermark was taken back on purpose: what was stated before the last time counts no more.
     pub(crate) revision: i64,
+    /// The same of the longest lifetime.
+    pub(crate) lifetime_revision: i64,
     /// Changes whenever records are taken away that the watermark does not make up for. None where that can't be told.
     pub(crate) generation: Option<i64>,
 }

@@ -82,6 +82,18 @@ impl Record {
             && self.keep_until.unwrap_or(for_ever) >= other.keep_until.unwrap_or(for_ever)
     }
 
+    /// About how many bytes its texts have.
+    pub(crate) fn text_bytes(&self) -> usize {
+        let value = match &self.target {
+            Target::Token(TokenId::Jti(jti)) => jti.len(),
+            Target::Session(value) | Target::Subject(value) => value.len(),
+            Target::Token(TokenId::SigningInput(_)) | Target::Everything => 32,
+        };
+        let issuer = if let Issuer::Named(name) = &self.issuer { name.len() } else { 0 };
+        let kept: usize = self.keep.iter().map(String::len).sum();
+        value + issuer + kept + self.reason.as_ref().map_or(0, String::len)
+    }
+
     pub(crate) fn borrow(&self) -> RecordRef<'_> {
         let value = match &self.target {
             Target::Token(TokenId::Jti(text)) => Value::Text(text),

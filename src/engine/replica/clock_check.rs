@@ -8,16 +8,6 @@ use crate::clock::{Times, UnixTime};
 use crate::limits::CLOCK_DRIFT_MAX;
 use crate::log::PLAUSIBLE_STEP;
 
-/// Whether a collection may doubt the clock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(clippy::exhaustive_enums)] // Doubted or vouched for.
-pub enum ClockTrust {
-    /// It pauses while the clock is implausible.
-    Doubt,
-    /// The caller has made sure that the clock is right.
-    Confirmed,
-}
-
 /// Why collection pauses.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -6,10 +6,10 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::clock_check::{ClockTrust, CollectionPause};
+use super::clock_check::CollectionPause;
 use super::group_commit::Request;
 use super::{Replica, Threads};
-use crate::clock::{Times, UnixTime};
+use crate::clock::{ClockTrust, Times, UnixTime};
 use crate::limits::{COLLECT_INTERVAL, CUT_OFF_IN_FUTURE_MAX};
 use crate::log::{LifetimeChange, LogError, Room, advance};
 
@@ -92,6 +92,7 @@ impl Replica {
         budget: Option<Duration>,
     ) -> Result<(u64, Rest), LogError> {
         let mut deleted = 0;
+        self.observed.lock().last = Some(times.boot());
         if !self.may_collect(times, trust)? {
             return Ok((0, Rest::None));
         }
@@ -99,8 +100,8 @@ impl Replica {
         for step in 1_u32.. {
             let started = Instant::now();
             let more = match budget {
-                None => self.patiently(|| self.collect_some(times, max, &mut deleted))?,
-                Some(_) => self.collect_some(times, max, &mut deleted)?,
+                None => self.patiently(|| self.collect_some(times, max, trust, &mut deleted))?,
+                Some(_) => self.collect_some(times, max, trust, &mut deleted)?,
             };
             if !more {
                 return Ok((deleted, Rest::None));
@@ -152,7 +153,6 @@ impl Replica {
     /// Whether the clock is good enough.
     fn may_collect(&self, times: Times, trust: ClockTrust) -> Result<bool, LogError> {
         let mut observed = self.observed.lock();
-        observed.last = Some(times.boot());
         let pause = self.doubt(&mut observed, times);
         let pause = pause.filter(|_| trust == ClockTrust::Doubt);
         if pause.is_some() && observed.pause.is_none() {
@@ -175,10 +175,13 @@ impl Replica {
     }
 
     /// Deletes up to `max` of what has expired. True if there may be more.
-    fn collect_some(&self, times: Times, max: usize, deleted: &mut u64) -> Result<bool, LogError> {
-        let collected = self.log.collect(times.wall(), max)?;
+    fn collect_some(&self, times: Times, max: usize, trust: ClockTrust, deleted: &mut u64) -> Result<bool, LogError> {
+        let collected = self.log.collect(times.wall(), max, trust)?;
         *deleted += collected.deleted as u64;
-        self.publish_watermark(collected.watermark);
+        // A log whose clock was not believed in that moment has none yet.
+        if collected.watermark > UnixTime::default() {
+            self.publish_watermark(collected.watermark);
+        }
         let newest = advance(self.newest(), times.wall());
         self.newest.store(newest.as_millis(), Ordering::Relaxed);
         Ok(collected.more)
@@ -206,7 +209,7 @@ impl Replica {
             return;
         };
         let raised = self.may_collect(*times, ClockTrust::Doubt).and_then(|may| match may {
-            true => self.collect_some(*times, 1, &mut 0),
+            true => self.collect_some(*times, 1, ClockTrust::Doubt, &mut 0),
             false => Ok(false),
         });
         if let Err(error) = raised {

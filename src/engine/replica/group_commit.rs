@@ -20,6 +20,9 @@ use crate::sync::{Condvar, Mutex};
 /// How many records one commit takes at most, so that none of them waits for long.
 const COMMIT_MAX: usize = 4096;
 
+/// How many bytes their texts have at most, unless one has more.
+const COMMIT_BYTES_MAX: usize = 4 << 20;
+
 /// How many appends the follower may be behind: beyond them, it reads what this process wrote.
 const BOUND_MAX: usize = 1000;
 
@@ -196,7 +199,13 @@ impl Replica {
         let started = Instant::now();
         let batch: Vec<Pending> = {
             let mut arrivals = self.queue.arrivals.lock();
-            let count = arrivals.pending.len().min(COMMIT_MAX);
+            let mut bytes = 0;
+            let fits = |one: &&Pending| {
+                bytes += one.request.record.text_bytes();
+                bytes <= COMMIT_BYTES_MAX
+            };
+            let count = arrivals.pending.iter().take(COMMIT_MAX).take_while(fits).count();
+            let count = count.max(1).min(arrivals.pending.len());
             arrivals.pending.drain(..count).collect()
         };
         if batch.is_empty() {

@@ -21,7 +21,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
-pub use clock_check::{ClockTrust, CollectionPause};
+pub use clock_check::CollectionPause;
+
+pub use crate::clock::ClockTrust;
 pub use completion::Revoking;
 pub use follower::Progress;
 pub use garbage_collection::Compaction;

@@ -3,14 +3,14 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::encoded::Encoded;
+use super::encoded::{self, Encoded};
 use crate::clock::UnixTime;
 
 /// How much is held, in bytes: a quarter of a million revocations of tokens, or more.
 const BYTES_MAX: usize = 64 << 20;
 
-/// What was appended, and until when each of it is kept.
-pub(super) type ToAcknowledge = (Arc<[Encoded]>, Vec<Option<UnixTime>>);
+/// What was appended.
+pub(super) type ToAcknowledge = Arc<[Encoded]>;
 
 /// Records as they are written. In two generations: when the younger has grown to half of what may be held,
 /// the elder is let go.
@@ -50,8 +50,8 @@ impl Acknowledged {
     }
 
     pub(super) fn put_all(&mut self, batches: Vec<ToAcknowledge>) {
-        for (records, until) in batches {
-            records.iter().zip(until).for_each(|(record, until)| self.put(record, until));
+        for records in batches {
+            records.iter().for_each(|record| self.put(record, encoded::keep_until(record)));
         }
     }
 

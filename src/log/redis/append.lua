@@ -1,15 +1,15 @@
--- ARGV: identity, revision, watermark, newest, longest lifetime, allowance, the plausible step, the batch's tag, and the records.
-local BEFORE = 8
-begin(ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6])
+-- ARGV: identity, the facts as begin() has them, the plausible step, the batch's tag, and the records.
+local BEFORE = 9
+begin(ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7])
 note_losses(redis.call('XLEN', stream))
-local tag, count = ARGV[8], #ARGV - BEFORE
-local last, behind = number('last') or 0, said['tag'] or '0'
+local tag, count = ARGV[9], #ARGV - BEFORE
+local last, behind = given(), said['tag'] or '0'
 -- The facts are written first: who may not write one of the keys has written nothing, or too high a position.
 local function note(last)
   if last + count > POSITION_MAX then return nil end
   local epoch = note_epoch(last)
   if (number('count') or 0) == 0 then put('first', last + 1) end
-  note_time(tonumber(ARGV[7]))
+  note_time(tonumber(ARGV[8]))
   put('last', last + count)
   set('tag', tag)
   save()

@@ -34,8 +34,14 @@ pub(super) enum Patience {
 /// How many records are put back in one step of the server, so that others wait for milliseconds, not longer.
 pub(super) const STEP_MAX: usize = 2000;
 
+/// How many bytes, unless one record has more.
+pub(super) const STEP_BYTES_MAX: usize = 1 << 20;
+
 /// How many appends are remembered that the reader has not met. Those beyond are held, and compared when the log is read anew.
 const UNSEEN_MAX: usize = 10_000;
+
+/// How many appends wait for the reader to hold them.
+const TO_HOLD_MAX: usize = 10_000;
 
 /// How long after an append a reader at the head must have met it.
 const UNSEEN_FOR: Duration = Duration::from_secs(2);
@@ -63,11 +69,13 @@ struct Done {
 }
 
 impl Unseen {
-    fn expect(&mut self, tag: i64, records: &Arc<[Encoded]>) {
+    /// Gives out the oldest where there are too many: it is to be held otherwise.
+    fn expect(&mut self, tag: i64, records: &Arc<[Encoded]>) -> Option<Arc<[Encoded]>> {
         self.0.push_back(Append { tag, records: Arc::clone(records), is_met: false, done: None });
-        if self.0.len() > UNSEEN_MAX {
-            self.0.pop_front();
+        if self.0.len() <= UNSEEN_MAX {
+            return None;
         }
+        self.0.pop_front().filter(|one| one.done.is_some() && !one.is_met).map(|one| one.records)
     }
 
     fn acknowledge(&mut self, tag: i64, done: Done) {
@@ -159,8 +167,7 @@ impl RedisLog {
         let appended = self.append_encoded(&encoded, patience);
         if !self.copies.load(Ordering::Relaxed) && !appended.as_ref().is_err_and(LogError::is_certain) {
             // The reader puts them where they can be found, while callers come back.
-            let until = records.iter().map(|record| record.keep_until).collect();
-            self.to_hold.lock().push((encoded, until));
+            self.hold(encoded);
         }
         let mut appended = match appended {
             Ok(appended) => appended,
@@ -170,11 +177,23 @@ impl RedisLog {
         Ok(appended)
     }
 
+    /// Holds what was appended, so that it can be put back: as soon as the reader has a moment, unless that is too long.
+    fn hold(&self, records: Arc<[Encoded]>) {
+        let mut waiting = self.to_hold.lock();
+        waiting.push(records);
+        if waiting.len() > TO_HOLD_MAX {
+            let all = std::mem::take(&mut *waiting);
+            drop(waiting);
+            self.held.lock().put_all(all);
+        }
+    }
+
     /// Appends records as they are written.
     pub(super) fn append_encoded(&self, records: &Arc<[Encoded]>, patience: Patience) -> Result<Appended, LogError> {
         self.begin_once()?;
         let tag = self.random_tag()?;
-        self.unseen.lock().expect(tag, records);
+        let forgotten = self.unseen.lock().expect(tag, records);
+        forgotten.into_iter().for_each(|records| self.hold(records));
         let appended = self.append_batch(tag, records, patience);
         let mut unseen = self.unseen.lock();
         match appended {
@@ -306,7 +325,7 @@ mod tests {
     fn unseen(appends: &[(i64, i64, u64)]) -> Unseen {
         let mut unseen = Unseen::default();
         for &(position, tag, place) in appends {
-            unseen.expect(tag, &[tag.to_string().into_bytes().into_boxed_slice()].into());
+            let _none = unseen.expect(tag, &[tag.to_string().into_bytes().into_boxed_slice()].into());
             unseen.acknowledge(tag, Done { position, place: (1, place), at: Instant::now() });
         }
         unseen
@@ -337,11 +356,11 @@ mod tests {
     #[test]
     fn what_is_met_before_its_answer_is_here_is_settled_by_it() {
         let mut all = Unseen::default();
-        all.expect(10, &[(*b"10").into()].into());
+        let _none = all.expect(10, &[(*b"10").into()].into());
         assert_eq!(settle(&mut all, cursor(0, 0), &[10], cursor(1, 10)), Vec::<String>::new());
         all.acknowledge(10, Done { position: 1, place: (1, 1), at: Instant::now() });
         assert_eq!(settle(&mut all, cursor(1, 10), &[], cursor(2, 20)), Vec::<String>::new());
-        all.expect(30, &[(*b"30").into()].into());
+        let _none = all.expect(30, &[(*b"30").into()].into());
         all.give_up(30);
         assert!(all.tags().is_empty());
     }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use redis::{ConnectionLike as _, ErrorKind, RedisError, RedisResult, ServerError};
 
+use super::FORMAT;
 use super::server_checks::{self, Info};
 use super::server_clock::ServerClock;
 use super::url::RedisUrl;
@@ -141,6 +142,12 @@ impl ServerConnection {
                 LogError::ServerForeign { server, fault: "its keys hold something else".to_owned() }
             }
             (_, Some("OOM")) => LogError::ServerFull { server },
+            (_, Some("MISCONF")) => LogError::ServerRefuses { server, fault: text },
+            (_, Some("LOADING" | "MASTERDOWN" | "BUSY")) => LogError::Unreachable { server, fault: text },
+            (_, Some("NEWERFORMAT")) => {
+                let found = text.split(' ').filter_map(|word| word.parse().ok()).next().unwrap_or(0);
+                LogError::Newer { path: server, found, known: FORMAT }
+            }
             (_, Some("MOVED" | "ASK" | "CROSSSLOT" | "CLUSTERDOWN")) => LogError::Cluster { server },
             (ErrorKind::Io, _) if error.is_timeout() => {
                 otherwise(server, format!("no answer within {} s", ANSWER_TIMEOUT.as_secs()))
@@ -172,7 +179,12 @@ pub(super) fn first_refused(error: &RedisError) -> Option<usize> {
 }
 
 /// What a server refuses a command by, so that it has done nothing.
-const REFUSALS: [&str; 10] = [
+const REFUSALS: [&str; 15] = [
+    "NEWERFORMAT",
+    "MISCONF",
+    "LOADING",
+    "MASTERDOWN",
+    "BUSY",
     "NOAUTH",
     "WRONGPASS",
     "NOPERM",
@@ -254,6 +266,6 @@ mod tests {
         let asked = Instant::now();
         log.append(&[record("b", None)]).unwrap();
         assert!(asked.elapsed() < ANSWER_TIMEOUT, "it does not wait for an answer that can't come");
-        assert_eq!(server.run::<i64>(&["XLEN", "{signoff}:log"]), 2, "and it is there once");
+        assert_eq!(server.run::<i64>(&["XLEN", "{signoff}:stream"]), 2, "and it is there once");
     }
 }

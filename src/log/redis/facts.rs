@@ -3,13 +3,18 @@
 //! What a node has heard or stated, the log owes to everybody: it is told again for as long as it does not say it, whatever has
 //! become of the server that was told first.
 
-use std::time::Duration;
+use std::cmp::Ordering;
+use std::time::{Duration, Instant};
 
 use redis::Cmd;
 
+use super::reader::Reader;
 use super::{RedisLog, no_random, script};
 use crate::clock::UnixTime;
 use crate::log::{Allowance, Facts, LifetimeChange, LogError, LongestLifetime, lifetime_fault};
+
+/// How far apart a log is told at least what it lacks.
+const RESTATE_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The longest lifetime, and how far ahead of the clock an `iat` may lie.
 #[derive(Clone, Copy, Default)]
@@ -40,15 +45,22 @@ impl RedisLog {
 
     /// Tells a log what it does not say of what it was told before: it went back, or was made anew by somebody who knew nothing.
     /// That is owed at each head until the log says it.
-    pub(super) fn restate(&self, facts: Facts) -> Result<Facts, LogError> {
+    pub(super) fn restate(&self, reader: &mut Reader, facts: Facts) -> Result<Facts, LogError> {
         let mut held = self.last_facts.lock();
         let owed = held.strictest(facts);
         *held = owed;
         drop(held);
-        if owed != facts {
+        if owed != facts && reader.restated_at.is_none_or(|at| at.elapsed() >= RESTATE_INTERVAL) {
+            reader.restated_at = Some(Instant::now());
             let mut command = self.script(script::STATE);
             add_facts(&mut command, owed);
-            self.reader.with(Duration::ZERO, |wire, _| command.exec(wire))?;
+            match self.reader.with(Duration::ZERO, |wire, _| command.exec(wire)) {
+                // What it can't be told now is still owed, and what it has can be read all the same.
+                Err(error) if error.is_certain() => {
+                    tracing::warn!(%error, "degraded: the log could not be told what it lacks");
+                }
+                stated => stated?,
+            }
         }
         Ok(owed)
     }
@@ -56,7 +68,7 @@ impl RedisLog {
 
 impl RedisLog {
     pub(super) fn state_longest_lifetime(&self, lifetime: Duration) -> Result<(), LogError> {
-        let stated = self.swap("longest_lifetime", false, |held, _| {
+        let stated = self.swap("longest_lifetime", "", |held, _| {
             let stated = LongestLifetime::stated(LongestLifetime::parse(held), lifetime);
             Ok((stated.map_err(|fault| lifetime_fault(fault, lifetime))?.to_string(), ()))
         })?;
@@ -67,7 +79,7 @@ impl RedisLog {
 
     /// Changes a longest lifetime that is stated, and says from when that counts, by the server's clock.
     pub(super) fn change_longest_lifetime(&self, change: LifetimeChange) -> Result<UnixTime, LogError> {
-        let (_, from) = self.swap("longest_lifetime", true, |held, now| {
+        let (_, from) = self.swap("longest_lifetime", "lifetime_revision", |held, now| {
             let (changed, from) = change.apply(LongestLifetime::parse(held), now)?;
             Ok((changed.map_or_else(String::new, |changed| changed.to_string()), from))
         })?;
@@ -75,7 +87,7 @@ impl RedisLog {
     }
 
     pub(super) fn state_allowance(&self, max: Duration, now: UnixTime) -> Result<(), LogError> {
-        let (stated, ()) = self.swap("issued_in_future_max", false, |held, _| {
+        let (stated, ()) = self.swap("issued_in_future_max", "", |held, _| {
             let stated = Allowance::stated(Allowance::parse(held), max, now);
             Ok((stated.map_err(|stored| LogError::AllowanceRaised { stored, asked: max })?.to_string(), ()))
         })?;
@@ -83,19 +95,19 @@ impl RedisLog {
         Ok(())
     }
 
-    /// States a fact in the place of what it was, as long as nobody else does meanwhile. `is_on_purpose` where that takes something
-    /// back, so that nobody states again what was there before.
+    /// States a fact in the place of what it was, as long as nobody else does meanwhile. `revision` names
+    /// what counts how often it was taken back, if it is, so that nobody states again what was there before.
     fn swap<T>(
         &self,
         name: &str,
-        is_on_purpose: bool,
+        revision: &str,
         change: impl Fn(&str, UnixTime) -> Result<(String, T), LogError>,
     ) -> Result<(String, T), LogError> {
         let mut held = String::new();
         loop {
             let (stated, told) = change(&held, self.clock.now())?;
             let mut command = self.script(script::SWAP);
-            command.arg(name).arg(&held).arg(&stated).arg(u8::from(is_on_purpose));
+            command.arg(name).arg(&held).arg(&stated).arg(revision);
             let now_held: Option<String> = self.writer.with(Duration::ZERO, |wire, _| command.query(wire))?;
             match now_held {
                 None => return Ok((stated, told)),
@@ -140,23 +152,33 @@ fn add_facts(command: &mut Cmd, facts: Facts) {
     command.arg(facts.revision);
     command.arg(text(facts.watermark.map(|time| time.as_millis().to_string())));
     command.arg(text(facts.newest.map(|time| time.as_millis().to_string())));
+    command.arg(facts.lifetime_revision);
     command.arg(text(facts.longest_lifetime.map(|lifetime| lifetime.to_string())));
     command.arg(text(facts.allowance.map(|allowance| allowance.to_string())));
 }
 
 impl Facts {
-    /// What holds of two readings of one log: what was taken back on purpose last, and of one making the stricter of each.
+    /// What holds of two readings of one log: the stricter of each, but for what was taken back on purpose in the later of them.
     fn strictest(self, now: Self) -> Self {
-        if self.revision != now.revision {
-            let later = if self.revision > now.revision { self } else { now };
-            return Self { newest: now.newest.or(self.newest), generation: now.generation, ..later };
-        }
+        let (watermark, revision) = match self.revision.cmp(&now.revision) {
+            Ordering::Less => (now.watermark, now.revision),
+            Ordering::Equal => (self.watermark.max(now.watermark), now.revision),
+            Ordering::Greater => (self.watermark, self.revision),
+        };
+        let (longest_lifetime, lifetime_revision) = match self.lifetime_revision.cmp(&now.lifetime_revision) {
+            Ordering::Less => (now.longest_lifetime, now.lifetime_revision),
+            Ordering::Equal => {
+                (LongestLifetime::stricter(now.longest_lifetime, self.longest_lifetime), now.lifetime_revision)
+            }
+            Ordering::Greater => (self.longest_lifetime, self.lifetime_revision),
+        };
         Self {
-            watermark: self.watermark.max(now.watermark),
+            watermark,
             newest: now.newest.or(self.newest),
-            longest_lifetime: LongestLifetime::stricter(now.longest_lifetime, self.longest_lifetime),
+            longest_lifetime,
             allowance: Allowance::smaller(now.allowance, self.allowance),
-            revision: now.revision,
+            revision,
+            lifetime_revision,
             generation: now.generation,
         }
     }
@@ -180,8 +202,10 @@ mod tests {
         assert_eq!(earlier.strictest(later), facts(7, 60, 0));
         assert_eq!(later.strictest(earlier), facts(7, 60, 0));
         let taken_back = facts(3, 90, 1);
-        assert_eq!(earlier.strictest(taken_back), taken_back);
-        assert_eq!(taken_back.strictest(earlier), taken_back, "a log that knows nothing of it is told");
+        assert_eq!(earlier.strictest(taken_back), facts(3, 60, 1), "that says nothing about the lifetime");
+        assert_eq!(taken_back.strictest(earlier), facts(3, 60, 1), "a log that knows nothing of it is told");
+        let replaced = Facts { lifetime_revision: 1, ..facts(3, 90, 0) };
+        assert_eq!(earlier.strictest(replaced), Facts { lifetime_revision: 1, ..facts(5, 90, 0) });
         assert_eq!(Facts::default().strictest(earlier), earlier);
     }
 }

@@ -92,12 +92,16 @@ impl RedisLog {
     fn read_kept(&self, file: &dyn LocalCopy, copying: &mut LocalFile, visit: Visit<'_>) -> bool {
         let mut has_kept = false;
         let mut read = || -> Result<(), LogError> {
-            if !file.has_changed()? {
+            copying.has_kept |= file.has_changed()?;
+            if !copying.has_kept {
                 return Ok(());
             }
             loop {
                 let kept = file.unsent(copying.kept_through, STEP_MAX)?;
-                let Some((last, _)) = kept.last() else { return Ok(()) };
+                let Some((last, _)) = kept.last() else {
+                    copying.has_kept = false;
+                    return Ok(());
+                };
                 (copying.kept_through, copying.unsent.is_there, has_kept) = (*last, true, true);
                 for (_, record) in &kept {
                     // Whether to go on is asked again by what the log itself has.
@@ -201,7 +205,6 @@ impl RedisLog {
                     tracing::warn!(lacking, "the log lacks revocations that the local file has: putting them back");
                 }
                 copying.from = Some(head);
-                copying.kept_through = copying.kept_through.max(comparison.through);
                 copying.unsent = Outbox::of(comparison.records);
             }
             Err(error) => {

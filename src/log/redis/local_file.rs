@@ -44,6 +44,8 @@ pub(super) struct LocalFile {
     /// A comparison that can't be noted in the file.
     pub(super) given_up: Option<Reconciliation>,
     pub(super) unsent: Outbox,
+    /// Whether they may have kept something that could not be read yet.
+    pub(super) has_kept: bool,
     /// The last position in the file of what other processes have kept and this one has taken in.
     pub(super) kept_through: i64,
 }
@@ -62,6 +64,7 @@ impl Default for LocalFile {
             comparing: Reconciling::No,
             given_up: None,
             unsent: Outbox::default(),
+            has_kept: true,
             kept_through: 0,
         }
     }

@@ -37,8 +37,8 @@ use redis::{Cmd, Value};
 
 use super::local_copy::LocalCopy;
 use super::{
-    Allowance, Backing, Collected, Committed, Create, Cursor, Facts, LifetimeChange, LogError, Note, OnOutage, Origin,
-    Page, Proposal, Read, RevocationLog, Room, Standing, Visit,
+    Allowance, Backing, ClockTrust, Collected, Committed, Create, Cursor, Facts, LifetimeChange, LogError, Note,
+    OnOutage, Origin, Page, Proposal, Read, RevocationLog, Room, Standing, Visit,
 };
 use crate::clock::UnixTime;
 use crate::sync::Mutex;
@@ -96,6 +96,8 @@ pub(crate) struct RedisLog {
     stream: String,
     facts: String,
     beat: String,
+    /// The keys of the format before: of its stream, and of what it says of itself.
+    before: [String; 2],
     clock: Arc<ServerClock>,
     append_script: Mutex<Loaded>,
     /// Whether the server's memory was nearly full when it was last looked at.
@@ -143,9 +145,10 @@ impl RedisLog {
             name: format!("{:032x}", u128::from_be_bytes(name)),
             random,
             beat_interval: BEAT_INTERVAL.min(opening.max_staleness / 4),
-            stream: place.key("log"),
-            facts: place.key("facts"),
+            stream: place.key("stream"),
+            facts: place.key("state"),
             beat: place.key("beat"),
+            before: [place.key("log"), place.key("facts")],
             writer: ServerConnection::new(&place, &clock),
             reader: ServerConnection::new(&place, &clock),
             clock,
@@ -194,16 +197,20 @@ impl RedisLog {
     }
 
     fn find_or_make(&self, create: Create) -> Result<Origin, LogError> {
-        let has = |wire: &mut Wire, _| redis::cmd("HGET").arg(&self.facts).arg("format").query::<Option<i64>>(wire);
-        match (self.writer.with(Duration::ZERO, has)?, create) {
-            (Some(format), _) if format / 100 == FORMAT_BEFORE / 100 => {
+        let format = |facts: &str| {
+            let has = |wire: &mut Wire, _| redis::cmd("HGET").arg(facts).arg("format").query::<Option<i64>>(wire);
+            self.writer.with(Duration::ZERO, has)
+        };
+        let before = |format: &i64| format / 100 == FORMAT_BEFORE / 100;
+        match (format(&self.facts)?, create) {
+            (Some(format), _) => self.known_format(format).map(|()| Origin::Found),
+            (None, _) if format(&self.before[1])?.as_ref().is_some_and(before) => {
                 tracing::warn!(
                     "the log is taken over from the format before: nodes that are not updated read it no more"
                 );
                 let command = self.make()?;
                 self.writer.with(Duration::ZERO, |wire, _| command.exec(wire)).map(|()| Origin::Found)
             }
-            (Some(format), _) => self.known_format(format).map(|()| Origin::Found),
             (None, Create::Never) => Err(LogError::ServerEmpty { server: self.place.shown.clone() }),
             (None, Create::IfMissing) => {
                 let command = self.make()?;
@@ -258,7 +265,7 @@ impl RedisLog {
 
     fn run_script(&self, how: &str, script: &str) -> Cmd {
         let mut command = redis::cmd(how);
-        command.arg(script).arg(3).arg(&self.stream).arg(&self.facts).arg(&self.beat);
+        command.arg(script).arg(5).arg(&self.stream).arg(&self.facts).arg(&self.beat).arg(&self.before[..]);
         command
     }
 }
@@ -358,9 +365,9 @@ impl RevocationLog for RedisLog {
     }
 
     // The time of the server counts, and no machine's.
-    fn collect(&self, _now: UnixTime, max: usize) -> Result<Collected, LogError> {
-        let mut collected = self.collect_expired(max)?;
-        if let Some(copy) = &self.copy {
+    fn collect(&self, _now: UnixTime, max: usize, trust: ClockTrust) -> Result<Collected, LogError> {
+        let mut collected = self.collect_expired(max, trust)?;
+        if let Some(copy) = self.copy.as_ref().filter(|_| collected.watermark > UnixTime::default()) {
             match copy.collect(collected.watermark, max) {
                 Ok(more) => collected.more |= more,
                 Err(error) => tracing::warn!(%error, "degraded: the local file of the revocation log can't be written"),

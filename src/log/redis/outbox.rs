@@ -2,13 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::append::STEP_MAX;
+use super::append::{STEP_BYTES_MAX, STEP_MAX};
 use super::encoded::{self, Encoded};
 use super::entry;
 use super::record_set::RecordSet;
 use crate::clock::UnixTime;
 use crate::log::LogError;
 use crate::log::local_copy::LocalCopy;
+use crate::revocation::Record;
 
 /// What the file has and the log perhaps lacks, and how far it was given that. A record is settled when it was met in the log,
 /// whoever has put it there.
@@ -50,7 +51,14 @@ impl Outbox {
         // What is settled and still to be taken from the file.
         let settled: HashSet<i64> = self.settled.iter().copied().collect();
         while self.chunk.is_empty() && self.settled.len() < settled.len() + STEP_MAX {
-            let rows = file.unsent(self.through, STEP_MAX)?;
+            let mut rows = file.unsent(self.through, STEP_MAX)?;
+            let mut bytes = 0;
+            let fits = |(_, record): &&(i64, Record)| {
+                bytes += encoded::write(record).len();
+                bytes <= STEP_BYTES_MAX
+            };
+            let count = rows.iter().take_while(fits).count().max(1);
+            rows.truncate(count);
             let Some((last, _)) = rows.last() else {
                 // Once more from the beginning, until nothing is left: what was sent may have gone astray.
                 (self.is_there, self.through, self.had_some) = (self.had_some, 0, false);

@@ -1,11 +1,17 @@
 local stream, facts, beat = KEYS[1], KEYS[2], KEYS[3]
 -- What the log says of itself, as it was when the script began and as the script has changed it since.
 local said, changed = {}, {}
-do
+local function hear()
+  said = {}
   local all = redis.call('HGETALL', facts)
   for i = 1, #all, 2 do said[all[i]] = all[i + 1] end
 end
-local function number(name) return tonumber(said[name] or '') end
+hear()
+-- A number that is stated, if it is one that can be counted with.
+local function number(name)
+  local value = tonumber(said[name] or '')
+  if value and value == value and math.abs(value) <= 9007199254740992 then return value end
+end
 local function whole(value) return string.format('%.0f', value) end
 local function set(name, text)
   if said[name] == text then return end
@@ -18,6 +24,8 @@ local function save()
   if #changed > 0 then redis.call('HSET', facts, unpack(changed)) end
   changed = {}
 end
+-- This takes no room, and what is written behind it in one script is written also where there is none.
+local function make_way() redis.call('PEXPIRE', beat, '2592000000') end
 -- What the server's clock reads, in milliseconds: the time that counts.
 local now
 do
@@ -25,18 +33,18 @@ do
   now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 end
 -- The newest time after now was seen, which counts only if it is plausible.
+local function is_plausible(step) return not number('newest') or now <= number('newest') + step end
 local function note_time(step)
-  local newest = number('newest')
-  if newest and now > newest + step then return end
-  put('newest', math.max(newest or now, now))
+  if is_plausible(step) then put('newest', math.max(number('newest') or now, now)) end
 end
 -- The position of an entry that was read.
 local function position(entry) return tonumber(string.match(entry[1], '^%d+')) end
 -- The last position that doubles tell from the next.
 local POSITION_MAX = 9007199254740991
--- The highest position that the stream or we have given.
+-- The highest position that we have given, and the highest that the stream has besides.
+local function given() return math.max(number('last') or 0, 0) end
 local function highest()
-  local last = number('last') or 0
+  local last = given()
   if redis.call('EXISTS', stream) == 1 then
     local info = redis.call('XINFO', 'STREAM', stream)
     for i = 1, #info, 2 do
@@ -61,38 +69,64 @@ local function note_epoch(last)
   if said['epoch'] == epoch then return epoch end
   local epochs = {}
   for one in string.gmatch(said['epochs'] or '', '%S+') do epochs[#epochs + 1] = one end
-  epochs[#epochs + 1] = epoch .. ':' .. whole(last + 1)
+  local function is_of(at, term) return epochs[at] and string.match(epochs[at], '^(%x+):') == term end
+  if is_of(#epochs, '0') and is_of(#epochs - 1, epoch) then
+    -- It was in this term all the time.
+    epochs[#epochs] = nil
+  else
+    epochs[#epochs + 1] = epoch .. ':' .. whole(last + 1)
+  end
   set('epochs', table.concat(epochs, ' ', math.max(1, #epochs - EPOCHS_MAX + 1)))
   set('epoch', epoch)
   return epoch
 end
--- States facts, those that are given, unless somebody has taken back on purpose what they were made of. Of two texts or times of
--- one making the stricter counts.
-local function state(revision, watermark, newest, longest, allowance)
-  local ours, theirs = tonumber(revision), number('revision') or 0
-  if ours < theirs then return 0 end
-  local function stricter(name, text, is_stricter)
-    if text == '' and ours > theirs and said[name] then
-      redis.call('HDEL', facts, name)
-      said[name] = nil
+-- States facts, those that are given. Of two the stricter counts, unless somebody has taken back on purpose what one of them was
+-- made of: a later revision counts before an earlier one.
+local function state(revision, watermark, newest, lifetime_revision, longest, allowance)
+  local function stricter(name, text, ours, theirs, is_stricter)
+    if ours < theirs then return end
+    if text == '' then
+      if ours > theirs and said[name] then
+        redis.call('HDEL', facts, name)
+        said[name] = nil
+      end
+    elseif not said[name] or ours > theirs or is_stricter(text, said[name]) then
+      set(name, text)
     end
-    if text ~= '' and (not said[name] or ours > theirs or is_stricter(text, said[name])) then set(name, text) end
   end
-  local function later(one, other) return tonumber(one) > tonumber(other) end
+  local function later(one, other) return tonumber(one) > (tonumber(other) or -1) end
   local function smaller(one, other)
-    return tonumber(string.match(one, '^%d+')) < tonumber(string.match(other, '^%d+') or 'inf')
+    return tonumber(string.match(one, '^%d+')) < (tonumber(string.match(other, '^%d+') or '') or 1e300)
   end
-  stricter('watermark', watermark, later)
-  stricter('longest_lifetime', longest, smaller)
-  stricter('issued_in_future_max', allowance, smaller)
+  local function of_revision(name, ours, stricters)
+    local theirs = number(name) or 0
+    stricters(ours, theirs)
+    if ours > theirs then put(name, ours) end
+  end
+  of_revision('revision', tonumber(revision), function(ours, theirs)
+    -- One that lies ahead was made by a wrong clock, or will count when this one has come so far.
+    if watermark == '' or tonumber(watermark) <= now + 60000 then stricter('watermark', watermark, ours, theirs, later) end
+  end)
+  of_revision('lifetime_revision', tonumber(lifetime_revision), function(ours, theirs)
+    stricter('longest_lifetime', longest, ours, theirs, smaller)
+  end)
+  if allowance ~= '' then stricter('issued_in_future_max', allowance, 0, 0, smaller) end
   if newest ~= '' and not said['newest'] then set('newest', newest) end
-  if ours > theirs then put('revision', ours) end
-  return 1
 end
--- Makes the log where there is none, with what is known of an earlier one, and takes over one of the format before.
-local function begin(identity, revision, watermark, newest, longest, allowance)
-  local is_new = not said['identity']
-  if not is_new and (number('format') or 0) >= 200 then return 0 end
+-- Takes over a log of the format before, whose keys have other names. What still writes to those finds nothing that it can write to.
+local function take_over(stream_before, facts_before)
+  if redis.call('TYPE', stream_before).ok == 'stream' then redis.call('RENAME', stream_before, stream) end
+  local format = redis.call('HGET', facts_before, 'format')
+  if not format or tonumber(format) >= 200 then return false end
+  redis.call('RENAME', facts_before, facts)
+  hear()
+  return true
+end
+-- Makes the log where there is none, with what is known of an earlier one.
+local function begin(identity, revision, watermark, newest, lifetime_revision, longest, allowance)
+  if said['identity'] then return 0 end
+  local stream_before, facts_before = KEYS[4], KEYS[5]
+  local is_new = not take_over(stream_before, facts_before)
   if is_new then
     local length, first = contents()
     set('identity', identity)
@@ -100,11 +134,14 @@ local function begin(identity, revision, watermark, newest, longest, allowance)
     put('last', 0)
     put('count', length)
     put('first', first)
-    state(revision, watermark, newest, longest, allowance)
+    state(revision, watermark, newest, lifetime_revision, longest, allowance)
   end
   set('format', '200')
   save()
   redis.call('SET', beat, '1')
+  redis.call('SET', stream_before, 'The log lies in ' .. stream .. ': update signoff', 'NX')
+  redis.call('HSETNX', facts_before, 'format', '200')
+  redis.call('HSETNX', facts_before, 'identity', said['identity'])
   return is_new and 1 or 0
 end
 -- Notes what somebody else has taken from the stream, so that every node puts back what it holds.
@@ -116,4 +153,7 @@ local function note_losses(length, first)
   put('count', length)
   put('first', first)
   return 1
+end
+if said['identity'] and math.floor((number('format') or 200) / 100) ~= 2 then
+  return redis.error_reply('NEWERFORMAT ' .. said['format'])
 end

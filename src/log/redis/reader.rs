@@ -22,6 +22,12 @@ use crate::log::{Cursor, Facts, Ground, LogError, Read, Standing, Visit};
 /// How long it is waited for news before it is looked whether the engine is still wanted.
 const NEWS_WAIT: Duration = Duration::from_millis(100);
 
+/// Each so manieth probe waits as long as it may where those before have proven nothing.
+const FULL_WAIT_EACH: u32 = 3;
+
+/// After how many probes in vain it is looked for another server.
+const LEAVE_AFTER: u32 = 5;
+
 /// How often it is looked how full the server's memory is.
 const MEMORY_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -36,6 +42,10 @@ pub(super) struct Reader {
     probed_at: Option<Instant>,
     /// When it was last looked how full the server is.
     looked_at: Option<Instant>,
+    /// When the log was last told what it lacks.
+    pub(super) restated_at: Option<Instant>,
+    /// How many probes one after the other have not proven anything.
+    unproven: u32,
     pub(super) standing: Standing,
     /// How far was read to a head, without a gap.
     pub(super) head: i64,
@@ -127,9 +137,10 @@ impl RedisLog {
             self.begin_comparison(&**copy, reader)?;
         }
         let is_due = reader.probed_at.is_none_or(|at| at.elapsed() >= self.beat_interval);
-        let wait = match &reader.standing {
-            Standing::Unproven(_) | Standing::Copied { .. } => self.place.wait.min(WAIT_AGAIN),
-            Standing::Proven | Standing::Pending => self.place.wait,
+        // Those that did not confirm are mostly not there; once in a while they have as long as always, which may be what they take.
+        let wait = match reader.unproven % FULL_WAIT_EACH {
+            0 => self.place.wait,
+            _ => self.place.wait.min(WAIT_AGAIN),
         };
         if reader.standing == Standing::Proven {
             reader.standing = Standing::Pending;
@@ -141,15 +152,14 @@ impl RedisLog {
                 self.look_at_memory(wire, reader)?;
                 reader.standing = self.make_sure(wire, wait)?;
                 reader.probed_at = Some(started);
+                reader.unproven = if reader.standing == Standing::Proven { 0 } else { reader.unproven + 1 };
             }
             self.read_on(wire, reader, after, visit)
         })?;
         match outcome {
             Outcome::Head { cursor, facts, junk, unknown_kinds, met, is_news } => {
-                if matches!(reader.standing, Standing::Unproven(LogError::Replica { .. })) {
-                    self.reader.leave();
-                }
-                let facts = self.restate(facts)?;
+                self.leave_for_another(reader, is_due);
+                let facts = self.restate(reader, facts)?;
                 if reader.standing == Standing::Proven {
                     reader.copying.is_whole(at);
                 }
@@ -197,6 +207,20 @@ impl RedisLog {
         (reader.identity, reader.probed_at, reader.facts_at_head, reader.is_interrupted) = (None, None, None, false);
         reader.head = 0;
         Read::Rewound
+    }
+
+    /// Gives a server up that is no primary, or that nobody confirms anything to: another may have been promoted meanwhile, and be
+    /// reached from here.
+    fn leave_for_another(&self, reader: &Reader, is_probed: bool) {
+        let is_replica = matches!(reader.standing, Standing::Unproven(LogError::Replica { .. }));
+        if is_replica {
+            self.reader.leave();
+        }
+        if is_probed && reader.unproven > 0 && reader.unproven.is_multiple_of(LEAVE_AFTER) {
+            self.place.source.ask_another();
+            self.reader.leave();
+            self.writer.leave();
+        }
     }
 
     fn look_at_memory(&self, wire: &mut Wire, reader: &mut Reader) -> RedisResult<()> {
@@ -331,7 +355,7 @@ mod tests {
         // The last are held, as there is room for few.
         let last = 999;
         let remove = "return redis.call('XDEL', KEYS[1], redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1][1])";
-        server.run::<i64>(&["EVAL", remove, "1", "{signoff}:log"]);
+        server.run::<i64>(&["EVAL", remove, "1", "{signoff}:stream"]);
         settle(&log, end);
         let page = log.list(0, 10_000).unwrap();
         assert_eq!(page.records.len(), 1000);

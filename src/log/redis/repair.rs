@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use super::append::{Patience, STEP_MAX};
+use super::append::{Patience, STEP_BYTES_MAX, STEP_MAX};
 use super::encoded::Encoded;
 use super::reader::Reader;
 use super::{RedisLog, encoded, entry, millis};
@@ -63,12 +63,43 @@ impl RedisLog {
         let watermark = reader.watermark();
         reader.to_repair.retain(|bytes| entry::is_live(encoded::keep_until(bytes), watermark));
         let to_repair: Vec<Encoded> = reader.to_repair.iter().cloned().collect();
-        for chunk in to_repair.chunks(STEP_MAX) {
+        for chunk in steps(&to_repair) {
             self.append_encoded(&chunk.into(), Patience::None)?;
             chunk.iter().for_each(|bytes| {
                 reader.to_repair.remove(bytes);
             });
         }
         Ok(())
+    }
+}
+
+/// What is put back in one step: neither too many, nor too much for a slow line to carry in time.
+fn steps(records: &[Encoded]) -> impl Iterator<Item = &[Encoded]> {
+    let mut rest = records;
+    std::iter::from_fn(move || {
+        let mut bytes = 0;
+        let fits = |record: &&Encoded| {
+            bytes += record.len();
+            bytes <= STEP_BYTES_MAX
+        };
+        let count = rest.iter().take(STEP_MAX).take_while(fits).count().max(1).min(rest.len());
+        let (step, behind) = rest.split_at(count);
+        rest = behind;
+        (count > 0).then_some(step)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_is_bounded_by_count_and_by_bytes_and_has_one_record_at_least() {
+        let record = |bytes: usize| vec![0; bytes].into_boxed_slice();
+        let counts = |records: &[Encoded]| steps(records).map(<[Encoded]>::len).collect::<Vec<_>>();
+        assert_eq!(counts(&[]), [0_usize; 0]);
+        assert_eq!(counts(&vec![record(40); STEP_MAX + 1]), [STEP_MAX, 1]);
+        let large = record(STEP_BYTES_MAX / 2);
+        assert_eq!(counts(&[large.clone(), large.clone(), large, record(2 * STEP_BYTES_MAX), record(1)]), [2, 1, 1, 1]);
     }
 }

@@ -14,7 +14,7 @@ macro_rules! script {
 pub(super) const APPEND: &str = script!(include_str!("append.lua"));
 
 /// Raises the watermark, and takes what has expired from the front. Answers with how many it took,
-/// the watermark, and whether there may be more; with a number below zero where somebody else collects.
+/// the watermark, whether there may be more, and the revision; with -1 for the first where somebody else collects, and -2 where clocks differ.
 pub(super) const COLLECT: &str = script!(include_str!("trim.lua"));
 
 /// What a reader asks for in one step. `ARGV`: the position where it stands, the last that counts, the start of the range behind it,
@@ -28,31 +28,32 @@ pub(super) const ASK: &str = script!(
 );
 
 /// Makes a log where there is none. `ARGV`: identity, and the facts as [`STATE`] has them. Answers whether it did.
-pub(super) const BEGIN: &str = script!("return begin(ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6])");
+pub(super) const BEGIN: &str = script!("return begin(ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7])");
 
-/// States facts. `ARGV`: revision, watermark, newest, longest lifetime, allowance. Answers whether they count.
+/// States facts. `ARGV`: revision, watermark, newest, revision of the lifetime, longest lifetime, allowance.
 pub(super) const STATE: &str = script!(
-    "local stated = state(ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5])
-    save()
-    return stated"
+    "make_way()
+    state(ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6])
+    save()"
 );
 
-/// States a fact in the place of another. `ARGV`: its name, the text of that, of the new one, and whether that was taken back on
-/// purpose. Answers with the text that is stated, where it is neither.
+/// States a fact in the place of another. `ARGV`: its name, the text of that, of the new one, and the name of what
+/// counts how often it was taken back, if it is. Answers with the text that is stated, where it is neither.
 pub(super) const SWAP: &str = script!(
-    "local name, before, after, on_purpose = ARGV[1], ARGV[2], ARGV[3], ARGV[4] == '1'
+    "local name, before, after, revision = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
     local stored = said[name] or ''
     if stored ~= before then return stored end
     if after == stored then return false end
     if after == '' then redis.call('HDEL', facts, name) else set(name, after) end
-    if on_purpose then put('revision', (number('revision') or 0) + 1) end
+    if revision ~= '' then put(revision, (number(revision) or 0) + 1) end
     save()
     return false"
 );
 
 /// Notes that somebody else has taken entries, if somebody has.
 pub(super) const NOTE_LOSSES: &str = script!(
-    "local noted = note_losses(contents())
+    "make_way()
+    local noted = note_losses(contents())
     save()
     return noted"
 );

@@ -97,6 +97,7 @@ impl RedisLog {
             longest_lifetime: text("longest_lifetime").and_then(|text| LongestLifetime::parse(text)),
             allowance: text("issued_in_future_max").and_then(|text| Allowance::parse(text)),
             revision: number("revision").unwrap_or(0),
+            lifetime_revision: number("lifetime_revision").unwrap_or(0),
             generation: identity.as_ref().map(LogIdentity::generation),
         };
         Ok(ServerState {

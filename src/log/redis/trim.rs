@@ -6,28 +6,33 @@ use redis::{RedisResult, Value};
 
 use super::wire::Wire;
 use super::{POSITION_MAX, RedisLog, encoded, first, millis, script, server_clock};
-use crate::clock::UnixTime;
-use crate::log::{Collected, LogError, PLAUSIBLE_STEP};
+use crate::clock::{Times, UnixTime};
+use crate::log::{ClockTrust, Collected, LogError, PLAUSIBLE_STEP};
 
 /// For how long after a step nobody else collects: longer than whoever does pauses, and shorter than others wait.
 const LEASE: Duration = Duration::from_millis(500);
 
 impl RedisLog {
-    pub(super) fn collect_expired(&self, max: usize) -> Result<Collected, LogError> {
+    pub(super) fn collect_expired(&self, max: usize, trust: ClockTrust) -> Result<Collected, LogError> {
         let tag = self.random_tag()?;
-        let (deleted, watermark, more): (i64, i64, bool) = self.writer.with(Duration::ZERO, |wire, _| {
-            let is_worth_it = self.is_mostly_expired(wire)?;
+        let answer: (i64, i64, bool, i64) = self.writer.with(Duration::ZERO, |wire, _| {
+            // Of one that is only to raise the watermark, it matters to nobody.
+            let is_worth_it = max > 1 && self.is_mostly_expired(wire)?;
             let mut command = self.script(script::COLLECT);
             command.arg(max).arg(millis(PLAUSIBLE_STEP)).arg(tag).arg(u8::from(is_worth_it));
-            command.arg(&self.name).arg(millis(LEASE)).query(wire)
+            command.arg(&self.name).arg(millis(LEASE)).arg(Times::now().wall().as_millis());
+            command.arg(u8::from(trust == ClockTrust::Confirmed)).query(wire)
         })?;
-        if deleted < 0 {
+        let (deleted, watermark, more, revision) = answer;
+        if deleted == -1 {
             return Err(LogError::Busy { path: self.place.shown.clone(), waited: Duration::ZERO });
         }
         let (deleted, watermark) = (usize::try_from(deleted).unwrap_or(0), UnixTime::from_millis(watermark));
-        // It is owed until it is read.
+        // It is owed until it is read, unless somebody has taken it back meanwhile.
         let mut held = self.last_facts.lock();
-        held.watermark = held.watermark.max(Some(watermark));
+        if held.revision == revision && watermark > UnixTime::default() {
+            held.watermark = held.watermark.max(Some(watermark));
+        }
         Ok(Collected { deleted, watermark, more })
     }
 

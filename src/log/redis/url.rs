@@ -53,6 +53,14 @@ pub(super) struct Sentinels {
 }
 
 impl Source {
+    /// The server that was named can't be what it should: somebody else is asked next time.
+    pub(super) fn ask_another(&self) {
+        if let Self::Sentinels(Sentinels { addresses, last, .. }) = self {
+            let next = (last.load(Ordering::Relaxed) + 1) % addresses.len().max(1);
+            last.store(next, Ordering::Relaxed);
+        }
+    }
+
     /// Connects within so long: to the server, and to each sentinel that is asked for it.
     pub(super) fn connect(&self, timeout: Duration) -> RedisResult<Wire> {
         match self {

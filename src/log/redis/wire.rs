@@ -45,12 +45,18 @@ impl Timed {
     }
 }
 
+impl Timed {
+    /// Whoever goes on at a fair pace has the time that it takes.
+    fn give_time_for(&mut self, count: usize) {
+        self.until += Duration::from_micros(count as u64 * 1_000_000 / SLOWEST);
+    }
+}
+
 impl Read for Timed {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.socket.set_read_timeout(Some(self.left()?))?;
         let count = self.socket.read(buffer)?;
-        // Whoever goes on sending at a fair pace has the time that it takes.
-        self.until += Duration::from_micros(count as u64 * 1_000_000 / SLOWEST);
+        self.give_time_for(count);
         Ok(count)
     }
 }
@@ -58,7 +64,9 @@ impl Read for Timed {
 impl Write for Timed {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.socket.set_write_timeout(Some(self.left()?))?;
-        self.socket.write(bytes)
+        let count = self.socket.write(bytes)?;
+        self.give_time_for(count);
+        Ok(count)
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -10,7 +10,7 @@ use rusqlite::{Connection, Transaction, params};
 use super::row::{self, Row};
 use super::schema::{self, fact, set_fact};
 use super::{FileOptions, Held, Slot, SqliteLog};
-use crate::clock::UnixTime;
+use crate::clock::{ClockTrust, UnixTime};
 use crate::log::local_copy::{Compared, Copied, LocalCopy, Met};
 use crate::log::{Appended, Create, Cursor, Facts, LogError, Read, RevocationLog as _, Room, Visit};
 use crate::revocation::Record;
@@ -19,6 +19,8 @@ use crate::revocation::Record;
 const VERSION: &str = "copy_version";
 const POSITION: &str = "copy_position";
 const BATCH: &str = "copy_batch";
+/// The watermark of the log that it is a copy of.
+const HEARD_WATERMARK: &str = "copy_watermark";
 /// The position and the term in which it was given. Of another position it says nothing: an earlier version went on.
 const EPOCH: &str = "copy_epoch";
 const HEAD: &str = "copy_head";
@@ -89,11 +91,15 @@ impl LocalCopy for CopyFile {
     }
 
     fn facts(&self) -> Result<Facts, LogError> {
-        self.look(|held| schema::facts(&held.connection))
+        self.look(|held| {
+            // What a file has set by itself, as a log of its own, went by a clock that counts for nobody else.
+            let watermark = schema::time(&held.connection, HEARD_WATERMARK)?;
+            Ok(Facts { watermark, ..schema::facts(&held.connection)? })
+        })
     }
 
     fn collect(&self, now: UnixTime, max: usize) -> Result<bool, LogError> {
-        let collected = self.file.collect(now, max)?;
+        let collected = self.file.collect(now, max, ClockTrust::Confirmed)?;
         self.write(|transaction| {
             transaction.execute("DELETE FROM unsent WHERE position NOT IN (SELECT position FROM revocation)", [])
         })?;
@@ -235,8 +241,13 @@ fn set_facts(transaction: &Transaction<'_>, facts: Facts) -> Result<(), rusqlite
     if let Some(allowance) = facts.allowance {
         set_fact(transaction, schema::ALLOWANCE, &allowance.to_string())?;
     }
-    if facts.revision > 0 {
-        set_fact(transaction, schema::REVISION, &facts.revision.to_string())?;
+    for (name, revision) in [(schema::REVISION, facts.revision), (schema::LIFETIME_REVISION, facts.lifetime_revision)] {
+        if revision > 0 {
+            set_fact(transaction, name, &revision.to_string())?;
+        }
+    }
+    if let Some(watermark) = facts.watermark {
+        schema::set_time(transaction, HEARD_WATERMARK, watermark)?;
     }
     let facts = [(schema::WATERMARK, facts.watermark), (schema::NEWEST, facts.newest)];
     facts

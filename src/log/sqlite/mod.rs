@@ -30,7 +30,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, TransactionBehavior, params};
 
 use super::{
-    Allowance, Appended, Backing, Collected, Committed, Create, Cursor, Fate, LifetimeChange, LogError,
+    Allowance, Appended, Backing, ClockTrust, Collected, Committed, Create, Cursor, Fate, LifetimeChange, LogError,
     LongestLifetime, Note, Origin, Page, Proposal, Read, RevocationLog, Room, SeveralNames, Visit, advance,
     lifetime_fault,
 };
@@ -332,7 +332,7 @@ impl RevocationLog for SqliteLog {
         })
     }
 
-    fn collect(&self, now: UnixTime, max: usize) -> Result<Collected, LogError> {
+    fn collect(&self, now: UnixTime, max: usize, _trust: ClockTrust) -> Result<Collected, LogError> {
         let collected = self.write(|transaction| {
             let held = schema::time(transaction, schema::WATERMARK)?;
             let newest = advance(schema::time(transaction, schema::NEWEST)?, now);

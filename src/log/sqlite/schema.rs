@@ -32,6 +32,7 @@ pub(super) const WATERMARK: &str = "watermark";
 pub(super) const NEWEST: &str = "newest";
 pub(super) const LONGEST_LIFETIME: &str = "longest_lifetime";
 const LONGEST_LIFETIME_RAISED: &str = "longest_lifetime_raised";
+pub(super) const LIFETIME_REVISION: &str = "lifetime_revision";
 pub(super) const REVISION: &str = "revision";
 pub(super) const ALLOWANCE: &str = "issued_in_future_max";
 const GENERATION: &str = "generation";
@@ -120,7 +121,8 @@ pub(super) fn facts(connection: &Connection) -> Result<Facts, rusqlite::Error> {
             None => None,
         },
         allowance: fact(connection, ALLOWANCE)?.and_then(|text| Allowance::parse(&text)),
-        revision: fact(connection, REVISION)?.and_then(|text| text.parse().ok()).unwrap_or(0),
+        revision: count(connection, REVISION)?,
+        lifetime_revision: count(connection, LIFETIME_REVISION)?,
         generation: fact(connection, GENERATION)?.and_then(|text| text.parse().ok()),
     })
 }
@@ -139,6 +141,10 @@ pub(super) fn set_longest_lifetime(
         }
     }
     Ok(())
+}
+
+fn count(connection: &Connection, name: &str) -> Result<i64, rusqlite::Error> {
+    Ok(fact(connection, name)?.and_then(|text| text.parse().ok()).unwrap_or(0))
 }
 
 /// A fact that is a time, or a length of time, in milliseconds.
