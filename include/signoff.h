@@ -542,7 +542,7 @@
 #define SIGNOFF_LOG_MOVED 5013
 
 /**
- * The log was made for tokens of a shorter lifetime than is asked for.
+ * The log was made for tokens of a shorter lifetime than is asked for, or its longest lifetime was raised not long ago.
  */
 #define SIGNOFF_LOG_LIFETIME 5014
 
@@ -1182,8 +1182,8 @@ typedef struct signoff_log_options {
     uint64_t accept_younger_ms;
     /**
      * The longest that any token on this log lives, refresh tokens included, in milliseconds. Stored with the log and
-     * enforced by every engine on it; it can be lowered, never raised. 0: what the log says, and for a new log none:
-     * revocations of subjects and sessions are then kept for ever.
+     * enforced by every engine on it; it can be lowered by any, and raised by `signoff lifetime`. 0: what the log says, and for a
+     * new log none: revocations of subjects and sessions are then kept for ever.
      */
     uint64_t longest_lifetime_ms;
     /**

@@ -57,8 +57,9 @@ mod token;
 pub use clock::{Times, UnixTime};
 pub use denied::{Audiences, ClaimFault, ClaimName, Denied, JsonFault, Part, Reject, Unknown};
 pub use engine::{
-    Accepted, Cleared, ClockTrust, CollectionPause, Compaction, Engine, Health, Log, NewToken, OnUnknown, Progress,
-    RevocationStatus, RevocationsInLog, Revoking, Scratch, SignedToken, Stats, Threads, VouchedToken, WhyUnknown,
+    Accepted, Cleared, ClockTrust, CollectionPause, Compaction, Engine, Health, Log, LongestLifetime, NewToken,
+    OnUnknown, Progress, RevocationStatus, RevocationsInLog, Revoking, Scratch, SignedToken, Stats, Threads,
+    VouchedToken, WhyUnknown,
 };
 pub use error::{Error, KeyError, PolicyError, RevokeError, SignError, SkippedKey};
 pub use index::{Filtering, NotRevoked};

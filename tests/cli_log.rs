@@ -330,15 +330,19 @@ fn the_longest_lifetime_is_shown_raised_and_replaced() {
     let shell = Shell::new();
     assert_eq!(shell.run(&["create", "--log", "l.db", "--longest-lifetime", "1h"], "").0, 0);
     let lifetime = |arguments: &[&str]| shell.run(&[&["lifetime", "--log", "l.db"], arguments].concat(), "");
-    assert_eq!(lifetime(&[]).1, "tokens may live 1h\n");
-    let (exit, told, _) = lifetime(&["--raise", "30d"]);
-    assert!(exit == 0 && told.starts_with("for tokens that are issued from "), "{told}");
-    assert!(told.ends_with("tokens may live 1h; those that are issued later 30days\n"), "{told}");
+    assert_eq!(lifetime(&[]).1, "tokens may live 1 h\n");
+    for _ in 0..2 {
+        let (exit, told, _) = lifetime(&["--raise", "30d"]);
+        assert!(exit == 0 && told.starts_with("tokens may live 1 h; those that are issued from 20"), "{told}");
+        assert!(told.ends_with(" on 30 d\n"), "{told}");
+    }
     let (exit, _, told) = lifetime(&["--raise", "60d"]);
-    assert!(exit == 3 && told.contains("not long ago"), "{told}");
+    assert!(exit == 3 && told.contains("again in 1 h 1"), "{told}");
     let (exit, _, told) = lifetime(&["--insecure-replace", "2h"]);
     assert!(exit == 2 && told.contains("--yes"), "{told}");
-    assert_eq!(lifetime(&["--insecure-replace", "2h", "--yes"]).1, "tokens may live 2h\n");
+    assert_eq!(lifetime(&["--insecure-replace", "2h", "--yes"]).1, "tokens may live 2 h\n");
     let none = "tokens may live for ever, and log-outs of users are kept for ever\n";
     assert_eq!(lifetime(&["--insecure-replace", "none", "--yes"]).1, none);
+    let (exit, _, told) = lifetime(&["--raise", "60d"]);
+    assert!(exit == 2 && told.contains("nothing to raise"), "{told}");
 }

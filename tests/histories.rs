@@ -8,7 +8,13 @@
 //! - A token that nobody has logged out is never refused. A node may say that it can't tell (503).
 //! - When everything is well again, every node answers, and so does a new one.
 //!
-//! Servers have clocks within a second of each other, nodes within forty seconds. As many replicas confirm as make a majority of
+//! - What a node could not give to the log binds there; and what it has kept in its file gets to everybody when all is well.
+//!
+//! Not played: cut-offs of everybody, spared ids, disks (`fsync`), sentinels, a primary that keeps one replica while another is promoted,
+//! a primary that comes back empty under its name. `redis.rs` and `redis_faults.rs` have some of it. The seed repeats the choices, and
+//! not what threads make of them.
+//!
+//! Servers have clocks within two seconds of each other, nodes within forty seconds. As many replicas confirm as make a majority of
 //! the servers, and who is promoted is the one that has read furthest, as sentinels do it.
 #![cfg(all(feature = "redis", feature = "sqlite", target_os = "linux"))]
 

@@ -126,7 +126,7 @@ export interface LogOptions {
   insecureSeveralNames?: boolean
   /** Fails where the file is missing, since an empty list would log everybody in again. */
   logMustExist?: boolean
-  /** The longest that any token on this log lives, refresh tokens included. Stored with the log. */
+  /** The longest that any token on this log lives, refresh tokens included. Stored with the log; `signoff lifetime` raises it. */
   longestLifetime?: Duration
   /** How old the list may be before tokens are answered with 503. 10 seconds unless given, 30 on Redis. */
   maxStaleness?: Duration
@@ -143,9 +143,9 @@ export interface LogOptions {
 export type EngineOptions = KeyOptions & PolicyOptions & LogOptions
 
 /**
- * What became of a log-out: it is on the disk; or in memory, where that was asked for; or in the memory of the Redis primary,
- * or in that of as many replicas as were asked for too; or the log has it already; or the token expired so long ago that nobody
- * accepts it.
+ * What became of a log-out: it is on the disk of this machine; or in memory, where that was asked for; or in the memory of the Redis
+ * primary, or in that of as many replicas as were asked for too, or on the disks of both; or, in an outage, in the local file alone,
+ * from which the server gets it later; or the log has it already; or the token expired so long ago that nobody accepts it.
  */
 export type Revoked =
   | 'recorded'

@@ -10,6 +10,16 @@ use crate::error::Error;
 use crate::error::RevokeError;
 use crate::log::LifetimeChange;
 
+/// How long tokens on a log may live.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LongestLifetime {
+    /// Of tokens that were issued before it was raised, or of all.
+    pub lifetime: Duration,
+    /// Where it was raised: to what, and for tokens that were issued from when on.
+    pub raised: Option<(Duration, UnixTime)>,
+}
+
 impl Engine {
     /// Collects now, and gives the room back to the system, in steps between which revocations have their turn.
     ///
@@ -89,11 +99,18 @@ impl Engine {
         Ok(self.log()?.replace_longest_lifetime(LifetimeChange::Replace(lifetime), self.now()).map(drop)?)
     }
 
-    /// How long tokens on the log may live: those that are issued now, and in the end, where it was raised. None where nothing is
-    /// stated.
+    /// By how many milliseconds the clock that counts is ahead of this machine's: that of the server which keeps the log. Zero where
+    /// there is none, or it has not been asked yet. For who hands times in by a wall clock of its own.
     #[must_use]
-    pub fn longest_lifetime(&self) -> Option<(Duration, Duration)> {
+    pub fn clock_ahead_millis(&self) -> i64 {
+        self.now().wall().as_millis().saturating_sub(Times::now().wall().as_millis())
+    }
+
+    /// How long tokens on the log may live. None where nothing is stated.
+    #[must_use]
+    pub fn longest_lifetime(&self) -> Option<LongestLifetime> {
         let lifetime = self.shared.log.as_ref()?.replica.longest_lifetime()?;
-        Some((lifetime.of_issued_at(self.now().wall()), lifetime.max()))
+        let raised = lifetime.from().map(|from| (lifetime.max(), from));
+        Some(LongestLifetime { lifetime: lifetime.base(), raised })
     }
 }

@@ -29,6 +29,7 @@ use arc_swap::ArcSwap;
 pub(crate) use accepted::Proven;
 pub use accepted::{Accepted, Cleared, WhyUnknown};
 pub use health::{Health, Stats};
+pub use maintenance::LongestLifetime;
 pub use new_token::NewToken;
 pub use replica::{ClockTrust, CollectionPause, Compaction, Log, OnUnknown, Progress, Revoking, Threads};
 pub use revoke::{RevocationStatus, RevocationsInLog};

@@ -60,8 +60,8 @@ pub struct signoff_log_options {
     /// For SIGNOFF_ON_UNKNOWN_ACCEPT_YOUNGER, in milliseconds; 0 with any other.
     pub accept_younger_ms: u64,
     /// The longest that any token on this log lives, refresh tokens included, in milliseconds. Stored with the log and
-    /// enforced by every engine on it; it can be lowered, never raised. 0: what the log says, and for a new log none:
-    /// revocations of subjects and sessions are then kept for ever.
+    /// enforced by every engine on it; it can be lowered by any, and raised by `signoff lifetime`. 0: what the log says, and for a
+    /// new log none: revocations of subjects and sessions are then kept for ever.
     pub longest_lifetime_ms: u64,
     /// How far ahead of the clock "iat" may lie, in milliseconds, at most 60000: how far issuers' clocks may run ahead. Stored
     /// with the log and enforced by every engine on it; it can be lowered, never raised. A log-out everywhere reaches as far

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::clock::{UnixTime, Words};
+use crate::clock::Words;
 use crate::status::Status;
 
 /// Why a log can't be opened, read or written.
@@ -156,11 +156,11 @@ pub enum LogError {
     },
     /// The longest lifetime was raised, and tokens of before are still about.
     #[error(
-        "the longest lifetime was raised not long ago, and tokens of before are still about: raise it again at {time} (Unix time)"
+        "the longest lifetime was raised not long ago, and tokens of before are still about: it can be raised again in {}", Words(*wait)
     )]
     LifetimeNotYet {
-        /// From when it can be.
-        time: UnixTime,
+        /// How long they are at most.
+        wait: Duration,
     },
     /// The log lets `iat` lie less far ahead than was asked for.
     #[error(
@@ -186,8 +186,18 @@ pub enum LogError {
         fault: String,
     },
     /// There is no log on the server, and none was to be created.
-    #[error("{server}: there is no log here; if one is to be started, say so by `create_if_missing`")]
+    #[error(
+        "{server}: there is no log here; if one is to be started, say so by `create_if_missing`; if there was one, the server has lost it: see docs/operations.md first"
+    )]
     ServerEmpty {
+        /// The server and the namespace.
+        server: String,
+    },
+    /// The log on the server is of the format before, and was not to be taken over.
+    #[error(
+        "{server}: the log is of the format before this signoff's; when all nodes can be updated, `create_if_missing` takes it over, and those that are not read it no more: see docs/operations.md"
+    )]
+    ServerFormerFormat {
         /// The server and the namespace.
         server: String,
     },
@@ -232,7 +242,9 @@ pub enum LogError {
         server: String,
     },
     /// The server has no memory left.
-    #[error("{server}: the server is out of memory; the revocation was not recorded, raise maxmemory and try again")]
+    #[error(
+        "{server}: the server is out of memory; the revocation was not recorded; what has expired is collected meanwhile (`signoff compact`), raise maxmemory if that is not enough, and try again"
+    )]
     ServerFull {
         /// The server and the namespace.
         server: String,
@@ -254,6 +266,16 @@ pub enum LogError {
     TooFewReplicas {
         /// The server and the namespace.
         server: String,
+    },
+    /// The server is there, and can do nothing now.
+    #[error("{server}: {fault}; {step}")]
+    ServerBusy {
+        /// The server and the namespace.
+        server: String,
+        /// What the server says.
+        fault: String,
+        /// What to do.
+        step: &'static str,
     },
     /// The server takes nothing, for a reason of its own.
     #[error("{server}: the server takes nothing now ({fault}); see to its disk and its log")]
@@ -321,9 +343,9 @@ impl LogError {
             Self::AllowanceRaised { .. } => Status::LogAllowance,
             Self::CatchUp { .. } => Status::LogCatchUp,
             Self::Url { .. } => Status::LogUrl,
-            Self::ServerEmpty { .. } => Status::LogMissing,
+            Self::ServerEmpty { .. } | Self::ServerFormerFormat { .. } => Status::LogMissing,
             Self::ServerForeign { .. } => Status::LogForeign,
-            Self::Unreachable { .. } | Self::Interrupted { .. } => Status::LogUnreachable,
+            Self::Unreachable { .. } | Self::Interrupted { .. } | Self::ServerBusy { .. } => Status::LogUnreachable,
             Self::ServerDenied { .. } => Status::LogDenied,
             Self::Replica { .. } => Status::LogReadOnly,
             Self::ServerFull { .. } => Status::LogFull,
@@ -346,6 +368,7 @@ impl LogError {
                 | Self::ServerFull { .. }
                 | Self::TooFewReplicas { .. }
                 | Self::ServerRefuses { .. }
+                | Self::ServerBusy { .. }
                 | Self::Unconfirmed { .. }
         )
     }

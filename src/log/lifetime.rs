@@ -26,8 +26,8 @@ pub(crate) struct Raised {
 pub(crate) enum LifetimeFault {
     /// This one is stated.
     Shorter(Duration),
-    /// It was raised not long ago: not before then.
-    NotBefore(UnixTime),
+    /// It was raised not long ago: not for so long.
+    NotFor(Duration),
 }
 
 impl LongestLifetime {
@@ -48,6 +48,11 @@ impl LongestLifetime {
     /// Of tokens that are issued in the end.
     pub(crate) fn max(self) -> Duration {
         self.raised.map_or(self.base, |raised| raised.max)
+    }
+
+    /// From when on what it was raised to counts.
+    pub(crate) fn from(self) -> Option<UnixTime> {
+        self.raised.map(|raised| raised.from)
     }
 
     /// Of a token that was issued then.
@@ -83,15 +88,18 @@ impl LongestLifetime {
         if max < self.max() {
             return Err(LifetimeFault::Shorter(self.max()));
         }
+        if max == self.max() {
+            return Ok(self);
+        }
         let base = match self.raised {
             None => self.base,
             Some(Raised { from, .. }) if now < from.plus(self.base) => {
-                return Err(LifetimeFault::NotBefore(from.plus(self.base)));
+                return Err(LifetimeFault::NotFor(from.plus(self.base).since(now)));
             }
             // Those that were issued before it have ended.
             Some(raised) => raised.max,
         };
-        Ok(Self::of(base, (max > base).then_some(Raised { max, from })))
+        Ok(Self::of(base, Some(Raised { max, from })))
     }
 
     /// The stricter of two.
@@ -166,7 +174,7 @@ mod tests {
         assert_eq!(day.end_of_issued_before(secs(600)), secs(600 + 3600));
         assert_eq!(day.end_of_issued_before(secs(601)), secs(601 + 86_400));
         assert_eq!(hour.raise(HOUR / 2, secs(600), NOW), Err(LifetimeFault::Shorter(HOUR)));
-        assert_eq!(day.raise(48 * HOUR, secs(900), NOW), Err(LifetimeFault::NotBefore(secs(600 + 3600))));
+        assert_eq!(day.raise(48 * HOUR, secs(900), NOW), Err(LifetimeFault::NotFor(Duration::from_secs(600 + 3600))));
         let later = day.raise(48 * HOUR, secs(9000), secs(4200)).unwrap();
         assert_eq!((later.base(), later.max()), (24 * HOUR, 48 * HOUR));
         #[cfg(any(feature = "redis", feature = "sqlite", feature = "sqlite-system"))]

@@ -215,6 +215,8 @@ impl LifetimeChange {
             (Self::Raise(asked), Some(held)) => {
                 let from = now.plus(ALLOWANCE_SETTLES);
                 let raised = held.raise(asked, from, now).map_err(|fault| lifetime_fault(fault, asked))?;
+                // What was raised so far already stays as it is.
+                let from = raised.from().unwrap_or(now);
                 Ok((Some(raised), from))
             }
         }
@@ -224,7 +226,7 @@ impl LifetimeChange {
 fn lifetime_fault(fault: LifetimeFault, asked: Duration) -> LogError {
     match fault {
         LifetimeFault::Shorter(stored) => LogError::LifetimeRaised { stored, asked },
-        LifetimeFault::NotBefore(time) => LogError::LifetimeNotYet { time },
+        LifetimeFault::NotFor(wait) => LogError::LifetimeNotYet { wait },
     }
 }
 

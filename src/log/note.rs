@@ -6,11 +6,13 @@
 pub enum Note {
     /// The file has got another name since it was opened.
     #[error(
-        "the log's file has several names (hard links): who opens another of them does not see what is recorded here"
+        "the log's file has several names (hard links): who opens another of them does not see what is recorded here; remove the others, which `find -samefile` lists"
     )]
     SeveralNames,
     /// Something was mounted on the file since it was opened.
-    #[error("the log's file is a mount point itself: who opens it elsewhere does not see what is recorded here")]
+    #[error(
+        "the log's file is a mount point itself: who opens it elsewhere does not see what is recorded here; mount the folder instead"
+    )]
     MountPoint,
     /// The file lies on a container's own layer.
     #[error("the log lies in a container's own layer, and ends with the container: mount a folder for it")]
@@ -24,7 +26,9 @@ pub enum Note {
     )]
     ClocksDiffer,
     /// The server that keeps the log is nearly full.
-    #[error("the memory of the log's server is nearly full, after which it takes no log-outs: raise maxmemory")]
+    #[error(
+        "the memory of the log's server is nearly full, after which it takes no log-outs: see what `signoff compact` frees, or raise maxmemory"
+    )]
     ServerNearlyFull,
 }
 

@@ -15,7 +15,7 @@ pub struct Cluster {
 
 /// Waits for what is bound to happen, and says whether it did.
 pub fn soon(mut is_so: impl FnMut() -> bool) -> bool {
-    let end = Instant::now() + Duration::from_secs(20);
+    let end = Instant::now() + Duration::from_secs(90);
     while !is_so() {
         if Instant::now() > end {
             return false;

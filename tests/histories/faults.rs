@@ -9,7 +9,9 @@ use super::random::Random;
 /// One thing goes wrong, and stays so until something else makes it well, or everything is made well.
 pub fn one(cluster: &mut Cluster, nodes: &[Node], random: &mut Random) {
     let node = &nodes[random.below(nodes.len())];
-    match random.below(14) {
+    let fault = random.below(14);
+    println!("fault {fault} of node {}", node.number);
+    match fault {
         0..=2 => {
             cluster.promote(random);
             // Nodes find the new one at different times; some stay where they are for as long as they can.

@@ -1,11 +1,10 @@
 //! What was promised, and whether it is kept.
 
-use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::cluster::Cluster;
+use super::cluster::{Cluster, soon};
 use super::node::{MAX_STALENESS, Node};
 use super::random::Random;
 use crate::common::with_claims;
@@ -16,13 +15,15 @@ const SLACK: Duration = Duration::from_secs(2);
 /// How far the clocks of servers are apart at most, with the allowance for an `iat` that is ahead.
 const CUT_OFF_REACH: i64 = 9;
 
+/// How long tokens live, in seconds: longer than anybody lets this run.
+pub const LIFETIME: i64 = 100 * 3600;
+
 #[derive(Default)]
 pub struct Model {
     tokens: Mutex<Tokens>,
     failures: Mutex<Vec<String>>,
     log_outs: AtomicU64,
     unclear: AtomicU64,
-    kept: AtomicU64,
     accepted: AtomicU64,
     refused: AtomicU64,
     unknown: AtomicU64,
@@ -33,7 +34,9 @@ struct Tokens {
     /// Nobody has asked for anything about them.
     good: Vec<String>,
     /// Until when nodes may go on to accept each: from then on, they have to refuse it.
-    promised: BTreeMap<String, Instant>,
+    promised: Vec<(String, Instant)>,
+    /// What nodes have kept in their files, to be given to the log when it is there.
+    kept: Vec<String>,
     next: u64,
 }
 
@@ -49,10 +52,9 @@ impl Model {
     }
 
     fn token(name: &str, iat: i64) -> String {
-        // For an hour.
         with_claims(&format!(
             r#"{{"jti":"t{name}","sid":"s{name}","sub":"u{name}","iat":{iat},"exp":{}}}"#,
-            now() + 3600
+            iat + LIFETIME
         ))
     }
 
@@ -78,26 +80,42 @@ impl Model {
         let (name, iat) = (self.name(), now());
         let token = Self::token(&name, iat);
         let asked = match random.below(3) {
-            0 => format!("token t{name} {}", iat + 3600),
+            0 => format!("token t{name} {}", iat + LIFETIME),
             1 => format!("session s{name}"),
             _ => format!("subject u{name}"),
         };
         self.log_outs.fetch_add(1, Ordering::Relaxed);
+        let starts = node.starts();
         let answer = node.ask(&asked);
         // Whom nobody has heard of again, or only one machine: it may be refused, and may be accepted.
         match answer.as_deref() {
             Some("acknowledged" | "covered") => {
                 let until = Instant::now() + MAX_STALENESS + SLACK;
-                self.tokens.lock().unwrap().promised.insert(token, until);
+                self.tokens.lock().unwrap().promised.push((token, until));
                 if asked.starts_with("subject") && random.below(2) == 0 {
                     // Who logs in again later is not meant.
                     let later = Self::token(&name, now() + CUT_OFF_REACH);
                     self.tokens.lock().unwrap().good.push(later);
                 }
             }
-            Some("kept") => drop(self.kept.fetch_add(1, Ordering::Relaxed)),
-            Some("not-durable" | "indeterminate") | None => drop(self.unclear.fetch_add(1, Ordering::Relaxed)),
+            Some("kept") => {
+                self.hold_to_binding(node, &token, starts);
+                self.tokens.lock().unwrap().kept.push(token);
+            }
+            Some("not-durable" | "indeterminate") => {
+                self.unclear.fetch_add(1, Ordering::Relaxed);
+                self.hold_to_binding(node, &token, starts);
+            }
+            // It was killed.
+            None => drop(self.unclear.fetch_add(1, Ordering::Relaxed)),
             Some(other) => self.fail(format!("{asked} on node {}: {other}", node.number)),
+        }
+    }
+
+    /// What a node could not give to the log binds there all the same, unless it was killed since.
+    fn hold_to_binding(&self, node: &Node, token: &str, starts: u64) {
+        if node.ask(&format!("verify {token}")).as_deref() == Some("accepted") && starts == node.starts() {
+            self.fail(format!("node {} accepts what it has logged out itself: {token}", node.number));
         }
     }
 
@@ -116,13 +134,14 @@ impl Model {
         }
         let (good, logged_out) = {
             let tokens = self.tokens.lock().unwrap();
-            let pick = |count: usize, random: &mut Random| (count > 0).then(|| random.below(count));
-            let good = pick(tokens.good.len(), random).map(|at| tokens.good[at].clone());
             // Mostly one of the last, which most could be wrong about.
-            let recent = tokens.promised.len();
-            let logged_out = pick(recent, random)
-                .and_then(|at| tokens.promised.iter().nth(at).map(|(token, until)| (token.clone(), *until)));
-            (good, logged_out)
+            let pick = |count: usize, random: &mut Random| match random.below(4) {
+                _ if count == 0 => None,
+                0 => Some(random.below(count)),
+                _ => Some(count - 1 - random.below(count.min(100))),
+            };
+            let good = pick(tokens.good.len(), random).map(|at| tokens.good[at].clone());
+            (good, pick(tokens.promised.len(), random).map(|at| tokens.promised[at].clone()))
         };
         if let Some(token) = good {
             self.hold_to_good(node, &token);
@@ -161,7 +180,8 @@ impl Model {
                 self.unknown.fetch_add(1, Ordering::Relaxed);
                 return false;
             }
-            Some(_) => drop(self.refused.fetch_add(1, Ordering::Relaxed)),
+            Some("token-revoked" | "token-too-soon") => drop(self.refused.fetch_add(1, Ordering::Relaxed)),
+            Some(other) => self.fail(format!("node {} says of what was logged out: {other} {token}", node.number)),
         }
         true
     }
@@ -169,27 +189,33 @@ impl Model {
     /// Everything is well: every node answers, refuses what was logged out, and accepts the rest.
     pub fn hold_all_to_what_was_promised(&self, nodes: &[Node]) {
         nodes.iter().for_each(Node::make_well);
-        let (promised, good) = {
+        let (promised, kept, good) = {
             let tokens = self.tokens.lock().unwrap();
-            (tokens.promised.clone(), tokens.good.clone())
+            (tokens.promised.clone(), tokens.kept.clone(), tokens.good.clone())
         };
-        // What nodes have put back since they are well is read within a second or two.
         std::thread::scope(|scope| {
             for node in nodes {
-                let (promised, good) = (&promised, &good);
+                let (promised, kept, good) = (&promised, &kept, &good);
                 scope.spawn(move || {
-                    for (token, until) in promised {
-                        let end = Instant::now() + MAX_STALENESS + SLACK;
-                        // Whoever accepts it still has its time, and then no more.
-                        while node.ask(&format!("verify {token}")).as_deref() == Some("accepted")
-                            && Instant::now() < end
-                        {
-                            std::thread::sleep(Duration::from_millis(20));
+                    let answers = |token: &str, mut ask: Box<dyn FnMut() -> bool + '_>| {
+                        if !soon(&mut ask) {
+                            self.fail(format!("node {} does not answer, though all is well: {token}", node.number));
                         }
-                        self.hold_to_logged_out(node, token, (*until).min(Instant::now()));
+                    };
+                    for (token, until) in promised {
+                        answers(token, Box::new(|| self.hold_to_logged_out(node, token, *until)));
+                    }
+                    // What lay in a file gets to the server, and from there to everybody.
+                    for token in kept {
+                        let ask = || node.ask(&format!("verify {token}"));
+                        if !soon(|| {
+                            ask().as_deref() == Some("token-revoked") || ask().as_deref() == Some("token-too-soon")
+                        }) {
+                            self.fail(format!("node {} never hears of what was kept in a file: {token}", node.number));
+                        }
                     }
                     for token in good.iter().rev().take(500) {
-                        self.hold_to_good(node, token);
+                        answers(token, Box::new(|| self.hold_to_good(node, token)));
                     }
                 });
             }
@@ -203,7 +229,7 @@ impl Model {
              servers; verdicts: {} accepted, {} refused, {} unknown",
             of(&self.log_outs),
             self.tokens.lock().unwrap().promised.len(),
-            of(&self.kept),
+            self.tokens.lock().unwrap().kept.len(),
             of(&self.unclear),
             cluster.promotions,
             cluster.kills,

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use signoff::{ClockTrust, Durability, Engine, Log, OnOutage, Policy, Revocation, Revoked, Scratch, UnixTime};
 
 use super::cluster::soon;
+use super::model::LIFETIME;
 use crate::common::keys;
 use crate::redis_server::clock::ShiftedClock;
 use crate::redis_server::proxy::Proxy;
@@ -36,6 +37,7 @@ pub struct Node {
     file: Option<tempfile::TempDir>,
     running: Mutex<Option<Running>>,
     next: AtomicU64,
+    starts: AtomicU64,
 }
 
 impl Node {
@@ -43,7 +45,15 @@ impl Node {
     pub fn start(number: usize, port: u16) -> Self {
         let file = (number % 2 == 1).then(|| tempfile::tempdir().unwrap());
         let (wire, clock) = (Proxy::to(port), ShiftedClock::new());
-        let node = Self { number, wire, clock, file, running: Mutex::default(), next: AtomicU64::new(1) };
+        let node = Self {
+            number,
+            wire,
+            clock,
+            file,
+            running: Mutex::default(),
+            next: AtomicU64::new(1),
+            starts: AtomicU64::new(0),
+        };
         node.start_again();
         node
     }
@@ -75,6 +85,12 @@ impl Node {
             answered.lock().unwrap().clear();
         });
         *self.running.lock().unwrap() = Some(Running { child, input, waiting });
+        self.starts.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// How often it was started.
+    pub fn starts(&self) -> u64 {
+        self.starts.load(Ordering::SeqCst)
     }
 
     pub fn kill(&self) {
@@ -155,7 +171,7 @@ fn answer(engine: &Engine, words: &str) -> String {
 pub fn work_as_node() {
     let Ok(url) = std::env::var("HISTORY_URL") else { return };
     let mut log = Log::redis(url).create_if_missing().start_unknown().max_staleness(MAX_STALENESS);
-    log = log.longest_lifetime(Duration::from_secs(7200));
+    log = log.longest_lifetime(Duration::from_secs(LIFETIME as u64));
     if let Some(file) = std::env::var_os("HISTORY_FILE") {
         log = log.local_file(file).on_outage(OnOutage::Keep);
     }

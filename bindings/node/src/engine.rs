@@ -250,6 +250,13 @@ impl NativeEngine {
         })
     }
 
+    /// By how many milliseconds the clock of the log's server is ahead of this machine's; 0 where the engine is closed.
+    #[napi(catch_unwind)]
+    pub fn clock_ahead(&self) -> f64 {
+        let ahead = |held: &Option<Open>| held.as_ref().map(|open| open.engine.clock_ahead_millis());
+        self.held.try_borrow().ok().and_then(|held| ahead(&held)).unwrap_or(0) as f64
+    }
+
     /// What a token with these claims has to say as `signoff_after`, in seconds; null where nothing, and a fault.
     #[napi(catch_unwind)]
     pub fn signoff_after<'env>(&self, env: &'env Env, claims: String, now: Option<f64>) -> Result<Unknown<'env>> {

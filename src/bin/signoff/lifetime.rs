@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use clap::{Args, ValueHint};
-use signoff::{Log, Threads};
+use signoff::{Log, LongestLifetime, Threads};
 
 use crate::{Failure, Outcome, log, say, time_values};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// The log.
+    /// The log: a file, or the URL of a server.
     #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
     log: String,
     /// Let tokens live as long as this that are issued ten minutes from now on or later.
@@ -39,8 +39,12 @@ fn replacement(text: &str) -> Result<Replacement, String> {
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
     let engine = log::open_without_keys(Log::threads(log::at(&arguments.log), Threads::None))?;
     if let Some(lifetime) = arguments.raise {
-        let from = engine.raise_longest_lifetime(lifetime).map_err(log::failure)?;
-        say(format_args!("for tokens that are issued from {} on:", time_values::date_millis(from)))?;
+        if engine.longest_lifetime().is_none() {
+            return Err(Failure::Usage(
+                "the log states none, so that there is nothing to raise: tokens may live for ever".to_owned(),
+            ));
+        }
+        engine.raise_longest_lifetime(lifetime).map_err(log::failure)?;
     }
     if let Some(Replacement(lifetime)) = arguments.insecure_replace {
         if !arguments.yes {
@@ -52,13 +56,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
         }
         engine.insecure_replace_longest_lifetime(lifetime).map_err(log::failure)?;
     }
-    let words = |lifetime: Duration| humantime::format_duration(lifetime).to_string();
+    let words = time_values::span;
     match engine.longest_lifetime() {
         None => say(format_args!("tokens may live for ever, and log-outs of users are kept for ever"))?,
-        Some((now, end)) if now == end => say(format_args!("tokens may live {}", words(now)))?,
-        Some((now, end)) => {
-            say(format_args!("tokens may live {}; those that are issued later {}", words(now), words(end)))?;
+        Some(LongestLifetime { lifetime, raised: None, .. }) => {
+            say(format_args!("tokens may live {}", words(lifetime)))?;
         }
+        Some(LongestLifetime { lifetime, raised: Some((max, from)), .. }) => say(format_args!(
+            "tokens may live {}; those that are issued from {} on {}",
+            words(lifetime),
+            time_values::date_millis(from),
+            words(max)
+        ))?,
     }
     Ok(Outcome::Good)
 }

@@ -21,7 +21,11 @@ end
 local epoch = note(last)
 if not epoch then return {0, 0} end
 local added = add(last, 1)
-if type(added) == 'table' and added.err and string.find(added.err, 'equal or smaller') then
+local function is_behind(added)
+  local told = type(added) == 'table' and added.err
+  return told and (string.find(told, 'equal or smaller') or string.find(told, 'exhausted'))
+end
+if is_behind(added) then
   -- Somebody else has put something behind it.
   said['last'] = whole(last)
   last, behind = highest(), '0'

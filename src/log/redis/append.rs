@@ -301,7 +301,11 @@ impl RedisLog {
                 Err(error) => error,
             };
             let is_broken_off = matches!(error, LogError::Interrupted { .. });
-            let is_passing = is_broken_off || matches!(error, LogError::Unreachable { .. } | LogError::Replica { .. });
+            let is_passing = is_broken_off
+                || matches!(
+                    error,
+                    LogError::Unreachable { .. } | LogError::Replica { .. } | LogError::ServerBusy { .. }
+                );
             let is_first = is_broken_off && interrupted.is_none() && patience != Patience::None;
             if !is_passing || (Instant::now() >= until && !is_first) {
                 return Err(interrupted.unwrap_or(error));

@@ -143,15 +143,21 @@ impl ServerConnection {
             }
             (_, Some("OOM")) => LogError::ServerFull { server },
             (_, Some("MISCONF")) => LogError::ServerRefuses { server, fault: text },
-            (_, Some("LOADING" | "MASTERDOWN" | "BUSY")) => LogError::Unreachable { server, fault: text },
+            (_, Some("LOADING")) => LogError::ServerBusy { server, fault: text, step: "it is reading its file: wait" },
+            (_, Some("MASTERDOWN")) => LogError::ServerBusy {
+                server,
+                fault: text,
+                step: "it is a replica whose primary is gone: name the primary",
+            },
+            (_, Some("BUSY")) => {
+                LogError::ServerBusy { server, fault: text, step: "end the script that holds it up: SCRIPT KILL" }
+            }
             (_, Some("NEWERFORMAT")) => {
                 let found = text.split(' ').filter_map(|word| word.parse().ok()).next().unwrap_or(0);
                 LogError::Newer { path: server, found, known: FORMAT }
             }
             (_, Some("MOVED" | "ASK" | "CROSSSLOT" | "CLUSTERDOWN")) => LogError::Cluster { server },
-            (ErrorKind::Io, _) if error.is_timeout() => {
-                otherwise(server, format!("no answer within {} s", ANSWER_TIMEOUT.as_secs()))
-            }
+            (ErrorKind::Io, _) if error.is_timeout() => otherwise(server, "no answer in time".to_owned()),
             _ => otherwise(server, text),
         }
     }

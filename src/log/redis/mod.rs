@@ -204,7 +204,10 @@ impl RedisLog {
         let before = |format: &i64| format / 100 == FORMAT_BEFORE / 100;
         match (format(&self.facts)?, create) {
             (Some(format), _) => self.known_format(format).map(|()| Origin::Found),
-            (None, _) if format(&self.before[1])?.as_ref().is_some_and(before) => {
+            (None, Create::Never) if format(&self.before[1])?.as_ref().is_some_and(before) => {
+                Err(LogError::ServerFormerFormat { server: self.place.shown.clone() })
+            }
+            (None, Create::IfMissing) if format(&self.before[1])?.as_ref().is_some_and(before) => {
                 tracing::warn!(
                     "the log is taken over from the format before: nodes that are not updated read it no more"
                 );
@@ -391,9 +394,9 @@ impl RevocationLog for RedisLog {
     }
 
     fn note(&self) -> Option<Note> {
-        match self.clock_fault() {
-            Some(_) => Some(Note::ClocksDiffer),
-            None => self.is_nearly_full.load(Ordering::Relaxed).then_some(Note::ServerNearlyFull),
+        match self.is_nearly_full.load(Ordering::Relaxed) {
+            true => Some(Note::ServerNearlyFull),
+            false => self.clock_fault().map(|_| Note::ClocksDiffer),
         }
     }
 

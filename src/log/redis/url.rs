@@ -122,6 +122,11 @@ impl RedisUrl {
                 ));
             }
         };
+        if has_at_behind_host(text) {
+            return Err(wrong(
+                "it has an @ behind the host: write /, ? and # in a password as %2F, %3F and %23, or name it by password_file",
+            ));
+        }
         if url.fragment().is_some() {
             return Err(wrong("it has a part behind #, which would change how TLS is checked"));
         }
@@ -237,6 +242,8 @@ impl Options {
                     options.password = Some(read.ok_or_else(unset)?);
                 }
                 _ => {
+                    let is_word = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+                    let name = if is_word { &*name } else { "of another name" };
                     return Err(wrong(&format!(
                         "it has an option {name}, which there is not: namespace, replicas, fsync, wait, local_file, outage, \
                          password_file and password_env are known"
@@ -246,6 +253,15 @@ impl Options {
         }
         Ok(options)
     }
+}
+
+/// Whether there is an @ where none belongs: a password that has a / or ? in it ends the host, and would be shown with the rest.
+fn has_at_behind_host(text: &str) -> bool {
+    let rest = text.split_once("://").map_or("", |(_, rest)| rest);
+    let (before, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let path = before.split_once('/').map_or("", |(_, path)| path);
+    let names = query.split('&').map(|part| part.split_once('=').map_or(part, |(name, _)| name));
+    path.contains('@') || names.into_iter().any(|name| name.contains('@'))
 }
 
 /// The URL with the scheme that the client knows: Valkey is spoken to as Redis is, and case does not count.
@@ -389,6 +405,9 @@ mod tests {
             ("redis+sentinel://:secret@h/main/x", "number"),
             ("redis://:secret@h/x", ""),
             ("redis://:secret@h:port", ""),
+            ("redis://user:123?secret@h", "%3F"),
+            ("redis+sentinel://127.0.0.1:1/secret@host/0", "password_file"),
+            ("redis://h?secret1=x", "of another name"),
         ] {
             let error = RedisUrl::parse(text).err().unwrap_or_else(|| panic!("{text} is accepted")).to_string();
             assert!(error.contains(part) && !error.contains("secret"), "{text}: {error}");

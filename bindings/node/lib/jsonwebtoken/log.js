@@ -44,6 +44,21 @@ const LOG_OPTIONS = [
   'revokeTimeout', 'startUnknown',
 ]
 
+/** By how many milliseconds the clock of the log's server was ahead when it was last looked at, and when that was. */
+let ahead = 0
+let lookedAt = -Infinity
+
+/** What the clock reads that counts: that of the server which keeps the log, if one does. */
+function now() {
+  const here = Date.now()
+  if (current.kind !== 'open') return here
+  if (Math.abs(here - lookedAt) > 1000) {
+    ahead = current.native.clockAhead()
+    lookedAt = here
+  }
+  return here + ahead
+}
+
 /** Opens a log, which `verify` goes by from then on. Until it is open, and where it can't be opened, `verify` answers 503. */
 async function useLog(path, options = {}) {
   let wanted
@@ -77,6 +92,7 @@ function become(state) {
   for (const verifier of made) verifier.close()
   made.clear()
   if (current.kind === 'open') current.engine.close()
+  lookedAt = -Infinity
   current = { ...state, generation: ++generation }
   setEnvironmentData(INHERITED, heirloom(state))
   return current
@@ -184,4 +200,6 @@ const currentGeneration = () => current.generation
 
 if (!isMainThread) inherit()
 
-module.exports = { closeLog, currentGeneration, engineFor, engines, letGo, isReady, isUsed, openLog, screen, signoffAfter, useLog }
+module.exports = {
+  closeLog, currentGeneration, engineFor, engines, isReady, isUsed, letGo, now, openLog, screen, signoffAfter, useLog,
+}

@@ -18,7 +18,7 @@ async function revoke(token, key, options = {}) {
   const { header, signature } = readable(token, rest)
   authenticate(token, header, signature, typeof key === 'function' ? await keyFrom(key, header) : key, rest)
   const asked = revocation.ofToken(token, reason === undefined ? {} : { reason }, 'vouched')
-  return valueOf(await valueOf(open.native.revoke(asked, Date.now())))
+  return valueOf(await valueOf(open.native.revoke(asked, log.now())))
 }
 
 function keyFrom(keyOf, header) {

@@ -120,7 +120,7 @@ function prepare(payload, key, options) {
   if (isObject && log.isUsed()) {
     // Taken over from an older token, or from a user, it would say what nobody knew.
     delete payload.signoff_after
-    const after = payload.iat === undefined ? undefined : log.signoffAfter(payload, Date.now())
+    const after = payload.iat === undefined ? undefined : log.signoffAfter(payload, log.now())
     if (after !== undefined) payload.signoff_after = after
   }
   return { header, payload, object, options }
@@ -149,7 +149,7 @@ function judgeKey(algorithm, key, options) {
 
 /** Adds the claims that the options ask for. */
 function complete(payload, options) {
-  const timestamp = payload.iat || Math.floor(Date.now() / 1000)
+  const timestamp = payload.iat || Math.floor(log.now() / 1000)
   if (options.noTimestamp) delete payload.iat
   else payload.iat = timestamp
   for (const [option, claim] of [['notBefore', 'nbf'], ['expiresIn', 'exp']]) {

@@ -62,7 +62,7 @@ function withKeyOf(token, keyOf, options, callback) {
 /** The claims, or what is wrong as an exception. */
 function judge(token, key, options) {
   refuseOptions(options)
-  const milliseconds = options.clockTimestamp ? options.clockTimestamp * 1000 : Date.now()
+  const milliseconds = options.clockTimestamp ? options.clockTimestamp * 1000 : log.now()
   const now = options.clockTimestamp || Math.floor(milliseconds / 1000)
   const claims = quickly(token, key, options, milliseconds)
   if (claims === undefined) return thoroughly(token, key, options, now, milliseconds)

@@ -9,7 +9,7 @@ import signoff, { trusted } from 'signoff/fastify'
 const engine: Engine = await Engine.open({ secret: 'x', issuer: ['a'], log: './signoff.db', onUnknown: { acceptYounger: '5m' } })
 const claims: Claims = engine.verify(engine.sign({ sub: '42' }, { expiresIn: '1d' }))
 const subject: string | number | undefined = claims.sub
-const outcome: 'recorded' | 'recorded-in-memory' | 'recorded-on-primary' | 'recorded-on-replicas' | 'already-covered' | 'already-expired' = await engine.revoke('x')
+const outcome: 'recorded' | 'recorded-in-memory' | 'recorded-on-primary' | 'recorded-on-replicas' | 'recorded-on-disk' | 'recorded-in-local-file' | 'already-covered' | 'already-expired' = await engine.revoke('x')
 engine.on('degraded', (health) => health.faultMessage?.length)
 try {
   engine.verify('x')
