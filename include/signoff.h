@@ -542,7 +542,7 @@
 #define SIGNOFF_LOG_MOVED 5013
 
 /**
- * The log was made for tokens of a shorter lifetime than is asked for, or its longest lifetime was raised not long ago.
+ * The log was made for tokens of a shorter lifetime than is asked for.
  */
 #define SIGNOFF_LOG_LIFETIME 5014
 

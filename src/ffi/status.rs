@@ -172,7 +172,7 @@ pub const SIGNOFF_LOG_BUSY: i32 = 5011;
 pub const SIGNOFF_LOG_NETWORK: i32 = 5012;
 /// The log was moved, deleted or replaced while it was open.
 pub const SIGNOFF_LOG_MOVED: i32 = 5013;
-/// The log was made for tokens of a shorter lifetime than is asked for, or its longest lifetime was raised not long ago.
+/// The log was made for tokens of a shorter lifetime than is asked for.
 pub const SIGNOFF_LOG_LIFETIME: i32 = 5014;
 /// The log was not read to its end within the time that was allowed.
 pub const SIGNOFF_LOG_CATCH_UP: i32 = 5015;
