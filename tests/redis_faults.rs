@@ -542,12 +542,15 @@ fn a_log_of_a_later_format_is_left_as_it_is() {
     let server = RedisServer::start(&[]);
     let one = node(&server.url(""));
     revoke_all(&one, &names(0..3));
-    server.run::<i64>(&["HSET", "{signoff}:state", "format", "300"]);
-    let told = revoke(&one, "jti-3").unwrap_err();
-    assert!(told.status() == Status::NotDurable && told.to_string().contains("newer signoff"), "{told}");
-    assert_eq!(one.compact(ClockTrust::Confirmed).unwrap_err().status(), Status::LogNewer);
-    assert_eq!(server.run::<i64>(&["XLEN", "{signoff}:stream"]), 3);
-    assert_eq!(open(Log::redis(server.url(""))).map(|_| ()).unwrap_err().status(), Status::LogNewer);
+    for later in [["format", "300"], ["streams", "4"]] {
+        server.run::<i64>(&["HSET", "{signoff}:state", later[0], later[1]]);
+        let told = revoke(&one, "jti-3").unwrap_err();
+        assert!(told.status() == Status::NotDurable && told.to_string().contains("newer signoff"), "{told}");
+        assert_eq!(one.compact(ClockTrust::Confirmed).unwrap_err().status(), Status::LogNewer, "{later:?}");
+        assert_eq!(server.run::<i64>(&["XLEN", "{signoff}:stream"]), 3);
+        assert_eq!(open(Log::redis(server.url(""))).map(|_| ()).unwrap_err().status(), Status::LogNewer, "{later:?}");
+        server.run::<i64>(&["HSET", "{signoff}:state", "format", "200"]);
+    }
 }
 
 #[test]

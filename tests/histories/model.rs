@@ -224,12 +224,16 @@ impl Model {
 
     pub fn summary(&self, cluster: &Cluster) -> String {
         let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let (acknowledged, kept) = {
+            let tokens = self.tokens.lock().unwrap();
+            (tokens.promised.len(), tokens.kept.len())
+        };
         format!(
             "{} log-outs asked for, {} acknowledged on a replica, {} kept in a local file, {} unclear; {} promotions, {} kills of \
              servers; verdicts: {} accepted, {} refused, {} unknown",
             of(&self.log_outs),
-            self.tokens.lock().unwrap().promised.len(),
-            self.tokens.lock().unwrap().kept.len(),
+            acknowledged,
+            kept,
             of(&self.unclear),
             cluster.promotions,
             cluster.kills,

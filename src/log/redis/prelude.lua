@@ -154,6 +154,8 @@ local function note_losses(length, first)
   put('first', first)
   return 1
 end
-if said['identity'] and math.floor((number('format') or 200) / 100) ~= 2 then
-  return redis.error_reply('NEWERFORMAT ' .. said['format'])
+-- A log of several streams would be one of a later version, whatever else it is.
+local is_one = not said['streams'] or said['streams'] == '1'
+if said['identity'] and (math.floor((number('format') or 200) / 100) ~= 2 or not is_one) then
+  return redis.error_reply('NEWERFORMAT ' .. (is_one and said['format'] or '300'))
 end

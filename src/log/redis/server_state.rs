@@ -102,7 +102,11 @@ impl RedisLog {
         };
         Ok(ServerState {
             identity,
-            format: number("format").unwrap_or(FORMAT),
+            // One of several streams is of a later version, whatever else it is.
+            format: match number("streams").unwrap_or(1) {
+                1 => number("format").unwrap_or(FORMAT),
+                _ => FORMAT + 100,
+            },
             facts,
             count: number("count").unwrap_or(0),
             first: number("first").unwrap_or(0),
