@@ -91,7 +91,7 @@ impl Unseen {
 
     /// What was acknowledged and not met by now.
     pub(super) fn take_acknowledged(&mut self) -> Vec<Encoded> {
-        let acknowledged = std::mem::take(&mut self.0).into_iter().filter(|one| one.done.is_some());
+        let acknowledged = std::mem::take(&mut self.0).into_iter().filter(|one| one.done.is_some() && !one.is_met);
         acknowledged.flat_map(|one| one.records.to_vec()).collect()
     }
 
@@ -364,6 +364,11 @@ mod tests {
         assert_eq!(settle(&mut all, cursor(0, 0), &[10], cursor(1, 10)), Vec::<String>::new());
         all.acknowledge(10, Done { position: 1, place: (1, 1), at: Instant::now() });
         assert_eq!(settle(&mut all, cursor(1, 10), &[], cursor(2, 20)), Vec::<String>::new());
+        // Also where nobody has read since: it is owed to nobody.
+        let _none = all.expect(20, &[(*b"20").into()].into());
+        assert_eq!(settle(&mut all, cursor(2, 20), &[20], cursor(3, 20)), Vec::<String>::new());
+        all.acknowledge(20, Done { position: 3, place: (1, 1), at: Instant::now() });
+        assert!(all.take_acknowledged().is_empty());
         let _none = all.expect(30, &[(*b"30").into()].into());
         all.give_up(30);
         assert!(all.tags().is_empty());
