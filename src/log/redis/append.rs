@@ -265,8 +265,12 @@ impl RedisLog {
             held @ (Loaded::NotYet | Loaded::MayNot) => held,
         };
         if held == Loaded::NotYet {
-            let loaded = redis::cmd("SCRIPT").arg("LOAD").arg(script::APPEND).query::<String>(wire);
-            *self.append_script.lock() = loaded.map_or(Loaded::MayNot, Loaded::As);
+            let loaded = match redis::cmd("SCRIPT").arg("LOAD").arg(script::APPEND).query::<String>(wire) {
+                Ok(name) => Loaded::As(name),
+                Err(error) if connection::code(&error).is_some() => Loaded::MayNot,
+                Err(error) => return Err(error),
+            };
+            *self.append_script.lock() = loaded;
         }
         let now = self.append_script.lock().clone();
         match now {

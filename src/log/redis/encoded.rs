@@ -99,7 +99,7 @@ fn put_text(bytes: &mut Vec<u8>, text: &str) {
     bytes.extend(text.as_bytes());
 }
 
-/// When a record was recorded.
+/// Until when a record is kept. None for ever.
 pub(super) fn keep_until(bytes: &[u8]) -> Option<UnixTime> {
     let millis = i64::from_be_bytes(*bytes.get(KEEP_UNTIL..)?.first_chunk()?);
     (millis != FOR_EVER).then_some(UnixTime::from_millis(millis))
