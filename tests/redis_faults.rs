@@ -116,12 +116,7 @@ fn a_server_that_starts_again_from_an_older_snapshot_has_another_history_from_th
     let other = node(&url);
     revoke_all(&other, &names(100..150));
     collect_on(&server, "other");
-    until("both have all", || {
-        let _away = away.refresh();
-        let has =
-            |node: &Engine, range| names(range).iter().all(|name| status(node, &token(name)) == Status::TokenRevoked);
-        has(&away, 100..150) && has(&other, 50..80)
-    });
+    have_all(&away, 100..150, &other, 50..80);
 }
 
 #[test]
@@ -158,12 +153,7 @@ fn a_log_that_was_flushed_and_made_anew_and_collected_is_given_back_what_it_had(
     let other = node(&url);
     revoke_all(&other, &names(100..150));
     collect_on(&server, "other");
-    until("both have all", || {
-        let _away = away.refresh();
-        let has =
-            |node: &Engine, range| names(range).iter().all(|name| status(node, &token(name)) == Status::TokenRevoked);
-        has(&away, 100..150) && has(&other, 0..80)
-    });
+    have_all(&away, 100..150, &other, 0..80);
 }
 
 /// A node of the tests below, in a process whose clock is set: signs a token, and says what it thinks of one.

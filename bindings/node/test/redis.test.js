@@ -6,7 +6,7 @@ const test = require('node:test')
 const assert = require('node:assert/strict')
 const { execFileSync, spawn, spawnSync } = require('node:child_process')
 const { once } = require('node:events')
-const { mkdtempSync, rmSync } = require('node:fs')
+const { mkdtempSync, rmSync, writeFileSync } = require('node:fs')
 const { createServer } = require('node:net')
 const { tmpdir } = require('node:os')
 const { join } = require('node:path')
@@ -106,4 +106,33 @@ test('what is wrong with a server is said, and no password with it', { skip }, a
     assert(!error.message.includes('hush'), error.message)
     return true
   })
+})
+
+// A process is given a clock of its own as Linux lets it.
+const skipClock = skip || (process.platform === 'linux' ? false : 'SKIPPED: not on Linux')
+
+test('the drop-in signs, verifies and logs out by the clock of the server that keeps the log', { skip: skipClock }, async (t) => {
+  const { log } = await startServer(t)
+  const folder = mkdtempSync(join(tmpdir(), 'signoff-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const [library, clock] = [join(folder, 'shifted_clock.so'), join(folder, 'clock')]
+  execFileSync('cc', ['-shared', '-fPIC', '-o', library, join(__dirname, '../../../tests/redis_server/shifted_clock.c')])
+  const ahead = Buffer.alloc(16)
+  ahead.writeBigInt64LE(40_000_000n)
+  writeFileSync(clock, ahead)
+  const program = `
+    const jwt = require(${JSON.stringify(join(__dirname, '../jsonwebtoken.js'))})
+    jwt.useLog(${JSON.stringify(log)}).then(async () => {
+      const token = jwt.sign({ sub: '42' }, ${JSON.stringify(SECRET)}, { expiresIn: 20 })
+      const { iat } = jwt.verify(token, ${JSON.stringify(SECRET)})
+      const revoked = await jwt.revoke(token, ${JSON.stringify(SECRET)})
+      console.log(JSON.stringify({ iat, here: Date.now() / 1000, revoked }))
+      await jwt.closeLog()
+    })`
+  const env = { ...process.env, LD_PRELOAD: library, SHIFTED_CLOCK: clock }
+  const { iat, here, revoked } = JSON.parse(execFileSync(process.execPath, ['-e', program], { env, encoding: 'utf8' }))
+  const now = Date.now() / 1000
+  assert.ok(Math.abs(here - now - 40) < 10, 'the process has a clock of its own')
+  assert.ok(Math.abs(iat - now) < 10, `it is not what counts: ${iat - now} s`)
+  assert.equal(revoked, 'recorded-on-primary')
 })
