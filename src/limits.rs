@@ -167,3 +167,7 @@ pub const COLLECT_INTERVAL_WHEN_NEARLY_FULL: Duration = Duration::from_secs(60);
 
 /// How far wall clock and uptime may drift apart within an hour before collection pauses: 60 s.
 pub const CLOCK_DRIFT_MAX: Duration = Duration::from_secs(60);
+
+/// How many records of a log may be erased before those that were have expired: 10,000. Each process on the log is told of all of
+/// them, and keeps them in memory.
+pub const ERASED_MAX: usize = 10_000;

@@ -326,6 +326,32 @@ fn a_backup_is_made_and_put_back_by_commands_and_a_loss_has_to_be_said_yes_to() 
 }
 
 #[test]
+fn what_list_prints_can_be_erased() {
+    let shell = Shell::new();
+    for subject in ["alice", "bob"] {
+        assert_eq!(shell.run(&["revoke", "--create", "--log", "l.db", "--subject", subject], "").0, 0);
+    }
+    let list = || shell.run(&["list", "--log", "l.db"], "").1;
+    let all = list();
+    let (alice, bob) = all.split_once('\n').unwrap();
+    let erase =
+        |lines: &str, yes: &[&str]| shell.run(&[&["erase", "--log", "l.db", "--records", "-"], yes].concat(), lines);
+    let (exit, out, told) = erase(alice, &[]);
+    assert!(exit == 2 && out.is_empty() && told.contains("1 of the 1 ") && told.contains("--yes"), "{told}");
+    assert_eq!(list(), all);
+    // Where the line has a space more it is the same, and what is not there is told.
+    let spelled = format!("{}\n\n{}\n", alice.replace(",\"", ", \""), bob.trim().replace("bob", "carol"));
+    let (exit, out, told) = erase(&spelled, &["--yes"]);
+    assert_eq!((exit, out.as_str()), (1, "1 erased from l.db\n"), "{told}");
+    assert_eq!((told.as_str(), list().as_str()), ("signoff: line 3: the log has no such revocation\n", bob));
+    for (lines, wrong) in [("", "there is no line"), ("alice\n", "line 1 is not as"), ("{\n", "line 1 is not as")] {
+        let (exit, _, told) = erase(lines, &["--yes"]);
+        assert!(exit == 2 && told.contains(wrong), "{told}");
+    }
+    assert_eq!(list(), bob);
+}
+
+#[test]
 fn the_longest_lifetime_is_shown_raised_and_replaced() {
     let shell = Shell::new();
     assert_eq!(shell.run(&["create", "--log", "l.db", "--longest-lifetime", "1h"], "").0, 0);

@@ -9,6 +9,7 @@ use crate::error::Error;
 #[cfg(doc)]
 use crate::error::RevokeError;
 use crate::log::LifetimeChange;
+use crate::revocation::Record;
 
 /// How long tokens on a log may live.
 #[non_exhaustive]
@@ -51,6 +52,23 @@ impl Engine {
     /// [`RevokeError::NoLog`]; [`Error::Log`] when the log can't be written.
     pub fn rewrite_log(&self) -> Result<(), Error> {
         Ok(self.log()?.log.rewrite()?)
+    }
+
+    /// Takes revocations out of the log that were recorded by mistake, wherever it is kept, as if they never had been. Returns how
+    /// many of them it had.
+    ///
+    /// Tokens that only they meant are good again, within a second on every process that can reach the log. One of an earlier version
+    /// goes by them until it is started again. What was recorded *because* of one stays: a later log-out of the same subject lies
+    /// behind the cut-offs that there were, and is kept as long. What was erased can still be read in the log's file or on the server
+    /// until it would have expired, since every process must be told of it.
+    ///
+    /// Cost: as long as reading the whole log twice; in other processes once.
+    ///
+    /// # Errors
+    /// [`RevokeError::NoLog`]; [`Error::Log`] when the log can't be written, or more than
+    /// [`ERASED_MAX`](crate::limits::ERASED_MAX) have been erased that would still be kept.
+    pub fn insecure_erase(&self, records: &[Record]) -> Result<usize, Error> {
+        Ok(self.log()?.erase(records, self.now())?)
     }
 
     /// Sets the watermark back to now, after a clock that stood too far ahead has made it one of the future.

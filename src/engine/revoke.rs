@@ -11,7 +11,7 @@ use crate::error::{Error, RevokeError};
 use crate::index::{NotRevoked, Screened};
 use crate::keys::crypto;
 use crate::limits::{CUT_OFF_IN_FUTURE_MAX, KEEP_AFTER_EXPIRY, KEEP_MAX, KEPT_BYTES_MAX, REVOCATION_TEXT_BYTES_MAX};
-use crate::log::{LogError, Moment};
+use crate::log::{LogError, Moment, Placed};
 use crate::policy::ClaimStrings;
 use crate::policy::claims::Claims;
 use crate::revocation::{Asked, Issuer, Kept, Record, Revocation, Revoked, Scope, Target, TokenId};
@@ -348,7 +348,7 @@ fn is_whole_token(text: &str) -> bool {
 /// The revocations in a log, in order, read a page at a time.
 pub struct RevocationsInLog {
     log: Arc<Replica>,
-    page: std::vec::IntoIter<Record>,
+    page: std::vec::IntoIter<Placed>,
     after: i64,
     ended: bool,
 }
@@ -364,7 +364,13 @@ impl Iterator for RevocationsInLog {
                 Ok(page) => {
                     self.ended = page.end.is_none();
                     self.after = page.end.unwrap_or(self.after);
-                    self.page = page.records.into_iter();
+                    // What stands in the place of one that was erased is nothing to be shown.
+                    self.page = page
+                        .records
+                        .into_iter()
+                        .filter(|(_, record)| !record.is_blank())
+                        .collect::<Vec<_>>()
+                        .into_iter();
                 }
                 Err(error) => {
                     self.ended = true;
@@ -372,7 +378,7 @@ impl Iterator for RevocationsInLog {
                 }
             }
         }
-        self.page.next().map(Ok)
+        self.page.next().map(|(_, record)| Ok(record))
     }
 }
 

@@ -83,6 +83,13 @@ impl LsmTree {
         recent || self.segments.iter().any(sealed)
     }
 
+    /// Whether anything is held of these tokens.
+    pub(super) fn holds(&self, wanted: Fingerprint) -> bool {
+        let mut is_held = false;
+        self.each_of(wanted.key, |tag, _, _| is_held |= tag == wanted.tag);
+        is_held
+    }
+
     /// All that is held of a key: tags, until when, and what is known of the cut-offs.
     pub(super) fn each_of(&self, key: u64, mut visit: impl FnMut(u64, Until, Option<&CutOff>)) {
         for found in self.recent.iter().flat_map(|recent| recent.find(key)) {

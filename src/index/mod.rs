@@ -8,6 +8,7 @@
 
 mod bulk_load;
 mod entry;
+mod forget;
 mod fuse_filter;
 mod huge_pages;
 mod issuers;
@@ -37,16 +38,19 @@ use issuers::Issuers;
 use lsm_tree::LsmTree;
 use memtable::Memtable;
 use merged_cut_offs::CutOff;
-use segment::Segment;
+use segment::{Entries, Segment};
 
 /// The index of one log.
 pub(crate) struct Index {
     salt: Salt,
     issuers: Issuers,
     filtering: Filtering,
-    /// The latest cut-off of any subject. Milliseconds; `i64::MIN` where there is none.
+    /// The latest cut-off of any subject. Milliseconds; `i64::MIN` where there is none. Noted before it is added, and once more
+    /// behind that, since what has been forgotten may have been the latest.
     latest: AtomicI64,
     published: ArcSwap<View>,
+    /// Held by whoever takes segments out: locked before the writer.
+    merging: Mutex<()>,
     writer: Mutex<Writer>,
 }
 
@@ -156,7 +160,7 @@ impl Index {
     pub(crate) fn new(salt: Salt, filtering: Filtering) -> Self {
         let (published, writer) = (ArcSwap::from_pointee(View::default()), Mutex::default());
         let latest = AtomicI64::new(i64::MIN);
-        Self { salt, issuers: Issuers::default(), filtering, latest, published, writer }
+        Self { salt, issuers: Issuers::default(), filtering, latest, published, merging: Mutex::default(), writer }
     }
 
     /// Trades what is known of the index for a view of it, which was loaded afterwards: there is no other way to one.
@@ -253,6 +257,7 @@ impl Index {
     /// True if there may be something to merge now.
     pub(crate) fn insert_all(&self, batch: Batch) -> bool {
         let (lanes, everything) = batch.finish(&self.salt);
+        let latest = latest_of(&lanes, &everything);
         let (mut writer, mut has_sealed) = (self.writer.lock(), false);
         for (lane, (entries, cut_offs)) in Lane::ALL.into_iter().zip(lanes) {
             let mut cut_offs = cut_offs.into_iter();
@@ -264,21 +269,25 @@ impl Index {
         if let Some(everything) = Everything::reduce(everything) {
             self.change(&mut writer, |view| everything.into_iter().for_each(|new| view.add_everything(new)));
         }
+        self.latest.fetch_max(latest, Ordering::AcqRel);
         has_sealed
     }
 
     /// Adds many records as segments of their own.
     pub(crate) fn add(&self, batch: Batch) {
         let (lanes, everything) = batch.finish(&self.salt);
+        let latest = latest_of(&lanes, &everything);
         let segments = lanes.map(|(entries, cut_offs)| {
             (entries.len() > 0).then(|| Arc::new(Segment::build(&entries, cut_offs, self.filtering)))
         });
-        self.change(&mut self.writer.lock(), |view| {
+        let mut writer = self.writer.lock();
+        self.change(&mut writer, |view| {
             for (records, segment) in view.lanes.iter_mut().zip(segments) {
                 records.segments.extend(segment);
             }
             Everything::reduce(everything).into_iter().flatten().for_each(|new| view.add_everything(new));
         });
+        self.latest.fetch_max(latest, Ordering::AcqRel);
     }
 
     /// Notes that records kept until this time or before may be left out, as the log says: it moves back where
@@ -299,6 +308,7 @@ impl Index {
 
     /// Merges some segments of one lane, if any should be. Screening goes on meanwhile.
     pub(crate) fn merge(&self) -> Merge {
+        let _alone = self.merging.lock();
         let (view, collected) = {
             let mut writer = self.writer.lock();
             writer.release();
@@ -383,6 +393,13 @@ impl View {
         }
         self.everything = all.into();
     }
+}
+
+/// The latest cut-off of a batch, in milliseconds.
+fn latest_of(lanes: &[(Entries, Vec<CutOff>)], everything: &[Everything]) -> i64 {
+    let subjects = lanes.iter().flat_map(|(_, cut_offs)| cut_offs).map(|cut_off| cut_off.at);
+    let all = subjects.chain(everything.iter().map(|one| one.cut_off.at));
+    all.max().map_or(i64::MIN, UnixTime::as_millis)
 }
 
 /// The last time, in the seconds that entries are written in, that has wholly passed.

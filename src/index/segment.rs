@@ -2,12 +2,16 @@
 //!
 //! Invariant: a filter's "maybe" is always settled against the table, which keeps all 112 bits.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use prefetch_index::prefetch_index;
 
 use super::entry::{Entry, KEY_BITS, Parts, Until};
 use super::fuse_filter::{Filter, Filtering, Probe};
 use super::huge_pages::{Draft, HugeVec};
 use super::merged_cut_offs::CutOff;
+use crate::clock::UnixTime;
 use crate::revocation::Fingerprint;
 
 /// A segment: entries in order, where each bucket of them starts, and a filter.
@@ -110,6 +114,27 @@ impl Segment {
             }
         }
         Self::of_ordered(entries.0.finish(), Vec::new(), filtering)
+    }
+
+    /// What is left of it without some entries, if anything is.
+    pub(super) fn without(self: &Arc<Self>, taken: &HashSet<Fingerprint>, filtering: Filtering) -> Option<Arc<Self>> {
+        let is_held =
+            |print: &Fingerprint| self.probe(print.key) == Probe::Maybe && self.has(print.key, |tag| tag == print.tag);
+        if !taken.iter().any(is_held) {
+            return Some(Arc::clone(self));
+        }
+        let (mut entries, mut cut_offs) = (Entries::with_capacity(self.len()), Vec::new());
+        for (at, entry) in self.entries().enumerate().filter(|(_, entry)| !taken.contains(&entry.fingerprint())) {
+            entries.push(entry);
+            cut_offs.extend(self.cut_offs.get(at).cloned());
+        }
+        let is_left = entries.len() > 0;
+        is_left.then(|| Arc::new(Self::of_ordered(entries.0.finish(), cut_offs, filtering)))
+    }
+
+    /// The latest cut-off in it.
+    pub(super) fn latest(&self) -> Option<UnixTime> {
+        self.cut_offs.iter().map(|cut_off| cut_off.at).max()
     }
 
     fn of_ordered(entries: HugeVec<Parts>, cut_offs: Vec<CutOff>, filtering: Filtering) -> Self {

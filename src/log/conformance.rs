@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use super::{Cursor, LifetimeChange, LogError, LongestLifetime, MemoryLog, PLAUSIBLE_STEP, Read, RevocationLog};
+use super::{Cursor, LifetimeChange, LogError, LongestLifetime, MemoryLog, PLAUSIBLE_STEP, Page, Read, RevocationLog};
 use crate::clock::{ClockTrust, UnixTime};
 use crate::revocation::{Issuer, Record, Target, Value};
 
@@ -286,12 +286,66 @@ fn a_list_is_shown_a_page_at_a_time_with_everything_that_was_recorded() {
         };
         let end = log.append(&[record("a", Some(1)), whole.clone(), record("c", None)]).unwrap().last;
         let page = log.list(0, 2).unwrap();
-        assert_eq!(page.records, [record("a", Some(1)), whole], "{name}");
+        assert_eq!(shown(&page), [record("a", Some(1)), whole], "{name}");
         let rest = log.list(page.end.unwrap(), 2).unwrap();
-        assert_eq!((rest.records, rest.end), (vec![record("c", None)], Some(end.position)), "{name}");
+        assert_eq!((shown(&rest), rest.end), (vec![record("c", None)], Some(end.position)), "{name}");
         assert_eq!(log.list(end.position, 2).unwrap().end, None, "{name}");
         assert_eq!(log.give_back().unwrap(), crate::log::Room::GivenBack);
         log.rewrite().unwrap();
         assert_eq!(log.list(0, 10).unwrap().records.len(), 3, "{name}");
+    }
+}
+
+fn shown(page: &Page) -> Vec<Record> {
+    page.records.iter().map(|(_, record)| record.clone()).collect()
+}
+
+#[test]
+fn what_was_erased_is_read_by_nobody_any_more_and_everybody_can_ask_what_it_was() {
+    for (name, bench) in all() {
+        let (log, other) = ((bench.open)(), (bench.open)());
+        let all = [record("a", None), record("b", Some(1_700_000_100)), record("c", Some(1_700_000_100))];
+        log.append(&all).unwrap();
+        let (values, stands) = read(&*other, Cursor::default());
+        assert_eq!((values.len(), other.erasures()), (3, 0), "{name}");
+        let (found, _) = log.find(0, &|record| *record != all[0]).unwrap();
+        assert_eq!(found.iter().map(|(_, record)| record.clone()).collect::<Vec<_>>(), all[1..], "{name}");
+        log.erase(&found).unwrap();
+        // Who stands at one of them reads on from there.
+        let behind = log.append(&[record("d", None)]).unwrap().last;
+        let (values, read_on) = read(&*other, cursor(stands));
+        assert_eq!((values, cursor(read_on).position), (vec!["d".to_owned()], behind.position), "{name}");
+        assert_ne!(other.erasures(), 0, "{name}");
+        let mut erased = other.erased().unwrap();
+        erased.sort_by_key(|record| record.target.value());
+        assert_eq!(erased, all[1..], "{name}");
+        // Who reads anew does not find them.
+        let anew = (bench.open)();
+        let (values, _) = read(&*anew, Cursor::default());
+        assert_eq!(values, ["a", "d"], "{name}");
+        assert_eq!(anew.find(0, &|record| all[1..].contains(record)).unwrap().0, [], "{name}");
+        // They are remembered for as long as they would have been kept, and what is recorded anew is another record.
+        (bench.set_clock)(UnixTime::from_secs(1_700_000_101));
+        log.collect(UnixTime::from_secs(1_700_000_101), 100, ClockTrust::Confirmed).unwrap();
+        log.append(&[record("e", None)]).unwrap();
+        let (mut values, _) = read(&*(bench.open)(), Cursor::default());
+        // A collection may have written again what is live in front, which a reader with a file may meet twice.
+        values.sort();
+        values.dedup();
+        assert_eq!(values, ["a", "d", "e"], "{name}");
+        assert_eq!((bench.open)().erased().unwrap(), [], "{name}");
+    }
+}
+
+#[test]
+fn what_is_recorded_in_the_millisecond_of_what_was_erased_counts() {
+    for (name, bench) in all() {
+        let log = (bench.open)();
+        let again = record("a", None);
+        log.append(std::slice::from_ref(&again)).unwrap();
+        let (found, _) = log.find(0, &|record| *record == again).unwrap();
+        log.erase(&found).unwrap();
+        log.append(&[again]).unwrap();
+        assert_eq!(read(&*(bench.open)(), Cursor::default()).0, ["a"], "{name}");
     }
 }

@@ -308,6 +308,14 @@ pub enum LogError {
         /// How long was waited.
         waited: Duration,
     },
+    /// More was erased than every process on the log can be told of.
+    #[error(
+        "no more than {max} records can be erased before those that were have expired: end the tokens' keys instead, or start a new log"
+    )]
+    TooManyErased {
+        /// How many there may be.
+        max: usize,
+    },
     /// Anything else that the system or SQLite reports.
     #[error("{path}: {fault}")]
     Io {
@@ -353,6 +361,7 @@ impl LogError {
             Self::TooFewReplicas { .. } => Status::LogUnconfirmed,
             Self::ServerRefuses { .. } => Status::LogIo,
             Self::Cluster { .. } => Status::LogUrl,
+            Self::TooManyErased { .. } => Status::LogIo,
             Self::Unconfirmed { .. } => Status::LogUnconfirmed,
             Self::Io { .. } => Status::LogIo,
         }

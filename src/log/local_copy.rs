@@ -82,6 +82,12 @@ pub(super) trait LocalCopy: Send + Sync {
     /// The log has these now. They are deleted where they are also copied from there.
     fn sent(&self, positions: &[i64], are_copied: bool) -> Result<(), LogError>;
 
+    /// Takes records out that were erased from the log, and notes them.
+    fn erase(&self, records: &[Record]) -> Result<(), LogError>;
+
+    /// What it was told of that.
+    fn erased(&self) -> Result<Vec<Record>, LogError>;
+
     /// Gives some of the room that deleted records took back to the system.
     fn give_back(&self) -> Result<Room, LogError>;
 

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use super::{
     Allowance, Appended, Backing, ClockTrust, Collected, Committed, Cursor, Facts, Fate, Follows, Ground,
-    LifetimeChange, LogError, LongestLifetime, Moment, Page, Proposal, Read, RevocationLog, There, Unread, Visit,
-    advance, lifetime_fault,
+    LifetimeChange, LogError, LongestLifetime, Moment, Page, Placed, Proposal, Read, RevocationLog, There, Unread,
+    Visit, advance, lifetime_fault,
 };
 use crate::clock::UnixTime;
+use crate::limits::ERASED_MAX;
 use crate::revocation::{Durability, Record};
 use crate::sync::Mutex;
 
@@ -35,6 +36,8 @@ struct State {
     last: i64,
     facts: Facts,
     changes: u64,
+    erased: Vec<Record>,
+    erasures: u64,
 }
 
 impl State {
@@ -135,7 +138,36 @@ impl RevocationLog for MemoryLog {
         let later = state.records.iter().filter(|(cursor, _)| cursor.position > after);
         let page: Vec<_> = later.take(max).collect();
         let end = page.last().map(|(cursor, _)| cursor.position);
-        Ok(Page { records: page.into_iter().map(|(_, record)| record.clone()).collect(), end })
+        Ok(Page { records: page.into_iter().map(|(cursor, record)| (cursor.position, record.clone())).collect(), end })
+    }
+
+    fn erase(&self, records: &[Placed]) -> Result<(), LogError> {
+        let mut state = self.state.lock();
+        let State { records: held, erased, erasures, facts, .. } = state.change();
+        if erased.len() + records.len() > ERASED_MAX {
+            return Err(LogError::TooManyErased { max: ERASED_MAX });
+        }
+        for (position, record) in records {
+            // A place is never empty for a reader who stands there.
+            if let Some((cursor, found)) =
+                held.iter_mut().find(|(cursor, found)| cursor.position == *position && found == record)
+            {
+                *found = found.blank();
+                cursor.keep_until = found.keep_until;
+                erased.push(record.clone());
+            }
+        }
+        *erasures += 1;
+        facts.generation = facts.generation.map(|generation| generation + 1);
+        Ok(())
+    }
+
+    fn erasures(&self) -> u64 {
+        self.state.lock().erasures
+    }
+
+    fn erased(&self) -> Result<Vec<Record>, LogError> {
+        Ok(self.state.lock().erased.clone())
     }
 
     fn collect(&self, now: UnixTime, max: usize, _trust: ClockTrust) -> Result<Collected, LogError> {
@@ -144,6 +176,7 @@ impl RevocationLog for MemoryLog {
         let watermark = state.facts.watermark.map_or(now, |held| held.max(now));
         state.facts.watermark = Some(watermark);
         state.facts.newest = Some(advance(state.facts.newest, now));
+        state.erased.retain(|record| record.keep_until.is_none_or(|until| until > now));
         let (newest, mut deleted) = (state.last, 0);
         state.records.retain(|(cursor, record)| {
             let passed = cursor.position != newest && record.keep_until.is_some_and(|until| until <= now);

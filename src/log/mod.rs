@@ -8,6 +8,7 @@
 
 #[cfg(test)]
 mod conformance;
+mod cursor;
 #[cfg(any(feature = "sqlite", feature = "sqlite-system", feature = "redis"))]
 mod encoding;
 mod error;
@@ -30,6 +31,8 @@ use std::time::Duration;
 pub use error::LogError;
 pub use note::Note;
 
+pub(crate) use cursor::Cursor;
+use cursor::There;
 pub(crate) use lifetime::LongestLifetime;
 #[cfg(any(feature = "sqlite", feature = "sqlite-system"))]
 use lifetime::Raised;
@@ -180,6 +183,36 @@ pub(crate) trait RevocationLog: Send + Sync {
     /// States how far ahead of the clock an `iat` may lie. It may be set and lowered.
     fn set_allowance(&self, max: Duration, now: UnixTime) -> Result<(), LogError>;
 
+    /// The records behind a position that are wanted, with their places, and the last place that was looked at. Takes as long as
+    /// reading the log does.
+    fn find(&self, after: i64, is_wanted: &dyn Fn(&Record) -> bool) -> Result<(Vec<Placed>, i64), LogError> {
+        let (mut found, mut end) = (Vec::new(), after);
+        loop {
+            let page = self.list(end, FIND_AT_ONCE)?;
+            found.extend(page.records.into_iter().filter(|(_, record)| is_wanted(record)));
+            match page.end {
+                Some(last) => end = last,
+                None => break,
+            }
+        }
+        found.extend(self.kept()?.into_iter().filter(is_wanted).map(|record| (0, record)));
+        Ok((found, end))
+    }
+
+    /// What is kept beside the log, and is still to come into it.
+    fn kept(&self) -> Result<Vec<Record>, LogError> {
+        Ok(Vec::new())
+    }
+
+    /// Takes records out of the log that were found at these places, as if they had never been recorded, and tells everybody on it.
+    fn erase(&self, records: &[Placed]) -> Result<(), LogError>;
+
+    /// Another number whenever more is known to have been erased.
+    fn erasures(&self) -> u64;
+
+    /// What was erased, as long as it would have been kept.
+    fn erased(&self) -> Result<Vec<Record>, LogError>;
+
     /// Gives some of the room that deleted records took back to the system, within some milliseconds.
     fn give_back(&self) -> Result<Room, LogError> {
         Ok(Room::GivenBack)
@@ -242,11 +275,17 @@ pub(crate) enum Room {
     Kept,
 }
 
+/// A record, and where it stands.
+pub(crate) type Placed = (i64, Record);
+
+/// How many records are looked at in one step.
+const FIND_AT_ONCE: usize = 10_000;
+
 /// Some records of a log, to be shown.
 #[derive(Debug, Default)]
 pub(crate) struct Page {
     /// Fewer than there are rows, where some are no records of ours.
-    pub(crate) records: Vec<Record>,
+    pub(crate) records: Vec<Placed>,
     /// The last position that was looked at. None at the end.
     pub(crate) end: Option<i64>,
 }
@@ -288,48 +327,6 @@ pub enum OnOutage {
     Refuse,
     /// It is kept in the local file, where it binds every process on that file, and is given to the log when that is there again.
     Keep,
-}
-
-/// Where a reader stands: the last position it has seen, the random tag of the batch it came with, in which term of which
-/// server it was given, where there are several, and until when it was kept.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Cursor {
-    pub(crate) position: i64,
-    pub(crate) tag: i64,
-    /// Zero where that is not known, or there is one server for ever.
-    pub(crate) epoch: u64,
-    pub(crate) keep_until: Option<UnixTime>,
-}
-
-impl Cursor {
-    /// Whether both are at the same entry.
-    #[cfg(feature = "redis")]
-    #[cfg_attr(not(any(feature = "sqlite", feature = "sqlite-system")), allow(dead_code))]
-    fn is_at(self, other: Self) -> bool {
-        (self.position, self.tag) == (other.position, other.tag)
-    }
-
-    /// Whether the log is still the one that the reader knows, by what it has at the reader's position, and its watermark.
-    fn is_known(self, there: There, watermark: Option<UnixTime>) -> bool {
-        match there {
-            _ if self.position == 0 => true,
-            There::Held(tag) => tag == self.tag,
-            // Collected since, which leaves no gap: what follows is all that there was.
-            There::Deleted(tag) => tag == self.tag && self.keep_until.is_some_and(|until| Some(until) <= watermark),
-            There::Nothing => false,
-        }
-    }
-}
-
-/// What a log has at a position.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum There {
-    /// An entry of the batch with this tag.
-    Held(i64),
-    /// None any more, and that was of the batch with this tag.
-    Deleted(i64),
-    /// None that is known of.
-    Nothing,
 }
 
 /// What became of a batch that was proposed.

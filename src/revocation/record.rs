@@ -53,7 +53,7 @@ impl Target {
 
 /// A revocation as it stands in the log.
 #[non_exhaustive]
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Record {
     /// What it is matched by.
     pub target: Target,
@@ -80,6 +80,23 @@ impl Record {
             && self.issued_before >= other.issued_before
             && self.keep.iter().all(|id| other.keep.contains(id))
             && self.keep_until.unwrap_or(for_ever) >= other.keep_until.unwrap_or(for_ever)
+    }
+
+    /// What stands in the place of one that was erased: it means no token, and has expired.
+    pub(crate) fn blank(&self) -> Self {
+        Self {
+            target: Target::Token(TokenId::SigningInput([0; 32])),
+            issuer: Issuer::Any,
+            issued_before: None,
+            keep: Vec::new(),
+            keep_until: Some(UnixTime::default()),
+            recorded_at: self.recorded_at,
+            reason: None,
+        }
+    }
+
+    pub(crate) fn is_blank(&self) -> bool {
+        *self == self.blank()
     }
 
     /// About how many bytes its texts have.

@@ -8,6 +8,7 @@
 mod backup;
 mod create;
 mod demo;
+mod erase;
 mod generate;
 mod hidden_password;
 mod inspect;
@@ -58,6 +59,8 @@ enum Command {
     Compact(maintenance::CompactArguments),
     /// How long the tokens on a log may live, and how that is changed.
     Lifetime(lifetime::Arguments),
+    /// Take revocations out of a log that were recorded by mistake.
+    Erase(erase::Arguments),
     /// Copy a log as a whole, while others use it.
     Backup(backup::BackupArguments),
     /// Put a backup back, also under running processes, which notice.
@@ -176,6 +179,7 @@ fn main() -> ExitCode {
         Command::Stats(arguments) => maintenance::stats(&arguments),
         Command::Compact(arguments) => maintenance::compact(&arguments),
         Command::Lifetime(arguments) => lifetime::run(&arguments),
+        Command::Erase(arguments) => erase::run(&arguments),
         Command::Backup(arguments) => backup::back_up(&arguments),
         Command::Restore(arguments) => backup::restore(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),

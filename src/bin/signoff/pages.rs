@@ -143,6 +143,18 @@ pub(crate) const PAGES: &[Page] = &[
         exits: &[0, 2, 3],
     },
     Page {
+        command: "erase",
+        examples: &[(
+            "A user who was logged out by mistake",
+            "signoff list --log signoff.db | grep '\"value\":\"alice\"' | signoff erase --log signoff.db --records - --yes",
+        )],
+        output: &[
+            ("(a line)", "How many were erased."),
+            ("(lines)", "On standard error: which lines the log does not have."),
+        ],
+        exits: &[0, 1, 2, 3],
+    },
+    Page {
         command: "backup",
         examples: &[("A copy while services run", "signoff backup --log signoff.db backup-2026-01-31.db")],
         output: &[("(a line)", "How many revocations the copy has.")],

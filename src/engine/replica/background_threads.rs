@@ -185,6 +185,7 @@ fn merge_and_collect(replica: &Replica) {
         if replica.signal.to_merge(COLLECT_INTERVAL) {
             return;
         }
+        replica.forget_if_erased();
         replica.merge_all();
         replica.collect_if_due(replica.now(), ClockTrust::Doubt);
     }

@@ -51,6 +51,7 @@ impl Replica {
         let done = self.follow_from(&mut follower, Moment::of(times), &mut |_| ControlFlow::Continue(()));
         drop(follower);
         self.learn_clock();
+        self.look_for_erased();
         if self.log.note() == Some(Note::ServerNearlyFull) {
             self.collect_soon(times, COLLECT_INTERVAL_WHEN_NEARLY_FULL);
         }

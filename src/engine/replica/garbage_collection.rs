@@ -257,6 +257,7 @@ impl Replica {
     pub(in crate::engine) fn refresh(&self, times: Times) -> Result<(), LogError> {
         self.commit_all();
         self.follow(times)?;
+        self.forget_if_erased();
         self.merge_all();
         self.collect_if_due(times, ClockTrust::Doubt);
         Ok(())

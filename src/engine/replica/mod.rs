@@ -7,6 +7,7 @@ mod background_threads;
 mod backup;
 mod clock_check;
 mod completion;
+mod erasing;
 mod follower;
 mod freshness;
 mod garbage_collection;
@@ -80,6 +81,8 @@ pub(super) struct Replica {
     /// Held while a watermark is published.
     collections: Mutex<Collections>,
     backed: LostRecords,
+    /// How far the index is without what was erased, as the log counts it.
+    forgotten: AtomicU64,
     fault: Mutex<Option<LogError>>,
     signal: background_threads::Signal,
 }

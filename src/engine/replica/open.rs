@@ -61,6 +61,7 @@ impl Log {
             observed: Mutex::new(Observed::default()),
             collections: Mutex::default(),
             backed: LostRecords::default(),
+            forgotten: AtomicU64::new(0),
             fault: Mutex::new(None),
             signal: Signal::default(),
         };

@@ -153,7 +153,7 @@ impl RedisLog {
         let fates: Vec<_> = proposals.iter().map(|proposal| proposal.fate(&ground)).collect();
         proposals.iter_mut().for_each(|proposal| proposal.move_behind(&ground, &unread));
         let to_append = proposals.iter().zip(&fates).filter(|(_, fate)| **fate == Fate::Appended);
-        let records: Vec<_> = to_append.map(|(proposal, _)| proposal.record.clone()).collect();
+        let records: Vec<_> = to_append.map(|(proposal, _)| self.erased.told_apart(&proposal.record)).collect();
         let appended = if records.is_empty() { None } else { Some(self.append_records(&records)?) };
         // Where nothing was asked, nothing has changed that is known of.
         let (generation, is_backing) = (backing.generation, backing.generation.is_some());

@@ -14,7 +14,7 @@ use crate::clock::UnixTime;
 use crate::log::{Allowance, Facts, LifetimeChange, LogError, LongestLifetime, lifetime_fault};
 
 /// How far apart a log is told at least what it lacks.
-const RESTATE_INTERVAL: Duration = Duration::from_millis(500);
+pub(super) const RESTATE_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The longest lifetime, and how far ahead of the clock an `iat` may lie.
 #[derive(Clone, Copy, Default)]

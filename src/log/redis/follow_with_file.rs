@@ -131,7 +131,9 @@ impl RedisLog {
         self.write_copy(file, reader, true);
         let mut unmet = self.unseen.lock().take_acknowledged();
         unmet.extend(std::mem::take(&mut reader.to_repair));
-        let unmet: Vec<Record> = unmet.iter().filter_map(|bytes| encoded::record(bytes)).collect();
+        let erased = self.erased.records();
+        let unmet = unmet.iter().filter(|bytes| !erased.contains(*bytes));
+        let unmet: Vec<Record> = unmet.filter_map(|bytes| encoded::record(bytes)).collect();
         if !unmet.is_empty()
             && let Err(error) = file.keep(&unmet)
         {
@@ -221,7 +223,7 @@ impl RedisLog {
         let watermark = reader.watermark();
         let unsent = &mut reader.copying.unsent;
         if unsent.chunk.is_empty() {
-            unsent.load_chunk(file, watermark)?;
+            unsent.load_chunk(file, watermark, &self.erased.records())?;
             // Others have the same chunk: who is first gives it, and the others see it come.
             return Ok(unsent.is_there.then_some(CHUNK_WITHIN));
         }

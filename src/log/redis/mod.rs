@@ -10,11 +10,13 @@ mod connection;
 mod durability;
 mod encoded;
 mod entry;
+mod erase;
 mod facts;
 mod follow_with_file;
 mod format_1;
 mod lineage;
 mod local_file;
+mod opening;
 mod outbox;
 mod reader;
 mod reconciliation;
@@ -28,7 +30,6 @@ mod trim;
 mod url;
 mod wire;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -38,22 +39,21 @@ use redis::{Cmd, Value};
 use super::local_copy::LocalCopy;
 use super::{
     Allowance, Backing, ClockTrust, Collected, Committed, Create, Cursor, Facts, LifetimeChange, LogError, Note,
-    OnOutage, Origin, Page, Proposal, Read, RevocationLog, Room, Standing, Visit,
+    OnOutage, Page, Placed, Proposal, Read, RevocationLog, Room, Standing, Visit,
 };
 use crate::clock::UnixTime;
+use crate::revocation::Record;
 use crate::sync::Mutex;
 use acknowledged::{Acknowledged, ToAcknowledge};
 use append::{Loaded, Unseen};
 use connection::ServerConnection;
 use entry::Entry;
+use erase::Erased;
 use facts::{Promised, refuse_raised};
+pub(crate) use opening::Opening;
 use reader::Reader;
 use server_clock::ServerClock;
 use url::RedisUrl;
-use wire::Wire;
-
-/// How often it is made sure that the log can be written, where nothing shorter is asked for.
-const BEAT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The format that is written, as major·100 + minor, and the one that is taken over.
 const FORMAT: i64 = 200;
@@ -64,18 +64,6 @@ const CLOCKS_DIFFER_MAX: Duration = Duration::from_secs(60);
 
 /// The last position that can be counted on: the scripts' numbers are doubles. What stands behind it is somebody else's.
 const POSITION_MAX: i64 = (1 << 53) - 1;
-
-/// How a log on Redis is opened, beside what its URL says.
-#[derive(Clone, Debug)]
-pub(crate) struct Opening<'p> {
-    pub(crate) create: Create,
-    /// Whether it is opened although the server can't be reached.
-    pub(crate) may_be_away: bool,
-    pub(crate) max_staleness: Duration,
-    /// Each, if not the URL's.
-    pub(crate) local_file: Option<&'p Path>,
-    pub(crate) on_outage: Option<OnOutage>,
-}
 
 pub(crate) struct RedisLog {
     place: Arc<RedisUrl>,
@@ -96,6 +84,7 @@ pub(crate) struct RedisLog {
     stream: String,
     facts: String,
     beat: String,
+    erased_key: String,
     /// The keys of the format before: of its stream, and of what it says of itself.
     before: [String; 2],
     clock: Arc<ServerClock>,
@@ -112,131 +101,10 @@ pub(crate) struct RedisLog {
     to_hold: Mutex<Vec<ToAcknowledge>>,
     /// The strictest that the log has said of itself and was told: what it lacks of that it is told again, for as long as it does.
     last_facts: Mutex<Facts>,
+    erased: Erased,
 }
 
 impl RedisLog {
-    /// Connects, and makes an empty log where that is asked for. `random` gives it its identity.
-    pub(crate) fn open(
-        url: &str,
-        opening: &Opening<'_>,
-        random: fn() -> Option<[u8; 16]>,
-    ) -> Result<(Self, Origin), LogError> {
-        let place = Arc::new(RedisUrl::parse(url)?);
-        let salt = random().ok_or_else(|| no_random(&place))?;
-        let name = random().ok_or_else(|| no_random(&place))?;
-        let clock = Arc::<ServerClock>::default();
-        let outage = opening.on_outage.or(place.outage).unwrap_or_default();
-        let copy = match opening.local_file.or(place.local_file.as_deref()) {
-            Some(path) => Some(super::open_copy(path, &place.namespace, random)?),
-            None if outage == OnOutage::Keep => {
-                let fault = "revocations can be kept in an outage only where there is a local file: name one";
-                return Err(LogError::Url { fault: fault.to_owned() });
-            }
-            None => None,
-        };
-        let log = Self {
-            create: opening.create,
-            begun: AtomicBool::new(false),
-            promised: Mutex::default(),
-            copies: AtomicBool::new(copy.is_some()),
-            copy,
-            outage,
-            salt,
-            name: format!("{:032x}", u128::from_be_bytes(name)),
-            random,
-            beat_interval: BEAT_INTERVAL.min(opening.max_staleness / 4),
-            stream: place.key("stream"),
-            facts: place.key("state"),
-            beat: place.key("beat"),
-            before: [place.key("log"), place.key("facts")],
-            writer: ServerConnection::new(&place, &clock),
-            reader: ServerConnection::new(&place, &clock),
-            clock,
-            append_script: Mutex::default(),
-            is_nearly_full: AtomicBool::new(false),
-            state: Mutex::default(),
-            unseen: Mutex::default(),
-            held: Mutex::default(),
-            to_hold: Mutex::default(),
-            last_facts: Mutex::default(),
-            place,
-        };
-        if let Some(copy) = &log.copy
-            // A file that was just made has nothing to say.
-            && (log.was_copied() || copy.last()? > 0)
-        {
-            *log.last_facts.lock() = copy.facts()?;
-        }
-        let origin = match log.begin() {
-            // It is begun when it is there.
-            Err(error) if error.is_away() && (opening.may_be_away || log.has_copy()) => Origin::Found,
-            begun => begun?,
-        };
-        Ok((log, origin))
-    }
-
-    /// Makes sure that the log is there, before the first that is done with it.
-    fn begin_once(&self) -> Result<(), LogError> {
-        match self.begun.load(Ordering::Acquire) {
-            true => Ok(()),
-            false => self.begin().map(|_| ()),
-        }
-    }
-
-    fn begin(&self) -> Result<Origin, LogError> {
-        // One that was there before may have to be made anew, as it is while it is open.
-        let create = if self.was_copied() { Create::IfMissing } else { self.create };
-        let origin = self.find_or_make(create)?;
-        self.begun.store(true, Ordering::Release);
-        Ok(origin)
-    }
-
-    /// Whether the copy, if there is one, knows the log.
-    fn was_copied(&self) -> bool {
-        self.copy.as_ref().is_some_and(|copy| copy.copied().is_ok_and(|copied| !copied.version.is_empty()))
-    }
-
-    fn find_or_make(&self, create: Create) -> Result<Origin, LogError> {
-        let format = |facts: &str| {
-            let has = |wire: &mut Wire, _| redis::cmd("HGET").arg(facts).arg("format").query::<Option<i64>>(wire);
-            self.writer.with(Duration::ZERO, has)
-        };
-        let before = |format: &i64| format / 100 == FORMAT_BEFORE / 100;
-        match (format(&self.facts)?, create) {
-            (Some(format), _) => self.known_format(format).map(|()| Origin::Found),
-            (None, Create::Never) if format(&self.before[1])?.as_ref().is_some_and(before) => {
-                Err(LogError::ServerFormerFormat { server: self.place.shown.clone() })
-            }
-            (None, Create::IfMissing) if format(&self.before[1])?.as_ref().is_some_and(before) => {
-                tracing::warn!(
-                    "the log is taken over from the format before: nodes that are not updated read it no more"
-                );
-                let command = self.make()?;
-                self.writer.with(Duration::ZERO, |wire, _| command.exec(wire)).map(|()| Origin::Found)
-            }
-            (None, Create::Never) => Err(LogError::ServerEmpty { server: self.place.shown.clone() }),
-            (None, Create::IfMissing) => {
-                let command = self.make()?;
-                let made: bool = self.writer.with(Duration::ZERO, |wire, _| command.query(wire))?;
-                Ok(if made { Origin::Created } else { Origin::Found })
-            }
-        }
-    }
-
-    fn known_format(&self, found: i64) -> Result<(), LogError> {
-        match found / 100 {
-            major if major == FORMAT / 100 => Ok(()),
-            _ => Err(LogError::Newer { path: self.place.shown.clone(), found, known: FORMAT }),
-        }
-    }
-
-    /// Makes the log if it is not there, with what was known of it.
-    fn make(&self) -> Result<Cmd, LogError> {
-        let mut command = self.script(script::BEGIN);
-        self.beginnings()?.add_to(&mut command);
-        Ok(command)
-    }
-
     /// What tells a batch from others: a positive number.
     fn random_tag(&self) -> Result<i64, LogError> {
         Ok((self.random_i64()? & i64::MAX).max(1))
@@ -268,7 +136,8 @@ impl RedisLog {
 
     fn run_script(&self, how: &str, script: &str) -> Cmd {
         let mut command = redis::cmd(how);
-        command.arg(script).arg(5).arg(&self.stream).arg(&self.facts).arg(&self.beat).arg(&self.before[..]);
+        command.arg(script).arg(6).arg(&self.stream).arg(&self.facts).arg(&self.beat).arg(&self.before[..]);
+        command.arg(&self.erased_key);
         command
     }
 }
@@ -359,12 +228,30 @@ impl RevocationLog for RedisLog {
     fn list(&self, after: i64, max: usize) -> Result<Page, LogError> {
         let command = self.entries(behind(after), POSITION_MAX, max);
         let entries: Value = self.writer.with(Duration::ZERO, |wire, _| command.query(wire))?;
-        let mut page = Page::default();
+        let (mut page, erased) = (Page::default(), self.erased.records());
         for entry in list(&entries).iter().filter_map(Entry::read) {
             page.end = Some(entry.position);
-            page.records.extend(entry.decode().ok().map(|record| record.whole()));
+            if !erased.contains(entry.bytes()) {
+                page.records.extend(entry.decode().ok().map(|record| (entry.position, record.whole())));
+            }
         }
         Ok(page)
+    }
+
+    fn kept(&self) -> Result<Vec<Record>, LogError> {
+        self.kept_in_file()
+    }
+
+    fn erase(&self, records: &[Placed]) -> Result<(), LogError> {
+        self.erase_everywhere(records)
+    }
+
+    fn erasures(&self) -> u64 {
+        self.erased.count()
+    }
+
+    fn erased(&self) -> Result<Vec<Record>, LogError> {
+        self.forget_erased()
     }
 
     // The time of the server counts, and no machine's.

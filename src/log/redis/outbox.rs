@@ -47,7 +47,12 @@ impl Outbox {
     }
 
     /// Takes the next from the file.
-    pub(super) fn load_chunk(&mut self, file: &dyn LocalCopy, watermark: Option<UnixTime>) -> Result<(), LogError> {
+    pub(super) fn load_chunk(
+        &mut self,
+        file: &dyn LocalCopy,
+        watermark: Option<UnixTime>,
+        erased: &HashSet<Encoded>,
+    ) -> Result<(), LogError> {
         // What is settled and still to be taken from the file.
         let settled: HashSet<i64> = self.settled.iter().copied().collect();
         while self.chunk.is_empty() && self.settled.len() < settled.len() + STEP_MAX {
@@ -70,7 +75,8 @@ impl Outbox {
             self.through = *last;
             for (position, record) in rows {
                 let bytes = encoded::write(&record);
-                if settled.contains(&position) || !entry::is_live(record.keep_until, watermark) {
+                let is_wanted = entry::is_live(record.keep_until, watermark) && !erased.contains(&bytes);
+                if settled.contains(&position) || !is_wanted {
                     continue;
                 }
                 self.had_some = true;
@@ -86,13 +92,15 @@ impl Outbox {
 
 /// All that the log has perhaps not been given.
 pub(super) fn unsent_records(file: &dyn LocalCopy) -> Result<RecordSet, LogError> {
-    RecordSet::new(|add| {
-        let mut through = 0;
-        loop {
-            let rows = file.unsent(through, STEP_MAX)?;
-            let Some((last, _)) = rows.last() else { return Ok(()) };
-            through = *last;
-            rows.iter().for_each(|(_, record)| add(record));
-        }
-    })
+    RecordSet::new(|add| for_each_unsent(file, add))
+}
+
+pub(super) fn for_each_unsent(file: &dyn LocalCopy, visit: &mut dyn FnMut(&Record)) -> Result<(), LogError> {
+    let mut through = 0;
+    loop {
+        let rows = file.unsent(through, STEP_MAX)?;
+        let Some((last, _)) = rows.last() else { return Ok(()) };
+        through = *last;
+        rows.iter().for_each(|(_, record)| visit(record));
+    }
 }

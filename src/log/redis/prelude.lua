@@ -1,4 +1,4 @@
-local stream, facts, beat = KEYS[1], KEYS[2], KEYS[3]
+local stream, facts, beat, erased = KEYS[1], KEYS[2], KEYS[3], KEYS[6]
 -- What the log says of itself, as it was when the script began and as the script has changed it since.
 local said, changed = {}, {}
 local function hear()

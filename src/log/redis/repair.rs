@@ -60,8 +60,10 @@ impl RedisLog {
     }
 
     fn append_missing(&self, reader: &mut Reader) -> Result<(), LogError> {
-        let watermark = reader.watermark();
-        reader.to_repair.retain(|bytes| entry::is_live(encoded::keep_until(bytes), watermark));
+        let (watermark, erased) = (reader.watermark(), self.erased.records());
+        reader
+            .to_repair
+            .retain(|bytes| entry::is_live(encoded::keep_until(bytes), watermark) && !erased.contains(bytes));
         let to_repair: Vec<Encoded> = reader.to_repair.iter().cloned().collect();
         for chunk in steps(&to_repair) {
             self.append_encoded(&chunk.into(), Patience::None)?;

@@ -50,6 +50,27 @@ pub(super) const SWAP: &str = script!(
     return false"
 );
 
+/// Takes records out. `ARGV`: what the set is called from then on, how many it may have, and the records. Answers with 0 where it
+/// would have more.
+pub(super) const ERASE: &str = script!(
+    "for i = 3, #ARGV do redis.call('SADD', erased, ARGV[i]) end
+    if redis.call('SCARD', erased) > tonumber(ARGV[2]) then
+      for i = 3, #ARGV do redis.call('SREM', erased, ARGV[i]) end
+      return 0
+    end
+    set('erased', ARGV[1])
+    save()
+    return 1"
+);
+
+/// States what was erased. `ARGV`: what the set is called from then on, and the records.
+pub(super) const STATE_ERASED: &str = script!(
+    "make_way()
+    for i = 2, #ARGV do redis.call('SADD', erased, ARGV[i]) end
+    set('erased', ARGV[1])
+    save()"
+);
+
 /// Notes that somebody else has taken entries, if somebody has.
 pub(super) const NOTE_LOSSES: &str = script!(
     "make_way()

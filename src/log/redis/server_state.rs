@@ -33,10 +33,10 @@ impl LogIdentity {
         Some(Self { identity: identity.to_owned(), losses: losses.parse().ok()? })
     }
 
-    /// A number that is another one for another log, and after losses.
-    fn generation(&self) -> i64 {
+    /// A number that is another one for another log, after losses, and after something was erased.
+    fn generation(&self, erased: Option<&String>) -> i64 {
         let mut hasher = DefaultHasher::new();
-        self.identity.hash(&mut hasher);
+        (&self.identity, erased).hash(&mut hasher);
         hasher.finish().cast_signed().wrapping_add(self.losses)
     }
 }
@@ -58,6 +58,8 @@ pub(super) struct ServerState {
     pub(super) last: i64,
     pub(super) length: i64,
     pub(super) lineage: Lineage,
+    /// What the set of what was erased is called.
+    pub(super) erased: Option<String>,
     /// What the server's clock reads.
     pub(super) now: Option<UnixTime>,
     /// What stands at the position itself.
@@ -98,7 +100,7 @@ impl RedisLog {
             allowance: text("issued_in_future_max").and_then(|text| Allowance::parse(text)),
             revision: number("revision").unwrap_or(0),
             lifetime_revision: number("lifetime_revision").unwrap_or(0),
-            generation: identity.as_ref().map(LogIdentity::generation),
+            generation: identity.as_ref().map(|identity| identity.generation(text("erased"))),
         };
         Ok(ServerState {
             identity,
@@ -112,6 +114,7 @@ impl RedisLog {
             first: number("first").unwrap_or(0),
             last: number("last").unwrap_or(0),
             length,
+            erased: text("erased").cloned(),
             lineage: text("epochs").map(|text| Lineage::parse(text)).unwrap_or_default(),
             now: server_clock::read(&now),
             at,

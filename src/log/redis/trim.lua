@@ -24,6 +24,14 @@ note_losses(contents())
 local last = highest()
 note_epoch(last)
 save()
+-- What was erased is remembered for as long as it would have been kept.
+local has_erased = redis.call('SCARD', erased) > 0
+if has_erased then
+  for _, record in ipairs(redis.call('SMEMBERS', erased)) do
+    local until_then = #record >= 18 and struct.unpack('>i8', record, 11)
+    if not until_then or until_then <= now then redis.call('SREM', erased, record) end
+  end
+end
 local newest = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', '1')[1]
 if not newest or last + max > POSITION_MAX then return result end
 -- What of an entry is written again, and until when its record is kept; nil of what is no entry of ours.
@@ -43,6 +51,7 @@ for _, entry in ipairs(entries) do
   if position(entry) >= position(newest) then break end
   local record, keep_until = read(entry)
   local is_gone = not record or (keep_until and keep_until <= now)
+    or (has_erased and record[1] == 'r' and redis.call('SISMEMBER', erased, record[2]) == 1)
   chunk[#chunk + 1] = {entry = entry, live = not is_gone, record = record}
   if is_gone then gone = gone + 1 end
   if is_gone and front == #chunk - 1 then front = #chunk end

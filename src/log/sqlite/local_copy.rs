@@ -1,12 +1,14 @@
 //! The file as a copy of a log that lies elsewhere: a log of its own, with how far the copy goes among its facts, and the
 //! positions of what the other log has not been given yet beside it.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::{Connection, Transaction, params};
 
+use super::erase;
 use super::row::{self, Row};
 use super::schema::{self, fact, set_fact};
 use super::{FileOptions, Held, Slot, SqliteLog};
@@ -184,6 +186,21 @@ impl LocalCopy for CopyFile {
             }
             for_each(transaction, "DELETE FROM unsent WHERE position = ?1", positions)
         })
+    }
+
+    fn erase(&self, records: &[Record]) -> Result<(), LogError> {
+        let taken: HashSet<&Record> = records.iter().collect();
+        let mut places = Vec::new();
+        self.for_each(&mut |position, record| {
+            if taken.contains(&record) {
+                places.push((position, record));
+            }
+        })?;
+        self.file.write(|transaction| erase::take_out(transaction, records, &places))
+    }
+
+    fn erased(&self) -> Result<Vec<Record>, LogError> {
+        self.file.erased()
     }
 
     fn give_back(&self) -> Result<Room, LogError> {

@@ -10,6 +10,7 @@
 mod backup;
 mod connection;
 mod create;
+mod erase;
 mod file_header;
 mod filesystem;
 #[cfg(feature = "redis")]
@@ -20,18 +21,19 @@ mod reopen;
 mod row;
 mod schema;
 mod shm_guard;
+mod write;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, TransactionBehavior, params};
+use rusqlite::{Connection, params};
 
 use super::{
     Allowance, Appended, Backing, ClockTrust, Collected, Committed, Create, Cursor, Fate, LifetimeChange, LogError,
-    LongestLifetime, Note, Origin, Page, Proposal, Read, RevocationLog, Room, SeveralNames, Visit, advance,
+    LongestLifetime, Note, Origin, Page, Placed, Proposal, Read, RevocationLog, Room, SeveralNames, Visit, advance,
     lifetime_fault,
 };
 use crate::clock::UnixTime;
@@ -39,14 +41,14 @@ use crate::limits::APPEND_TIMEOUT;
 use crate::revocation::Record;
 pub use backup::Restored;
 pub(crate) use backup::{back_up, restore};
-use connection::{wait_closely, within};
+use connection::wait_closely;
 use file_header::Header;
 #[cfg(feature = "redis")]
 pub(super) use local_copy::CopyFile;
 use open_count::Counted;
 #[cfg(feature = "capi")]
 pub(crate) use open_count::open_files;
-use queries::{append, commit, has, read_to_head};
+use queries::{commit, read_to_head};
 use reopen::{Held, OpenFile, Slot};
 use row::Row;
 
@@ -89,6 +91,8 @@ pub(crate) struct SqliteLog {
     note: AtomicUsize,
     /// What is to be said of where the file lies.
     place_note: Option<Note>,
+    /// How often records were erased, as it was last read.
+    erasures: AtomicU64,
     file: Arc<OpenFile>,
     /// Behind the connections, so that it goes after them.
     _counted: Counted,
@@ -147,117 +151,13 @@ impl SqliteLog {
             fault: "it has no salt".to_owned(),
         })?;
         reader.with(None, |_| Ok(()))?;
-        let (path, note) = (path.to_owned(), AtomicUsize::new(0));
-        let log = Self { path, salt, busy_timeout, writer, reader, note, place_note, file, _counted: counted };
+        let (path, note, erasures) = (path.to_owned(), AtomicUsize::new(0), AtomicU64::new(0));
+        let log =
+            Self { path, salt, busy_timeout, writer, reader, note, place_note, erasures, file, _counted: counted };
         // The same file all along?
         log.still_there()?;
         Ok((log, origin))
     }
-
-    /// Makes sure that the path still names the file that is open.
-    fn still_there(&self) -> Result<(), LogError> {
-        match filesystem::Seen::of(&self.path) {
-            Ok(seen) if seen.id == self.file.id() => {
-                let at = seen.note().and_then(|note| Note::OF_A_FILE.into_iter().position(|other| other == note));
-                self.note.store(at.map_or(0, |at| at + 1), Ordering::Relaxed);
-                Ok(())
-            }
-            Ok(_) | Err(_) => Err(LogError::Moved { path: self.path.display().to_string() }),
-        }
-    }
-
-    /// Makes sure that what is written is what others read; and where it was not, appends again what was acknowledged.
-    fn mend(&self) -> Result<(), LogError> {
-        if !self.file.is_sound() {
-            self.file.let_go();
-        }
-        // Before waiting for whoever mends, or replaces the log.
-        if self.file.mended() == self.file.losses() {
-            return Ok(());
-        }
-        let mut kept = self.file.kept.lock();
-        let losses = self.file.losses();
-        if self.file.mended() == losses {
-            return Ok(());
-        }
-        let again = self.writer.with(Some(self.busy_timeout), |held| {
-            let transaction = begin(&mut held.connection, self.busy_timeout)?;
-            let mut count = 0;
-            for (_, appended, records) in &mut kept.batches {
-                if !has(&transaction, appended.last)?
-                    && let Some(anew) = append(&transaction, records.iter())?
-                {
-                    *appended = anew;
-                    count += records.len();
-                }
-            }
-            if let Some(watermark) = kept.watermark.max(schema::time(&transaction, schema::WATERMARK)?) {
-                schema::set_time(&transaction, schema::WATERMARK, watermark)?;
-            }
-            transaction.commit()?;
-            Ok(count)
-        })?;
-        if !self.file.is_sound() {
-            return Err(LogError::Moved { path: self.path.display().to_string() });
-        }
-        tracing::warn!(path = %self.path.display(), count = again, "revocations that were lost were recorded again");
-        self.file.set_mended(losses);
-        Ok(())
-    }
-
-    /// Changes the log in one transaction, which is on the disk when this returns.
-    fn write<T>(
-        &self,
-        work: impl FnMut(&rusqlite::Transaction<'_>) -> Result<T, rusqlite::Error>,
-    ) -> Result<T, LogError> {
-        self.write_by(&self.writer, self.busy_timeout, work)
-    }
-
-    /// The same by a connection that may have another idea of when a change is on the disk.
-    fn write_by<T>(
-        &self,
-        slot: &Slot,
-        wait: Duration,
-        mut work: impl FnMut(&rusqlite::Transaction<'_>) -> Result<T, rusqlite::Error>,
-    ) -> Result<T, LogError> {
-        self.write_counted(slot, wait, &mut work).map(|(done, _)| done)
-    }
-
-    /// The same, and how many losses there had been when the connection was opened.
-    fn write_counted<T>(
-        &self,
-        slot: &Slot,
-        wait: Duration,
-        work: &mut impl FnMut(&rusqlite::Transaction<'_>) -> Result<T, rusqlite::Error>,
-    ) -> Result<(T, u64), LogError> {
-        // What was written to what is lost is written again.
-        for _ in 0..2 {
-            self.still_there()?;
-            self.mend()?;
-            let done = slot.with(Some(wait), |held| {
-                let losses = held.losses;
-                let transaction = begin(&mut held.connection, wait)?;
-                // A commit may write what came before it into the file: not over what somebody has just put there.
-                if self.file.header() != Header::Wal {
-                    return Ok(None);
-                }
-                let done = work(&transaction)?;
-                transaction.commit()?;
-                Ok(Some((done, losses)))
-            })?;
-            if let Some((done, losses)) = done
-                && self.file.is_sound_since(losses)
-            {
-                return self.still_there().map(|()| (done, losses));
-            }
-        }
-        Err(LogError::Moved { path: self.path.display().to_string() })
-    }
-}
-
-/// Begins to write, when others are done.
-fn begin(connection: &mut Connection, wait: Duration) -> Result<rusqlite::Transaction<'_>, rusqlite::Error> {
-    within(wait, || connection.transaction_with_behavior(TransactionBehavior::Immediate))
 }
 
 impl Drop for SqliteLog {
@@ -303,6 +203,7 @@ impl RevocationLog for SqliteLog {
                 return Ok(Read::Unchanged);
             }
             let read = read_to_head(connection, after, visit)?;
+            self.erasures.store(erase::count(connection)?, Ordering::Release);
             // Only what was read to its end counts as seen.
             *seen = if let Read::ToHead { cursor, .. } = read { Some((version, cursor)) } else { None };
             Ok(read)
@@ -324,12 +225,29 @@ impl RevocationLog for SqliteLog {
             let mut page = Page::default();
             while let Some(raw) = rows.next()? {
                 page.end = Some(raw.get(0)?);
-                if let Row::Record(_, record) = row::parse(raw)? {
-                    page.records.push(row::into_record(raw, &record)?);
+                if let Row::Record(cursor, record) = row::parse(raw)? {
+                    page.records.push((cursor.position, row::into_record(raw, &record)?));
                 }
             }
             Ok(page)
         })
+    }
+
+    fn erase(&self, records: &[Placed]) -> Result<(), LogError> {
+        self.erase_placed(records)
+    }
+
+    fn erasures(&self) -> u64 {
+        self.erasures.load(Ordering::Acquire)
+    }
+
+    fn erased(&self) -> Result<Vec<Record>, LogError> {
+        let erased = self.file.slot(|_| Ok(())).with(None, |held| erase::erased(&held.connection))?;
+        // What is written again after a loss is without it.
+        for (_, _, records) in &mut self.file.kept.lock().batches {
+            records.retain(|record| !erased.contains(record));
+        }
+        Ok(erased)
     }
 
     fn collect(&self, now: UnixTime, max: usize, _trust: ClockTrust) -> Result<Collected, LogError> {
@@ -344,6 +262,7 @@ impl RevocationLog for SqliteLog {
                      WHERE keep_until <= ?1 AND position <> (SELECT max(position) FROM revocation) LIMIT ?2)",
             )?;
             let deleted = delete.execute(params![now.as_millis(), i64::try_from(max).unwrap_or(i64::MAX)])?;
+            erase::collect(transaction, now)?;
             Ok(Collected { deleted, watermark, more: deleted == max })
         })?;
         self.file.kept.lock().watermark = Some(collected.watermark);

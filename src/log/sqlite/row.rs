@@ -17,6 +17,11 @@ pub(super) const SELECT_AFTER: &str =
     "SELECT position, batch, scope, value, issuer, issued_before, keep, keep_until, recorded_at, reason
     FROM revocation WHERE position > ?1 ORDER BY position";
 
+/// The same at a position.
+pub(super) const SELECT_AT: &str =
+    "SELECT position, batch, scope, value, issuer, issued_before, keep, keep_until, recorded_at, reason
+    FROM revocation WHERE position = ?1";
+
 /// The same of what another log has not been given.
 #[cfg(feature = "redis")]
 pub(super) const SELECT_UNSENT: &str =

@@ -12,7 +12,7 @@ use crate::clock::UnixTime;
 use crate::log::{Allowance, Facts, LongestLifetime, Raised};
 
 /// The version that this signoff writes.
-const VERSION: i64 = 102;
+const VERSION: i64 = 103;
 
 /// Tells a log from any other SQLite file: "sgnf".
 const APPLICATION_ID: i64 = 0x7367_6e66;
@@ -21,10 +21,11 @@ const APPLICATION_ID: i64 = 0x7367_6e66;
 pub(super) const IN_STEPS: i64 = 2;
 
 /// What leads from one version to the next; a new file goes through all of them. Each is one transaction.
-const MIGRATIONS: [(i64, i64, &str); 3] = [
+const MIGRATIONS: [(i64, i64, &str); 4] = [
     (0, 100, include_str!("migrations/1.0_revocations_and_facts.sql")),
     (100, 101, include_str!("migrations/1.1_unsent_records.sql")),
     (101, 102, include_str!("migrations/1.2_generation_after_deletions.sql")),
+    (102, 103, include_str!("migrations/1.3_erased_records.sql")),
 ];
 
 /// Names of facts.
