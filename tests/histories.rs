@@ -8,6 +8,7 @@
 //! - A token that nobody has logged out is never refused. A node may say that it can't tell (503).
 //! - When everything is well again, every node answers, and so does a new one.
 //!
+//! - What was logged out and then erased, and that acknowledged, is accepted by every node when all is well again.
 //! - What a node could not give to the log binds there; and what it has kept in its file gets to everybody when all is well.
 //!
 //! Not played: cut-offs of everybody, spared ids, disks (`fsync`), sentinels, a primary that keeps one replica while another is promoted,
@@ -76,6 +77,9 @@ fn what_was_acknowledged_is_refused_by_every_node_that_answers() {
             let end = Instant::now() + ROUND.min(until.saturating_duration_since(Instant::now()));
             while Instant::now() < end && !model.has_failed() {
                 faults::one(&mut cluster, &nodes, &mut random);
+                if random.below(2) == 0 {
+                    model.erase(&nodes[random.below(nodes.len())], &mut random);
+                }
                 std::thread::sleep(Duration::from_millis(100 + random.below(900) as u64));
             }
             stop.store(true, Ordering::Relaxed);
@@ -84,7 +88,7 @@ fn what_was_acknowledged_is_refused_by_every_node_that_answers() {
         });
         let new = Node::start(nodes.len(), cluster.port());
         nodes.push(new);
-        model.hold_all_to_what_was_promised(&nodes);
+        model.hold_all_to_what_was_promised(&nodes, &mut random, Instant::now() >= until);
         nodes.pop();
     }
     println!("{}", model.summary(&cluster));

@@ -4,6 +4,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+
 use super::cluster::{Cluster, soon};
 use super::node::{MAX_STALENESS, Node};
 use super::random::Random;
@@ -37,6 +39,10 @@ struct Tokens {
     promised: Vec<(String, Instant)>,
     /// What nodes have kept in their files, to be given to the log when it is there.
     kept: Vec<String>,
+    /// What was logged out and then erased, and is to be accepted by everybody when all is well.
+    erased: Vec<String>,
+    /// How many of the promised were looked at on every node when all was well.
+    looked_at: usize,
     next: u64,
 }
 
@@ -151,6 +157,34 @@ impl Model {
         }
     }
 
+    /// Takes back a log-out that was acknowledged. Until that is acknowledged too, nothing is promised of it.
+    pub fn erase(&self, node: &Node, random: &mut Random) {
+        let token = {
+            let mut tokens = self.tokens.lock().unwrap();
+            let recent = tokens.promised.len() - tokens.promised.len().min(200);
+            if recent == tokens.promised.len() {
+                return;
+            }
+            let at = recent + random.below(tokens.promised.len() - recent);
+            tokens.looked_at = tokens.looked_at.min(at);
+            tokens.promised.remove(at).0
+        };
+        if node.ask(&format!("erase {}", Self::name_of(&token))).as_deref() == Some("erased") {
+            self.tokens.lock().unwrap().erased.push(token);
+        }
+    }
+
+    fn is_promised(&self, token: &str) -> bool {
+        self.tokens.lock().unwrap().promised.iter().any(|(promised, _)| promised == token)
+    }
+
+    fn name_of(token: &str) -> String {
+        let payload = token.split('.').nth(1).unwrap();
+        let payload = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload).unwrap();
+        let claims: serde_json::Value = serde_json::from_slice(&payload).unwrap();
+        claims["jti"].as_str().unwrap()[1..].to_owned()
+    }
+
     fn hold_to_good(&self, node: &Node, token: &str) -> bool {
         // One that was issued a moment ahead is good a moment later.
         match node.ask(&format!("verify {token}")).as_deref() {
@@ -168,7 +202,8 @@ impl Model {
     fn hold_to_logged_out(&self, node: &Node, token: &str, until: Instant) -> bool {
         let asked = Instant::now();
         match node.ask(&format!("verify {token}")).as_deref() {
-            Some("accepted") if asked > until => {
+            // It may have been erased since it was taken up.
+            Some("accepted") if asked > until && self.is_promised(token) => {
                 let late = asked - until;
                 self.fail(format!(
                     "node {} accepts what was logged out, {late:?} after its time: {token}",
@@ -187,15 +222,22 @@ impl Model {
     }
 
     /// Everything is well: every node answers, refuses what was logged out, and accepts the rest.
-    pub fn hold_all_to_what_was_promised(&self, nodes: &[Node]) {
+    /// Of what was looked at before so, a part each time, and all of it at the end.
+    pub fn hold_all_to_what_was_promised(&self, nodes: &[Node], random: &mut Random, is_end: bool) {
         nodes.iter().for_each(Node::make_well);
-        let (promised, kept, good) = {
-            let tokens = self.tokens.lock().unwrap();
-            (tokens.promised.clone(), tokens.kept.clone(), tokens.good.clone())
+        let (promised, kept, erased, good) = {
+            let mut tokens = self.tokens.lock().unwrap();
+            let count = tokens.promised.len();
+            let looked_at = std::mem::replace(&mut tokens.looked_at, count);
+            let is_wanted =
+                |at: usize, random: &mut Random| is_end || at >= looked_at || random.below(looked_at) < 3000;
+            let all = tokens.promised.iter().enumerate();
+            let promised: Vec<_> = all.filter(|(at, _)| is_wanted(*at, random)).map(|(_, one)| one.clone()).collect();
+            (promised, tokens.kept.clone(), tokens.erased.clone(), tokens.good.clone())
         };
         std::thread::scope(|scope| {
             for node in nodes {
-                let (promised, kept, good) = (&promised, &kept, &good);
+                let (promised, kept, erased, good) = (&promised, &kept, &erased, &good);
                 scope.spawn(move || {
                     let answers = |token: &str, mut ask: Box<dyn FnMut() -> bool + '_>| {
                         if !soon(&mut ask) {
@@ -214,6 +256,11 @@ impl Model {
                             self.fail(format!("node {} never hears of what was kept in a file: {token}", node.number));
                         }
                     }
+                    for token in erased {
+                        if !soon(|| node.ask(&format!("verify {token}")).as_deref() == Some("accepted")) {
+                            self.fail(format!("node {} never hears of what was erased: {token}", node.number));
+                        }
+                    }
                     for token in good.iter().rev().take(500) {
                         answers(token, Box::new(|| self.hold_to_good(node, token)));
                     }
@@ -224,17 +271,18 @@ impl Model {
 
     pub fn summary(&self, cluster: &Cluster) -> String {
         let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        let (acknowledged, kept) = {
+        let (acknowledged, kept, erased) = {
             let tokens = self.tokens.lock().unwrap();
-            (tokens.promised.len(), tokens.kept.len())
+            (tokens.promised.len(), tokens.kept.len(), tokens.erased.len())
         };
         format!(
-            "{} log-outs asked for, {} acknowledged on a replica, {} kept in a local file, {} unclear; {} promotions, {} kills of \
+            "{} log-outs asked for, {} acknowledged on a replica, {} kept in a local file, {} unclear, {} erased; {} promotions, {} kills of \
              servers; verdicts: {} accepted, {} refused, {} unknown",
             of(&self.log_outs),
             acknowledged,
             kept,
             of(&self.unclear),
+            erased,
             cluster.promotions,
             cluster.kills,
             of(&self.accepted),

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use signoff::{ClockTrust, Durability, Engine, Log, OnOutage, Policy, Revocation, Revoked, Scratch, UnixTime};
+use signoff::{ClockTrust, Durability, Engine, Log, OnOutage, Policy, Record, Revocation, Revoked, Scratch, UnixTime};
 
 use super::cluster::soon;
 use super::model::LIFETIME;
@@ -154,6 +154,18 @@ fn answer(engine: &Engine, words: &str) -> String {
         }
         "session" => revoke(Revocation::session(rest.to_owned())),
         "subject" => revoke(Revocation::subject(rest.to_owned())),
+        "erase" => {
+            let is_meant = |record: &Record| record.target.value().trim_start_matches("jti:").get(1..) == Some(rest);
+            let found = engine.revocations().and_then(|all| {
+                let found = all.filter(|record| record.as_ref().map_or(true, is_meant));
+                Ok(found.collect::<Result<Vec<_>, _>>()?)
+            });
+            match found.and_then(|found| engine.insecure_erase(&found)) {
+                Ok(0) => "none".to_owned(),
+                Ok(_) => "erased".to_owned(),
+                Err(error) => error.status().name().to_owned(),
+            }
+        }
         "collect" => engine.compact(ClockTrust::Confirmed).map_or_else(
             |error| error.status().name().to_owned(),
             |compaction| format!("collected {}", compaction.deleted),
