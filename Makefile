@@ -91,7 +91,8 @@ node: msrv ## Build the Node package in bindings/node.
 	@cd bindings/node && npm ci --no-audit --no-fund --loglevel=error && npm run --silent build -- -- --locked
 
 test-node: node ## Build the Node package, and run its tests and its example in a browser.
-	@cd examples/express-logout && npm ci --no-audit --no-fund --loglevel=error
+	@for folder in examples/express-logout bindings/node/test/frameworks bindings/node/test/frameworks/nest-10 bindings/node/test/frameworks/nest-11 \
+	    bindings/node/test/frameworks/nest-12; do (cd $$folder && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error) || exit 1; done
 	@cd bindings/node && npm test --silent
 
 # Built quickly: the code itself is tested elsewhere.

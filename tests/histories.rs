@@ -83,6 +83,12 @@ fn what_was_acknowledged_is_refused_by_every_node_that_answers() {
                 std::thread::sleep(Duration::from_millis(100 + random.below(900) as u64));
             }
             stop.store(true, Ordering::Relaxed);
+            if let Some(name) = model.failed_name() {
+                println!("{:?} {}", std::time::UNIX_EPOCH.elapsed(), cluster.describe(&name));
+                nodes.iter().for_each(|node| {
+                    println!("node {}: {:?}", node.number, node.ask(&format!("where {name}")));
+                });
+            }
             cluster.make_well();
             nodes.iter().for_each(Node::make_well);
         });
@@ -90,6 +96,9 @@ fn what_was_acknowledged_is_refused_by_every_node_that_answers() {
         nodes.push(new);
         model.hold_all_to_what_was_promised(&nodes, &mut random, Instant::now() >= until);
         nodes.pop();
+        if model.has_failed() {
+            break;
+        }
     }
     println!("{}", model.summary(&cluster));
     model.end();

@@ -61,6 +61,10 @@ fn another_signature_over_the_same_claims_is_the_same_token() {
 fn times_and_audience_are_the_callers_business_but_not_what_hides_a_claim() {
     let engine = engine();
     assert_eq!(screened(&engine, &rs256(r#"{"exp":1,"aud":"elsewhere"}"#)), Status::Done);
+    let odd = rs256(r#"{"jti":"odd","aud":["a",7],"nbf":"soon","cnf":null}"#);
+    assert_eq!(screened(&engine, &odd), Status::Done, "of what says nothing of a log-out any type will do");
+    engine.revoke_at(Revocation::token_id("odd"), now()).unwrap();
+    assert_eq!(screened(&engine, &odd), Status::TokenRevoked);
     for (token, expected) in [
         (rs256(r#"{"jti":"a","\u006ati":"b"}"#), Status::ClaimDuplicate),
         (rs256(r#"{"jti":7}"#), Status::ClaimMalformed),

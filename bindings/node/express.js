@@ -1,30 +1,28 @@
 'use strict'
 
-const { isDeepStrictEqual } = require('node:util')
-
 const { beside } = require('./lib/request-properties.js')
-const decode = require('./lib/jsonwebtoken/decode.js')
-const { SOURCES, engineOf, guard, headersFor, isLoggedOut, tokenSource } = require('./lib/http.js')
+const { SOURCES, guard, readOptions } = require('./lib/http.js')
+const { isLoggedOut, isOf, tokenCandidates } = require('./lib/verified-elsewhere.js')
+const { leaver } = require('./lib/logout.js')
 const { argumentError } = require('./lib/errors.js')
-const { options: named } = require('./lib/arguments.js')
 
 /** Middleware that lets requests pass whose token is good, with its claims in `req.auth`. */
 function requireToken(options) {
-  const { admit } = guard(options, 'requireToken', 'auth', beside)
+  const { admit, headersFor } = guard(options, 'requireToken', 'auth', beside)
 
   return function signoff(req, res, next) {
     let admitted
     try {
       admitted = admit(req)
     } catch (error) {
-      return refuse(res, next, error)
+      return refuse(res, next, error, headersFor)
     }
     if (admitted === undefined) return next()
-    admitted.then(() => next(), (error) => refuse(res, next, error)).catch(next)
+    admitted.then(() => next(), (error) => refuse(res, next, error, headersFor)).catch(next)
   }
 }
 
-function refuse(res, next, error) {
+function refuse(res, next, error, headersFor) {
   const headers = headersFor(error)
   if (!res.headersSent) for (const [name, value] of Object.entries(headers)) res.setHeader(name, value)
   // Express answers with the headers of an error, and takes back those that were set before.
@@ -32,21 +30,36 @@ function refuse(res, next, error) {
   next(error)
 }
 
-/** For express-jwt: `isRevoked: isRevoked({engine})`. */
-function isRevoked(given) {
-  const options = named('options', given, ['engine', ...SOURCES])
-  const engine = engineOf(options, 'isRevoked')
-  const source = tokenSource(options)
+/** The handler of a log-out route, which needs no guard before it. */
+function logout(options) {
+  const leave = leaver(options)
 
-  return async function isRevokedBySignoff(req, verified) {
-    const token = await source(req)
-    // By content too: who could not forge the one that was verified may have sent another beside it.
-    const isSame = typeof token === 'string' && isDeepStrictEqual(decode(token, { complete: true }), verified)
-    if (!isSame) {
-      throw argumentError('isRevoked finds another token in the request than express-jwt has verified: give both the same getToken')
-    }
-    return isLoggedOut(engine, token)
+  return function signoffLogout(req, res, next) {
+    leave(req)
+      .then(({ status, headers, cookie }) => {
+        for (const [name, value] of Object.entries(headers)) res.setHeader(name, value)
+        if (cookie !== undefined) res.appendHeader('Set-Cookie', cookie)
+        res.setHeader('Cache-Control', 'no-store')
+        res.statusCode = status
+        res.end()
+      })
+      .catch(next)
   }
 }
 
-module.exports = { isRevoked, requireToken }
+/** For express-jwt: `isRevoked: isRevoked({engine})`. */
+function isRevoked(given) {
+  const options = readOptions(given, 'isRevoked', SOURCES)
+  const candidates = tokenCandidates(options)
+
+  return async function isRevokedBySignoff(req, verified) {
+    // By content: who could not forge the one that was verified may have sent another beside it.
+    const tokens = (await candidates(req)).filter((token) => isOf(token, verified))
+    if (tokens.length === 0) {
+      throw argumentError('isRevoked finds another token in the request than express-jwt has verified: give both the same getToken')
+    }
+    return tokens.some((token) => isLoggedOut(options.engine, token))
+  }
+}
+
+module.exports = { isRevoked, logout, requireToken }

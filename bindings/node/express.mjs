@@ -1,4 +1,4 @@
 import signoff from './express.js'
 
-export const { isRevoked, requireToken } = signoff
+export const { isRevoked, logout, requireToken } = signoff
 export default signoff

@@ -50,7 +50,7 @@ impl Engine {
     /// Whether a token that was verified elsewhere has been logged out: the last two steps of a verification.
     ///
     /// Its shape, its header and the types of its claims are held to the same rules as in
-    /// [`verify`](Self::verify), but for the algorithm; its times, issuer, audience and type are not looked at, but for
+    /// [`verify`](Self::verify), but for the algorithm, and the types of `aud`, `nbf` and `cnf`; its times, issuer, audience and type are not looked at, but for
     /// what the log needs: no `iat` further ahead than it lets, with a longest lifetime a token must have `exp` and `iat` and keep to it, and an
     /// expired token whose revocations may have been collected is refused as expired. An engine without a log answers
     /// [`Cleared::NoLog`].
@@ -102,7 +102,7 @@ impl Engine {
         }
         let payload = token.decode_payload(&mut buffers.payload)?;
         let mut claims = Claims::default();
-        let texts = claims.read_payload(payload, &mut buffers.unescaped, policy)?;
+        let texts = claims.read_payload_to_screen(payload, &mut buffers.unescaped, policy)?;
         Ok(Read { signing_input: token.signing_input(), texts, claims })
     }
 }

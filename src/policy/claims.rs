@@ -23,6 +23,10 @@ impl ClaimSet {
         self.0 |= 1 << claim as u8;
     }
 
+    fn remove(&mut self, claim: Registered) {
+        self.0 &= !(1 << claim as u8);
+    }
+
     #[inline]
     const fn has(self, claim: Registered) -> bool {
         self.0 & (1 << claim as u8) != 0
@@ -53,6 +57,12 @@ pub(crate) struct Claims {
     audience_is_array: bool,
 }
 
+#[inline]
+fn text_of(payload: &[u8]) -> Result<&str, Reject> {
+    let not_utf8 = |error: std::str::Utf8Error| JsonFault::NotUtf8 { at: error.valid_up_to() };
+    std::str::from_utf8(payload).map_err(|error| Reject::ClaimsJson { fault: not_utf8(error) })
+}
+
 impl Claims {
     /// Reads them out of a payload, in the place of what was read before. `unescaped` is room for texts with escapes in them.
     #[inline(always)]
@@ -62,11 +72,31 @@ impl Claims {
         unescaped: &'a mut String,
         policy: &Policy,
     ) -> Result<ClaimStrings<'a>, Reject> {
-        let payload = std::str::from_utf8(payload)
-            .map_err(|error| Reject::ClaimsJson { fault: JsonFault::NotUtf8 { at: error.valid_up_to() } })?;
+        let payload = text_of(payload)?;
         unescaped.clear();
         *self = Self::default();
         self.read(payload, unescaped, policy)?;
+        Ok(ClaimStrings { payload, unescaped })
+    }
+
+    /// The same of a token that others have judged, and that is only screened: of claims that say nothing of that, any type will do.
+    ///
+    /// # Errors
+    /// Those of [`read_payload`](Self::read_payload).
+    pub(crate) fn read_payload_to_screen<'a>(
+        &mut self,
+        payload: &'a [u8],
+        unescaped: &'a mut String,
+        policy: &Policy,
+    ) -> Result<ClaimStrings<'a>, Reject> {
+        let payload = text_of(payload)?;
+        unescaped.clear();
+        *self = Self::default();
+        self.read_members(payload, unescaped, policy)?;
+        for claim in [Registered::Aud, Registered::Nbf, Registered::Cnf] {
+            self.malformed.remove(claim);
+        }
+        self.refuse_malformed(payload, policy)?;
         Ok(ClaimStrings { payload, unescaped })
     }
 
@@ -79,6 +109,17 @@ impl Claims {
     /// and [`Reject::TimeOutOfRange`] in the order of `Registered::ALL`.
     #[inline(always)]
     pub(crate) fn read(&mut self, payload: &str, unescaped: &mut String, policy: &Policy) -> Result<(), Reject> {
+        self.read_members(payload, unescaped, policy)?;
+        self.refuse_malformed(payload, policy)
+    }
+
+    #[inline(always)]
+    fn refuse_malformed(&self, payload: &str, policy: &Policy) -> Result<(), Reject> {
+        if self.malformed.is_empty() { Ok(()) } else { Err(self.first_malformed(payload, policy)) }
+    }
+
+    #[inline(always)]
+    fn read_members(&mut self, payload: &str, unescaped: &mut String, policy: &Policy) -> Result<(), Reject> {
         let mut seen_custom = 0_u64;
         let mut twice: Option<ClaimName> = None;
 
@@ -95,11 +136,7 @@ impl Claims {
         })
         .map_err(|fault| Reject::ClaimsJson { fault })?;
 
-        match twice {
-            Some(name) => Err(Reject::ClaimDuplicate { name }),
-            None if self.malformed.is_empty() => Ok(()),
-            None => Err(self.first_malformed(payload, policy)),
-        }
+        twice.map_or(Ok(()), |name| Err(Reject::ClaimDuplicate { name }))
     }
 
     #[inline]

@@ -128,6 +128,29 @@ impl Cluster {
         self.follow_primary();
     }
 
+    /// What each server has of an entry, and says of the log: for whoever has to find out what went wrong.
+    pub fn describe(&self, name: &str) -> String {
+        let of = |server: usize| -> redis::RedisResult<String> {
+            let mut connection = self.servers[server].try_connection()?;
+            let facts: Vec<String> = redis::cmd("HGETALL").arg("{signoff}:state").query(&mut connection)?;
+            let entries: Vec<(String, Vec<Vec<u8>>)> =
+                redis::cmd("XRANGE").arg("{signoff}:stream").arg("-").arg("+").query(&mut connection)?;
+            let has = |fields: &[Vec<u8>]| {
+                fields.iter().any(|field| field.windows(name.len()).any(|part| part == name.as_bytes()))
+            };
+            let at = entries.iter().position(|(_, fields)| has(fields));
+            let around = at.map(|at| {
+                let near = &entries[at.saturating_sub(3)..(at + 4).min(entries.len())];
+                near.iter()
+                    .map(|(id, fields)| format!("{id} {}", String::from_utf8_lossy(&fields.concat())))
+                    .collect::<Vec<_>>()
+            });
+            Ok(format!("{} entries, {facts:?}, at {at:?}: {around:#?}", entries.len()))
+        };
+        let all = (0..self.servers.len()).map(|server| format!("server {server}: {:?}", of(server)));
+        format!("primary {}\n{}", self.primary, all.collect::<Vec<_>>().join("\n").replace("\\n", "\n"))
+    }
+
     /// Everybody is there, and follows the primary.
     pub fn make_well(&mut self) {
         self.fill(false);

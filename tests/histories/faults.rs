@@ -10,7 +10,7 @@ use super::random::Random;
 pub fn one(cluster: &mut Cluster, nodes: &[Node], random: &mut Random) {
     let node = &nodes[random.below(nodes.len())];
     let fault = random.below(14);
-    println!("fault {fault} of node {}", node.number);
+    println!("{:?} fault {fault} of node {}", std::time::UNIX_EPOCH.elapsed().unwrap_or_default(), node.number);
     match fault {
         0..=2 => {
             cluster.promote(random);

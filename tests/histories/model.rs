@@ -69,6 +69,13 @@ impl Model {
         self.failures.lock().unwrap().push(what);
     }
 
+    /// The name of the token that the first failure is about.
+    pub fn failed_name(&self) -> Option<String> {
+        let failures = self.failures.lock().unwrap();
+        let token = failures.first()?.split_whitespace().find(|word| word.starts_with("eyJ"))?;
+        Some(Self::name_of(token))
+    }
+
     pub fn has_failed(&self) -> bool {
         !self.failures.lock().unwrap().is_empty()
     }

@@ -69,6 +69,10 @@ impl Node {
         if let Some(file) = &self.file {
             command.env("HISTORY_FILE", file.path().join("copy.db"));
         }
+        if let Some(folder) = std::env::var_os("HISTORY_TRACE") {
+            let path = std::path::Path::new(&folder).join(format!("node-{}.log", self.number));
+            command.stderr(std::fs::File::options().create(true).append(true).open(path).unwrap());
+        }
         self.clock.govern(&mut command);
         let mut child = command.spawn().unwrap();
         let (input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
@@ -166,6 +170,15 @@ fn answer(engine: &Engine, words: &str) -> String {
                 Err(error) => error.status().name().to_owned(),
             }
         }
+        "where" => {
+            let listed = engine.revocations().map(|all| {
+                let all: Vec<_> = all.filter_map(Result::ok).collect();
+                let found: Vec<_> = all.iter().filter(|record| record.target.value().ends_with(rest)).collect();
+                format!("{} listed, {found:?}", all.len())
+            });
+            let stats = engine.stats();
+            format!("applied {} head {} {listed:?}", stats.log_applied, stats.log_head).replace('\n', " ")
+        }
         "collect" => engine.compact(ClockTrust::Confirmed).map_or_else(
             |error| error.status().name().to_owned(),
             |compaction| format!("collected {}", compaction.deleted),
@@ -179,9 +192,45 @@ fn answer(engine: &Engine, words: &str) -> String {
     }
 }
 
+/// Writes what the library tells to standard error, so that it can be read what a node went through.
+struct ToStderr;
+
+impl tracing::Subscriber for ToStderr {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        struct Fields(String);
+        impl tracing::field::Visit for Fields {
+            fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+                self.0.push_str(&format!(" {field}={value:?}"));
+            }
+        }
+        let mut fields = Fields(String::new());
+        event.record(&mut fields);
+        eprintln!("{:?}{}", std::time::UNIX_EPOCH.elapsed().unwrap_or_default(), fields.0);
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
 /// What the process of a node does: what it is told, until nobody tells it anything any more.
 pub fn work_as_node() {
     let Ok(url) = std::env::var("HISTORY_URL") else { return };
+    if std::env::var_os("HISTORY_TRACE").is_some() {
+        tracing::subscriber::set_global_default(ToStderr).unwrap();
+    }
     let mut log = Log::redis(url).create_if_missing().start_unknown().max_staleness(MAX_STALENESS);
     log = log.longest_lifetime(Duration::from_secs(LIFETIME as u64));
     if let Some(file) = std::env::var_os("HISTORY_FILE") {

@@ -1,19 +1,20 @@
 'use strict'
 
+const { randomBytes } = require('node:crypto')
 const { EventEmitter } = require('node:events')
 const { clearInterval, setInterval } = require('node:timers')
 
 const NativeEngine = require('./native.js')
 const revocation = require('./revocation.js')
-const { SignoffError, argumentError, notText, valueOf } = require('./errors.js')
-const { date, duration, flag, options: named, text } = require('./arguments.js')
+const { SignoffError, argumentError, notText, valueForHost, valueOf } = require('./errors.js')
+const { TEXT_MAX, clockOf, date, duration, flag, options: named, text } = require('./arguments.js')
 const { Verifier } = require('./verifier.js')
 const { engineOptions, keyOptions, siblingOptions } = require('./options.js')
 
 /** How often listeners of 'degraded' and 'recovered' are kept up to date. Milliseconds. */
 const WATCH_INTERVAL = 100
 
-const SIGN_OPTIONS = ['expiresIn', 'insecureNeverExpires', 'keyId', 'tokenType']
+const SIGN_OPTIONS = ['expiresIn', 'insecureNeverExpires', 'keyId', 'now', 'tokenType']
 
 /** Kept from everybody else, so that an engine is only made by opening one. */
 const OPENED = Symbol('opened')
@@ -24,30 +25,38 @@ const SHARED = new Set()
 class Engine extends EventEmitter {
   #native
   #verifier
+  /** What the time is, in milliseconds, where that is not the system's affair. */
+  #clock
+  /** Made when it is first needed. */
+  #forOthers
   #watch = null
   #isDegraded = false
   #isClosed = false
   #onListener = (event) => this.#watchFor(event)
   #onListenerGone = () => this.#watchNoMore()
 
-  constructor(opened, native) {
+  constructor(opened, native, clock) {
     super()
     if (opened !== OPENED) throw argumentError('use Engine.open(…) or Engine.openSync(…) in place of new Engine(…)')
     this.#native = native
     this.#verifier = new Verifier(native)
+    this.#clock = clock
     this.#attend()
   }
 
   static async open(options) {
-    return new Engine(OPENED, valueOf(await NativeEngine.open(...engineOptions(options))))
+    const [clock, native] = withClock(options, engineOptions)
+    return new Engine(OPENED, valueForHost(await NativeEngine.open(...native)), clock)
   }
 
   static openSync(options) {
-    return new Engine(OPENED, valueOf(NativeEngine.openSync(...engineOptions(options))))
+    const [clock, native] = withClock(options, engineOptions)
+    return new Engine(OPENED, valueForHost(NativeEngine.openSync(...native)), clock)
   }
 
-  static attach(handle) {
-    return new Engine(OPENED, valueOf(NativeEngine.attach(text('handle', handle))))
+  static attach(handle, options) {
+    const clock = clockOf(named('options', options, ['clock']).clock)
+    return new Engine(OPENED, valueForHost(NativeEngine.attach(text('handle', handle))), clock)
   }
 
   /** For the other modules of this package. */
@@ -63,14 +72,15 @@ class Engine extends EventEmitter {
 
   verify(token, options) {
     if (typeof token !== 'string') throw notText(token)
-    const claims = options === undefined ? this.#verifier.verify(token) : this.#verifier.verifyAt(token, moment(options))
+    const now = options === undefined ? this.#clock?.() : moment(options)
+    const claims = now === undefined ? this.#verifier.verify(token) : this.#verifier.verifyAt(token, now)
     if (claims === undefined) throw new SignoffError(this.#verifier.fault)
     return claims
   }
 
   verifyDetailed(token, options) {
     if (typeof token !== 'string') throw notText(token)
-    const now = options === undefined ? undefined : moment(options)
+    const now = options === undefined ? this.#clock?.() : moment(options)
     const { payload, ...details } = JSON.parse(valueOf(this.#native.verifyDetails(token, token.length, now)))
     return { claims: JSON.parse(payload), ...times(details) }
   }
@@ -88,7 +98,7 @@ class Engine extends EventEmitter {
 
   screen(token) {
     if (typeof token !== 'string') throw notText(token)
-    return valueOf(this.#native.screen(token, token.length))
+    return valueOf(this.#ofOthers().screen(token, token.length, this.#clock?.()))
   }
 
   sign(claims, options) {
@@ -104,11 +114,12 @@ class Engine extends EventEmitter {
       keyId: stated('keyId', text),
       tokenType: stated('tokenType', text),
     }
-    return times(JSON.parse(valueOf(this.#native.sign(claimsText(claims), JSON.stringify(asked)))))
+    const now = options.now === undefined ? this.#clock?.() : date('now', options.now)
+    return times(JSON.parse(valueOf(this.#native.sign(claimsText(claims), JSON.stringify(asked), now))))
   }
 
   signoffAfter(claims) {
-    return JSON.parse(valueOf(this.#native.signoffAfter(claimsText(claims)))) ?? undefined
+    return JSON.parse(valueOf(this.#native.signoffAfter(claimsText(claims), this.#clock?.()))) ?? undefined
   }
 
   async revoke(token, options) {
@@ -116,7 +127,7 @@ class Engine extends EventEmitter {
   }
 
   async revokeVerifiedElsewhere(token, options) {
-    return this.#revoke(revocation.ofToken(token, options, 'vouched'))
+    return this.#revoke(revocation.ofToken(token, options, 'vouched'), this.#ofOthers())
   }
 
   async revokeTokenId(id, options) {
@@ -135,16 +146,26 @@ class Engine extends EventEmitter {
     return this.#revoke(revocation.ofEverything(options))
   }
 
-  async #revoke(asked) {
-    return valueOf(await valueOf(this.#native.revoke(asked)))
+  /**
+   * An engine beside this one for tokens that another library has verified, whatever this one asks of its own: those of old systems have
+   * numbers as ids.
+   */
+  #ofOthers() {
+    const options = { secret: randomBytes(32), numericIds: true, maxTokenBytes: TEXT_MAX }
+    return (this.#forOthers ??= valueOf(this.#native.onSameLog(...siblingOptions(options))))
+  }
+
+  async #revoke(asked, native = this.#native) {
+    return valueOf(await valueOf(native.revoke(asked, this.#clock?.())))
   }
 
   replaceKeys(options) {
-    valueOf(this.#native.replaceKeys(...keyOptions(options)))
+    valueForHost(this.#native.replaceKeys(...keyOptions(options)))
   }
 
   onSameLog(options) {
-    return new Engine(OPENED, valueOf(this.#native.onSameLog(...siblingOptions(options))))
+    const [clock = this.#clock, native] = withClock(options, siblingOptions)
+    return new Engine(OPENED, valueForHost(this.#native.onSameLog(...native)), clock)
   }
 
   health() {
@@ -162,7 +183,7 @@ class Engine extends EventEmitter {
 
   async compact(given) {
     const { clockIsRight = false } = named('options', given, ['clockIsRight'])
-    const done = JSON.parse(valueOf(await valueOf(this.#native.compact(flag('clockIsRight', clockIsRight)))))
+    const done = JSON.parse(valueForHost(await valueForHost(this.#native.compact(flag('clockIsRight', clockIsRight)))))
     return { ...done, watermark: done.watermark === null ? null : new Date(done.watermark) }
   }
 
@@ -171,6 +192,7 @@ class Engine extends EventEmitter {
     this.#watch = null
     this.#isClosed = true
     SHARED.delete(this)
+    this.#forOthers?.close()
     this.#native.close()
   }
 
@@ -206,6 +228,13 @@ class Engine extends EventEmitter {
     this.#isDegraded = isDegraded
     this.emit(isDegraded ? 'degraded' : 'recovered', health)
   }
+}
+
+/** The clock among these options, and what the native part takes of the others. */
+function withClock(given, read) {
+  if (typeof given !== 'object' || given === null || !Object.hasOwn(given, 'clock')) return [undefined, read(given)]
+  const { clock, ...others } = given
+  return [clockOf(clock), read(others)]
 }
 
 /** The time to go by in place of the clock's. */

@@ -1,18 +1,31 @@
 'use strict'
 
-// What Express and Fastify have in common: where a request's token is, what is said when it is refused, how to log out.
+// What Express and Fastify have in common: where a request's token is, what is said when it is refused.
+
+const { types } = require('node:util')
 
 const { Engine } = require('./engine.js')
-const { SignoffError, argumentError, tokenMissing } = require('./errors.js')
+const { SignoffError, argumentError, requestMalformed, tokenMissing } = require('./errors.js')
 const { flag, kind, options: named, text } = require('./arguments.js')
+const { refuseReserved } = require('./request-properties.js')
 
 const SOURCES = ['cookie', 'getToken']
 
-function engineOf(options, caller) {
+/** What is shown in `WWW-Authenticate` of whom the token is asked for, unless an application has a name for itself. */
+const REALM = 'api'
+
+/** The options of a function of ours, which wants an engine among them. */
+function readOptions(given, caller, known) {
+  if (given instanceof Engine) throw argumentError(`${caller} takes options: ${caller}({ engine })`)
+  const options = named('options', given, ['engine', ...known])
   if (!(options.engine instanceof Engine)) {
-    throw argumentError(`${caller} needs {engine}, opened with Engine.open(…), and was given ${kind(options.engine)}`)
+    throw argumentError(
+      types.isPromise(options.engine)
+        ? `${caller} was given a promise as engine: write \`await Engine.open(…)\``
+        : `${caller} needs {engine}, opened with Engine.open(…), and was given ${kind(options.engine)}`,
+    )
   }
-  return options.engine
+  return options
 }
 
 /** A function from a request to its token, or undefined where it brings none. There is one source, never two. */
@@ -32,14 +45,19 @@ function tokenSource({ cookie, getToken }) {
     }
   }
   if (cookie === undefined) return fromAuthorization
+  const name = cookieName(cookie)
+  return (request) => fromCookie(request, name)
+}
+
+function cookieName(cookie) {
   const name = text('cookie', cookie)
   if (!/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(name)) throw argumentError(`cookie ${JSON.stringify(name)} can't be a cookie's name`)
-  return (request) => fromCookie(request, name)
+  return name
 }
 
 /** What is no Error would count as none: Express takes `next(undefined)` and `next('route')` for leave to go on. */
 function rethrow(thrown) {
-  if (thrown instanceof Error) throw thrown
+  if (types.isNativeError(thrown) || thrown instanceof Error) throw thrown
   const error = argumentError(`getToken threw ${kind(thrown)}, which is no Error`)
   error.cause = thrown
   throw error
@@ -52,19 +70,31 @@ function fromAuthorization({ headers }) {
   if (value?.startsWith('Bearer ') && !value.includes(' ', 7) && value.length > 7) return value.slice(7)
   if (value === undefined || !/^bearer(?: |$)/i.test(value)) return undefined
   const token = /^bearer +([^ ]+) *$/i.exec(value)?.[1]
-  if (token === undefined) throw tokenMissing('the Authorization header has no token, or more than one word, after Bearer')
+  if (token === undefined) throw requestMalformed('the Authorization header has no token, or more than one word, after Bearer')
   return token
 }
 
 /** Two cookies of one name come from two places, and one of them may be an attacker's. */
 function fromCookie({ headers }, name) {
-  const found = (headers.cookie ?? '')
+  const found = cookies(headers, name)
+  if (found.length > 1) throw requestMalformed(`the request has ${found.length} cookies ${name}, and only one can be right`)
+  return found[0]
+}
+
+function cookies(headers, name) {
+  return (headers.cookie ?? '')
     .split(';')
     .map((pair) => pair.trim())
     .filter((pair) => pair.startsWith(`${name}=`))
     .map((pair) => pair.slice(name.length + 1).replace(/^"(.*)"$/, '$1'))
-  if (found.length > 1) throw tokenMissing(`the request has ${found.length} cookies ${name}, and only one can be right`)
-  return found[0]
+}
+
+/**
+ * A browser that asks whether it may send a request: it sends no token yet, and the answer is that of whoever looks after that (`cors`),
+ * who may stand behind the guard.
+ */
+function isPreflight({ method, headers }) {
+  return method === 'OPTIONS' && headers.origin !== undefined && headers['access-control-request-method'] !== undefined
 }
 
 /**
@@ -72,18 +102,32 @@ function fromCookie({ headers }, name) {
  * a function that makes of that name the one of request-properties.js.
  */
 function guard(given, caller, property, keeper) {
-  const options = named('options', given, ['engine', 'credentialsRequired', 'requestProperty', ...SOURCES])
-  const engine = engineOf(options, caller)
+  const options = readOptions(given, caller, ['credentialsRequired', 'realm', 'requestProperty', ...SOURCES])
+  const { engine } = options
   const source = tokenSource(options)
   const isRequired = options.credentialsRequired === undefined || flag('credentialsRequired', options.credentialsRequired)
   const name = options.requestProperty === undefined ? property : text('requestProperty', options.requestProperty)
+  refuseReserved(name)
   const keep = keeper(name)
 
   /** Puts the claims into the request. Throws where it may not go on; may return a promise where getToken does. */
   function admit(request) {
-    const token = source(request)
-    if (typeof token?.then === 'function') return token.then((token) => accept(request, token))
-    accept(request, token)
+    if (isPreflight(request)) return admitNobody(request)
+    let token
+    try {
+      token = source(request)
+    } catch (error) {
+      admitNobody(request)
+      throw error
+    }
+    if (typeof token?.then !== 'function') return accept(request, token)
+    return token.then(
+      (token) => accept(request, token),
+      (error) => {
+        admitNobody(request)
+        throw error
+      },
+    )
   }
 
   /** What another guard has found is not this one's. */
@@ -107,7 +151,7 @@ function guard(given, caller, property, keeper) {
     keep(request, claims, new Login(engine, token, claims))
   }
 
-  return { admit, property: name }
+  return { admit, property: name, headersFor: challenger(options) }
 }
 
 /** How a request is logged in. */
@@ -132,34 +176,37 @@ class Login {
   /** Ends the session if the token has a `sid`, and the token alone if not. On the disk when it resolves. */
   async logout(options) {
     if (this.#token === undefined) throw tokenMissing('the request brings no token that could be logged out')
-    const [sid, iss] = [this.#sid, this.#iss]
-    // A number that JavaScript has rounded is another session's.
-    const isExact = typeof sid !== 'number' || Number.isSafeInteger(sid)
-    if (sid === undefined || sid === '' || !isExact) return this.#engine.revoke(this.#token, options)
-    return this.#engine.revokeSession(String(sid), { issuer: iss ?? null, ...options })
+    return end(this.#engine, this.#token, { sid: this.#sid, iss: this.#iss }, options)
   }
 }
 
-/** The headers of an answer to a fault, by RFC 6750 section 3. What was wrong with the token is none of its sender's business. */
-function headersFor(error) {
-  if (!(error instanceof SignoffError)) return {}
-  if (error.statusCode === 503) return { 'Retry-After': '1' }
-  if (error.statusCode !== 401) return {}
-  const challenge = error.code === 'SIGNOFF_TOKEN_MISSING' ? 'Bearer' : 'Bearer error="invalid_token"'
-  // A token that was issued too soon: a new one will be good by then.
-  const retry = error.retryAfter > 0 ? { 'Retry-After': String(error.retryAfter) } : {}
-  return { 'WWW-Authenticate': challenge, ...retry }
+/** Ends a token that was found to be good: its session if it has one. */
+async function end(engine, token, { sid, iss }, options) {
+  // A number that JavaScript has rounded is another session's.
+  const isExact = typeof sid !== 'number' || Number.isSafeInteger(sid)
+  if (sid === undefined || sid === '' || !isExact) return engine.revoke(token, options)
+  return engine.revokeSession(String(sid), { issuer: iss ?? null, ...options })
 }
 
-/** Whether a token that another library has verified was logged out. Throws where that can't be said. */
-function isLoggedOut(engine, token) {
-  try {
-    engine.screen(token)
-    return false
-  } catch (error) {
-    if (error.code === 'SIGNOFF_TOKEN_REVOKED' || error.code === 'SIGNOFF_TOKEN_TOO_SOON') return true
-    throw error
+/**
+ * A function from a fault to the headers of its answer, by RFC 6750 section 3. What was wrong with the token is none of its sender's
+ * business; and who has sent none is only told that one is wanted.
+ */
+function challenger({ realm }) {
+  const name = realm === undefined ? REALM : text('realm', realm)
+  if (!/^[ !#-[\]-~]*$/.test(name)) throw argumentError('realm may have letters, digits, spaces and signs in it, but no quotes and no backslash')
+  const bearer = `Bearer realm="${name}"`
+
+  return function headersFor(error) {
+    if (!(error instanceof SignoffError)) return {}
+    if (error.statusCode === 503) return { 'Retry-After': '1' }
+    if (error.statusCode === 400) return { 'WWW-Authenticate': `${bearer}, error="invalid_request"` }
+    if (error.statusCode !== 401) return {}
+    const challenge = error.code === 'SIGNOFF_TOKEN_MISSING' ? bearer : `${bearer}, error="invalid_token"`
+    // A token that was issued too soon: a new one will be good by then.
+    const retry = error.retryAfter > 0 ? { 'Retry-After': String(error.retryAfter) } : {}
+    return { 'WWW-Authenticate': challenge, ...retry }
   }
 }
 
-module.exports = { SOURCES, engineOf, guard, headersFor, isLoggedOut, tokenSource }
+module.exports = { SOURCES, challenger, cookieName, cookies, end, fromAuthorization, guard, readOptions, tokenSource }

@@ -2,6 +2,8 @@
 
 // Finds the native part: built here, or installed as a package of its own for this platform.
 
+const { readFileSync } = require('node:fs')
+
 /** Node's name for this platform, in the manner of napi-rs: `linux-x64-gnu`. */
 function platformName() {
   const { platform, arch } = process
@@ -16,6 +18,14 @@ function platformName() {
 }
 
 function isMusl() {
+  // By the loader that this process was started with, which is known at once.
+  try {
+    const maps = readFileSync('/proc/self/maps', 'latin1')
+    if (maps.includes('/ld-musl-')) return true
+    if (maps.includes('/libc.so.6') || maps.includes('/libc-2.')) return false
+  } catch {
+    // There is no /proc.
+  }
   // Without the names of the network's machines, which can take long to find out.
   const before = process.report.excludeNetwork
   process.report.excludeNetwork = true

@@ -7,6 +7,25 @@
 // private field: the arrays of all requests have one hidden class. Assigning to such a property makes an ordinary one.
 
 const { IncomingMessage } = require('node:http')
+const { Socket } = require('node:net')
+
+const { argumentError } = require('./errors.js')
+
+/** What requests have already, of Node, Express and Fastify and of what people add to them: claims must not take its place. */
+const RESERVED = new Set([
+  'signoff', '__proto__', 'prototype', 'constructor',
+  ...Object.getOwnPropertyNames(Object.prototype),
+  ...Reflect.ownKeys(new IncomingMessage(new Socket())),
+  'accepts', 'app', 'baseUrl', 'body', 'cookies', 'file', 'files', 'fresh', 'get', 'header', 'host', 'hostname', 'id', 'ip', 'ips', 'is', 'is404', 'log',
+  'next', 'originalUrl', 'params', 'path', 'port', 'protocol', 'query', 'range', 'raw', 'res', 'route', 'routeOptions', 'secret', 'secure', 'server',
+  'session', 'signedCookies', 'stale', 'subdomains', 'xhr',
+])
+
+function refuseReserved(property) {
+  if (property === '' || RESERVED.has(property) || property in IncomingMessage.prototype) {
+    throw argumentError(`requestProperty ${JSON.stringify(property)} is what requests have already: take a name of your own, as 'auth' or 'user'`)
+  }
+}
 
 /** What is carried by an object that was made elsewhere. */
 class Carried extends function carrierOf(object) {
@@ -114,4 +133,4 @@ function claimsOf(request, property) {
   return found?.claims
 }
 
-module.exports = { beside, inside }
+module.exports = { beside, inside, refuseReserved }

@@ -439,7 +439,7 @@ test('a message names options as this package does, and a whole token is no id',
     [{ cnf: { jkt: 'x' } }, ['`insecureBearerOfBoundToken`']],
     [{ sub: 42 }, ['`numericIds`']],
   ]) {
-    assert.throws(() => engine.verify(sign(claims)), (error) => said.every((part) => error.message.includes(part)))
+    assert.throws(() => engine.verify(sign(claims)), (error) => said.every((part) => error.detail.includes(part)))
   }
   assert.throws(() => engine.sign({}, {}), /`expiresIn`.*`insecureNeverExpires`/)
   assert.throws(() => Engine.openSync({ secret: SECRET, leeway: '10m' }), /`leeway`/)
