@@ -83,18 +83,14 @@ fn what_was_acknowledged_is_refused_by_every_node_that_answers() {
                 std::thread::sleep(Duration::from_millis(100 + random.below(900) as u64));
             }
             stop.store(true, Ordering::Relaxed);
-            if let Some(name) = model.failed_name() {
-                println!("{:?} {}", std::time::UNIX_EPOCH.elapsed(), cluster.describe(&name));
-                nodes.iter().for_each(|node| {
-                    println!("node {}: {:?}", node.number, node.ask(&format!("where {name}")));
-                });
-            }
+            describe_failure(&model, &cluster, &nodes);
             cluster.make_well();
             nodes.iter().for_each(Node::make_well);
         });
         let new = Node::start(nodes.len(), cluster.port());
         nodes.push(new);
         model.hold_all_to_what_was_promised(&nodes, &mut random, Instant::now() >= until);
+        describe_failure(&model, &cluster, &nodes);
         nodes.pop();
         if model.has_failed() {
             break;
@@ -102,4 +98,13 @@ fn what_was_acknowledged_is_refused_by_every_node_that_answers() {
     }
     println!("{}", model.summary(&cluster));
     model.end();
+}
+
+/// What servers and nodes have of the first token that something was wrong with.
+fn describe_failure(model: &Model, cluster: &Cluster, nodes: &[Node]) {
+    let Some(name) = model.failed_name() else { return };
+    println!("{:?} {name}: {}", std::time::UNIX_EPOCH.elapsed().unwrap_or_default(), cluster.describe(&name));
+    for node in nodes {
+        println!("node {}: {:?}", node.number, node.ask(&format!("where {name}")));
+    }
 }

@@ -23,6 +23,22 @@ export interface GuardOptions<R = IncomingMessage> extends TokenSource<R> {
   credentialsRequired?: boolean
   /** Where the claims go: `req.auth` in Express, `request.user` in Fastify, unless given. */
   requestProperty?: string
+  /** What `WWW-Authenticate` calls whom the token is for. `'api'` unless given. */
+  realm?: string
+}
+
+export interface LogoutOptions<R = IncomingMessage> extends TokenSource<R> {
+  /** The attributes that the cookie was set with, so that it is cleared: `path` is `/` unless given. */
+  clearCookie?: {
+    path?: string
+    domain?: string
+    httpOnly?: boolean
+    secure?: boolean
+    sameSite?: 'lax' | 'strict' | 'none'
+    partitioned?: boolean
+  }
+  /** What `WWW-Authenticate` calls whom the token is for. */
+  realm?: string
 }
 
 declare global {
@@ -37,6 +53,12 @@ declare global {
 
 /** Lets requests pass whose token is good, with its claims in `req.auth`. Others go to `next(error)` with 401 or 503. */
 export function requireToken<R = any>(options: GuardOptions<R>): (req: any, res: any, next: (error?: unknown) => void) => void
+
+/**
+ * The handler of a log-out route, which needs no guard before it. Ends the session if the token has a `sid`, the token alone if not, and clears the
+ * cookie if there is one. Answers 204, also to who was logged out before; 503 where it can't be recorded; 401 to a token that nobody has signed.
+ */
+export function logout<R = any>(options: LogoutOptions<R>): (req: any, res: any, next: (error?: unknown) => void) => void
 
 /** For express-jwt: `expressjwt({…, isRevoked: isRevoked({engine})})`. */
 export function isRevoked<R = any>(options: TokenSource<R>): (req: any, token: any) => Promise<boolean>

@@ -140,7 +140,16 @@ export interface LogOptions {
   startUnknown?: boolean
 }
 
-export type EngineOptions = KeyOptions & PolicyOptions & LogOptions
+/** What the time is, in milliseconds since 1970. */
+export interface ClockOptions {
+  /**
+   * For tests with a clock of their own: `() => Date.now()`. Everything that an engine does for a caller goes by it; looking after the log
+   * (what is collected, how old the list is) goes by the system's.
+   */
+  clock?: () => number
+}
+
+export type EngineOptions = KeyOptions & PolicyOptions & LogOptions & ClockOptions
 
 /**
  * What became of a log-out: it is on the disk of this machine; or in memory, where that was asked for; or in the memory of the Redis
@@ -189,6 +198,8 @@ export interface SignOptions {
   keyId?: string
   /** The header's `typ`. Unless given, the one that the engine's `tokenType` names, and `'JWT'` where it names none. */
   tokenType?: string
+  /** For tests: the time to go by. */
+  now?: Date
 }
 
 export interface SignedToken {
@@ -272,7 +283,7 @@ export class Engine extends EventEmitter<{ degraded: [Health]; recovered: [Healt
   /** The same, and waits: for the start of a program. */
   static openSync(options: EngineOptions): Engine
   /** In a worker thread: the engine that another thread has shared. */
-  static attach(handle: string): Engine
+  static attach(handle: string, options?: ClockOptions): Engine
   /** A handle to give to worker threads of this process. It does not keep the engine open. */
   share(): string
 
@@ -282,8 +293,8 @@ export class Engine extends EventEmitter<{ degraded: [Health]; recovered: [Healt
   /** Many tokens, each with claims or an error. */
   verifyMany(tokens: string[]): ({ claims: Claims; error: undefined } | { claims: undefined; error: SignoffError })[]
   /**
-   * Whether a token that *another library has verified* was logged out. Says nothing of a token that nobody has
-   * verified. Throws a `SignoffError` if it was, and where that is not known.
+   * Whether a token that *another library has verified* was logged out, whatever else this engine asks of tokens: it may have numbers as ids.
+   * Says nothing of a token that nobody has verified. Throws a `SignoffError` if it was, and where that is not known.
    */
   screen(token: string): Cleared
 
@@ -312,7 +323,7 @@ export class Engine extends EventEmitter<{ degraded: [Health]; recovered: [Healt
   /** Takes other keys from now on, in every thread that uses this engine. */
   replaceKeys(options: KeyOptions): void
   /** Another engine, with keys and a policy of its own, on the log of this one. */
-  onSameLog(options: KeyOptions & PolicyOptions): Engine
+  onSameLog(options: KeyOptions & PolicyOptions & ClockOptions): Engine
 
   health(): Health
   stats(): Stats
@@ -332,8 +343,14 @@ export class SignoffError extends Error {
   code: string
   /** The same as a number. */
   number: number
-  /** 401: the token is at fault. 503: we can't tell. 500: the call or its options are wrong. */
-  statusCode: 401 | 500 | 503
+  /** 401: the token is at fault. 400: it can't be found in the request. 503: we can't tell. 500: the call or its options are wrong. */
+  status: 400 | 401 | 500 | 503
+  /** The same. */
+  statusCode: 400 | 401 | 500 | 503
+  /** False: frameworks that go by it send no message of an error with status 500. */
+  expose: false
+  /** What was wrong with a token or the log, for your own logs. `message` says nothing of it, since frameworks send that to whoever has asked. */
+  detail?: string
   /** With `SIGNOFF_CLAIM_EXPIRED`. */
   expiredAt?: Date
   /** With `SIGNOFF_CLAIM_NOT_YET_VALID`. */

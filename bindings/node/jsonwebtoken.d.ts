@@ -14,8 +14,12 @@ export class NotBeforeError extends JsonWebTokenError {
   date: Date
   constructor(message: string, date: Date)
 }
-/** The token was logged out. */
+/** The token was logged out. Its `name` is `'JsonWebTokenError'`, for code that compares names. */
 export class TokenRevokedError extends JsonWebTokenError {
+  code: 'SIGNOFF_TOKEN_REVOKED'
+  status: 401
+  statusCode: 401
+  expose: false
   scope: 'token' | 'session' | 'subject' | 'everything'
   /** Issued within seconds of a log-out everywhere: after so many seconds a new token will be good. */
   retryAfter?: number
@@ -59,6 +63,8 @@ export type Secret = string | Buffer | KeyObject | { key: string | Buffer; passp
 export type PublicKey = string | Buffer | KeyObject | PublicKeyInput | JsonWebKeyInput
 export type PrivateKey = Secret | PrivateKeyInput | JsonWebKeyInput
 export type SigningKeyCallback = (error: Error | null, key?: PublicKey) => void
+/** For `revoke`: a key, or a promise of one. */
+export type KeyOf = (header: JwtHeader) => PublicKey | Secret | Promise<PublicKey | Secret>
 export type GetPublicKeyOrSecret = (header: JwtHeader, callback: SigningKeyCallback) => void
 /** `SignoffError` with `statusCode` 503: it is not known who logged out. */
 export type VerifyErrors = JsonWebTokenError | NotBeforeError | TokenExpiredError | TokenRevokedError | SignoffError
@@ -128,15 +134,20 @@ export function decode(token: string, options?: DecodeOptions): JwtPayload | str
 
 /**
  * Makes log-outs real: from then on `verify` refuses the tokens that are in this log, in every process that uses it, in this
- * thread and in worker threads that it starts afterwards. A worker that was started before calls it for itself.
- * Gives the log's engine, with which sessions and users are logged out too.
+ * thread and in worker threads that it starts afterwards, which also hear of another. A worker that was started before calls it for itself.
+ * Gives the log's engine, with which sessions and users are logged out too. Called again for the same log, it gives the same engine; for
+ * another it is an error unless `replace` is true, and the former serves until the latter is open.
  */
-export function useLog(path: string, options?: Omit<LogOptions, 'log'> & Pick<PolicyOptions, 'issuedInFuture'>): Promise<Engine>
+export function useLog(path: string, options?: UseLogOptions): Promise<Engine>
+/** The same, and waits: for the start of a program. */
+export function useLogSync(path: string, options?: UseLogOptions): Engine
+export type UseLogOptions = Omit<LogOptions, 'log' | 'insecureSeveralNames'> & Pick<PolicyOptions, 'issuedInFuture'> & { replace?: boolean }
 /** Logs a token out that was signed with this key. On the disk when it resolves. */
 export function revoke(
   token: string,
   key: PublicKey | Secret | GetPublicKeyOrSecret,
-  options?: VerifyOptions & { reason?: string },
+  options?: (VerifyOptions & { reason?: string }) | null,
 ): Promise<Revoked>
+export function revoke(token: string, key: KeyOf, options?: (VerifyOptions & { reason?: string }) | null): Promise<Revoked>
 /** Ends the use of the log in this thread. */
 export function closeLog(): void

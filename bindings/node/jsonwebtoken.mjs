@@ -1,6 +1,7 @@
 import jwt from './jsonwebtoken.js'
 
 export const {
-  decode, verify, sign, JsonWebTokenError, NotBeforeError, TokenExpiredError, TokenRevokedError, useLog, closeLog, revoke,
+  decode, verify, sign, JsonWebTokenError, NotBeforeError, TokenExpiredError, TokenRevokedError, useLog, useLogSync,
+  closeLog, revoke,
 } = jwt
 export default jwt

@@ -90,9 +90,11 @@ impl Model {
     }
 
     fn log_out(&self, node: &Node, random: &mut Random) {
-        let (name, iat) = (self.name(), now());
+        let kind = random.below(3);
+        // So that a failure says what was logged out, and by whom.
+        let (name, iat) = (format!("{}-{}{}", self.name(), ["t", "s", "u"][kind], node.number), now());
         let token = Self::token(&name, iat);
-        let asked = match random.below(3) {
+        let asked = match kind {
             0 => format!("token t{name} {}", iat + LIFETIME),
             1 => format!("session s{name}"),
             _ => format!("subject u{name}"),

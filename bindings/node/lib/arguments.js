@@ -121,4 +121,9 @@ function options(name, given, known) {
   return read
 }
 
-module.exports = { TEXT_MAX, clockOf, date, duration, flag, kind, options, secretBytes, text, texts }
+const NONE = Object.freeze({ __proto__: null })
+
+/** Options as jsonwebtoken takes them, whatever they are: their own, and none that somebody has put on `Object.prototype`. */
+const own = (given) => (given ? { __proto__: null, ...given } : NONE)
+
+module.exports = { TEXT_MAX, clockOf, date, duration, flag, kind, options, own, secretBytes, text, texts }

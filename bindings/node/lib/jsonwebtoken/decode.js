@@ -1,10 +1,11 @@
 'use strict'
 
 const jws = require('./jws.js')
+const { own } = require('../arguments.js')
 
 /** What a token says. Nothing is verified: anybody may have written it. */
 module.exports = function decode(token, options) {
-  const { complete, json } = options || {}
+  const { complete, json } = own(options)
   const text = typeof token === 'string' ? token : typeof token === 'number' || Buffer.isBuffer(token) ? token.toString() : JSON.stringify(token)
   const decoded = jws.decode(text, { json })
   if (decoded === null) return null

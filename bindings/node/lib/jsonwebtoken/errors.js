@@ -28,10 +28,15 @@ inherit(NotBeforeError, JsonWebTokenError)
 /**
  * Beside the three: the token was logged out. `scope` says by what: `token`, `session`, `subject` or `everything`. `retryAfter`: it
  * was issued within seconds of a log-out everywhere, and after so many seconds a new one will be good.
+ *
+ * Its name is that of an error which every user of jsonwebtoken answers with 401: who compares names knows no other yet.
  */
 function TokenRevokedError(message, scope, retryAfter) {
   JsonWebTokenError.call(this, message)
-  this.name = 'TokenRevokedError'
+  this.code = 'SIGNOFF_TOKEN_REVOKED'
+  this.status = 401
+  this.statusCode = 401
+  this.expose = false
   this.scope = scope
   if (retryAfter !== undefined) this.retryAfter = retryAfter
 }

@@ -3,14 +3,15 @@
 // The revocation log that this thread's `verify` goes by, and the engines on it.
 
 const { randomBytes } = require('node:crypto')
-const { getEnvironmentData, isMainThread, setEnvironmentData } = require('node:worker_threads')
+const { resolve } = require('node:path')
 
 const { Engine, nativeOf } = require('../engine.js')
 const { SignoffError, argumentError, valueOf } = require('../errors.js')
 const NativeEngine = require('../native.js')
 const { engineOptions, siblingOptions } = require('../options.js')
-const { options: named } = require('../arguments.js')
+const { flag, options: named } = require('../arguments.js')
 const { Verifier } = require('../verifier.js')
+const workers = require('./workers.js')
 
 /** What jsonwebtoken asks of a token beyond its signature is asked by `verify.js`; the engine asks nothing more. */
 const LENIENT = {
@@ -32,9 +33,9 @@ const KEYLESS = { secret: randomBytes(32), requiredClaims: ['nonce'], ...LENIENT
 const NONE = { kind: 'none', generation: 0 }
 let current = NONE
 let generation = 0
+/** The log that is being opened while another one, or none that works, is in use. */
+let opening = null
 
-/** What worker threads that are started from here on find: the handle of the log's engine, or why there is none. */
-const INHERITED = 'signoff/jsonwebtoken'
 /** The verifiers that were made on the log that is in use. */
 const made = new Set()
 let keyless = null
@@ -59,68 +60,134 @@ function now() {
   return here + ahead
 }
 
-/** Opens a log, which `verify` goes by from then on. Until it is open, and where it can't be opened, `verify` answers 503. */
-async function useLog(path, options = {}) {
-  let wanted
-  try {
-    if (typeof path !== 'string') throw argumentError('useLog needs the path of the log, as in useLog("./signoff.db")')
-    wanted = { log: path, ...KEYLESS, ...named('options', options, LOG_OPTIONS) }
-    engineOptions(wanted)
-  } catch (error) {
-    // What is wrong with the call must not end the log that is in use; but where there is none, one was wanted.
-    if (current.kind === 'none') become({ kind: 'failed', error })
-    throw error
+/**
+ * Opens a log, which `verify` goes by from then on. Until it is open, and where it can't be opened, `verify` answers 503, unless there was
+ * one before, which goes on. Several modules may ask for the same one: they are given the same engine.
+ */
+async function useLog(path, options) {
+  const { wanted, isThere } = prepare(path, options)
+  if (isThere !== undefined) return isThere
+  const mine = { wanted, promise: Engine.open(wanted.engine).then((engine) => take(mine, engine), (error) => fail(mine, error)) }
+  begin(mine)
+  return mine.promise
+}
+
+/** The same, and waits: for the start of a program. */
+function useLogSync(path, options) {
+  const { wanted, isThere } = prepare(path, options)
+  if (isThere !== undefined) {
+    if (isThere instanceof Engine) return isThere
+    throw argumentError('the log is being opened by useLog: await that')
   }
-  const opening = become({ kind: 'opening' })
+  const mine = { wanted }
+  begin(mine)
   let engine
   try {
-    engine = await Engine.open(wanted)
+    engine = Engine.openSync(wanted.engine)
   } catch (error) {
-    if (current === opening) become({ kind: 'failed', error })
+    return fail(mine, error)
+  }
+  return take(mine, engine)
+}
+
+/** What is asked for, and whether it is there: the engine, or a promise of it. */
+function prepare(path, given) {
+  let wanted
+  try {
+    wanted = read(path, given)
+  } catch (error) {
+    // What is wrong with the call must not end the log that is in use; but where there is none, one was wanted.
+    if (current.kind === 'none' && opening === null) become({ kind: 'failed', error })
     throw error
   }
-  if (current !== opening) {
+  const [used, isThere] = opening !== null ? [opening.wanted, opening.promise] : [current.wanted, current.engine]
+  if (used === undefined || wanted.replace) return { wanted }
+  if (used.place !== wanted.place) {
+    throw argumentError(
+      `useLog is called for ${JSON.stringify(path)}, and another log is in use: who was logged out there would be let in. ` +
+        'If that is meant, say replace: true, or call closeLog() first',
+    )
+  }
+  if (used.options !== wanted.options) {
+    throw argumentError('useLog is called a second time for the same log, with other options: they would not count')
+  }
+  return { wanted, isThere }
+}
+
+function read(path, given) {
+  if (typeof path !== 'string') throw argumentError('useLog needs the path of the log, as in useLog("./signoff.db")')
+  const { replace = false, ...options } = named('options', given, [...LOG_OPTIONS, 'replace'])
+  const engine = { __proto__: null, log: path, ...KEYLESS, clock: now, ...options }
+  const { clock, ...native } = engine
+  engineOptions(native)
+  // As the file system has it, so that two spellings of one path are one.
+  const place = path === ':memory:' || /^[a-z]+:\/\//i.test(path) ? path : resolve(path)
+  const isSet = Object.entries(options).sort(([one], [other]) => (one < other ? -1 : 1))
+  return { engine, place, options: JSON.stringify(isSet), replace: flag('replace', replace) }
+}
+
+function begin(mine) {
+  opening = mine
+  // What works goes on until the other does.
+  if (current.kind !== 'open') become({ kind: 'opening' })
+}
+
+function take(mine, engine) {
+  if (opening !== mine) {
     engine.close()
     throw argumentError('another call of useLog or closeLog came in between')
   }
-  become({ kind: 'open', engine, native: nativeOf(engine) })
+  opening = null
+  become({ kind: 'open', engine, native: nativeOf(engine), wanted: mine.wanted })
   return engine
+}
+
+function fail(mine, error) {
+  if (opening === mine) {
+    opening = null
+    if (current.kind !== 'open') become({ kind: 'failed', error })
+  }
+  throw error
 }
 
 /** Goes over to another state. What was made for the one before is let go of, so that nothing keeps its log open. */
 function become(state) {
   for (const verifier of made) verifier.close()
   made.clear()
-  if (current.kind === 'open') current.engine.close()
+  if (current.kind === 'open' && !current.isInherited) current.engine.close()
   lookedAt = -Infinity
   current = { ...state, generation: ++generation }
-  setEnvironmentData(INHERITED, heirloom(state))
+  workers.tell(heirloom(state))
   return current
 }
 
-function heirloom({ kind, engine }) {
+/** What worker threads are to go by: the handle of the log's engine, or why there is none. */
+function heirloom({ kind, engine, error }) {
   if (kind === 'none') return undefined
-  return kind === 'open' ? { handle: engine.share() } : { missing: kind }
+  return kind === 'open' ? { handle: engine.share() } : { missing: kind, why: error?.message }
 }
 
-/** A worker goes by the log of the thread that started it, as it was then. */
-function inherit() {
-  const { handle, missing } = getEnvironmentData(INHERITED) ?? {}
-  if (missing !== undefined) {
-    const error = argumentError(`it was ${missing === 'opening' ? 'being opened' : 'not to be had'} when this thread was started`)
-    become({ kind: 'failed', error })
-  } else if (handle !== undefined) {
+/** A worker goes by the log of the thread that started it, and hears of another. */
+function inherit(told) {
+  // It has chosen one for itself.
+  if (opening !== null || (current.kind !== 'none' && !current.isInherited)) return
+  if (told === undefined) {
+    become({ kind: 'none', isInherited: true })
+  } else if (told.handle === undefined) {
+    become({ kind: told.missing, error: argumentError(told.why ?? 'it could not be opened'), isInherited: true })
+  } else {
     try {
-      const engine = Engine.attach(handle)
-      become({ kind: 'open', engine, native: nativeOf(engine) })
+      const engine = Engine.attach(told.handle, { clock: now })
+      become({ kind: 'open', engine, native: nativeOf(engine), isInherited: true })
     } catch (error) {
-      become({ kind: 'failed', error })
+      become({ kind: 'failed', error, isInherited: true })
     }
   }
 }
 
 /** Ends the use of the log: tokens that were logged out are good again in this thread. For tests, and before exit. */
 function closeLog() {
+  opening = null
   become({ kind: 'none' })
 }
 
@@ -198,8 +265,9 @@ const engines = () => made.size
 
 const currentGeneration = () => current.generation
 
-if (!isMainThread) inherit()
+workers.listen(inherit)
 
 module.exports = {
   closeLog, currentGeneration, engineFor, engines, isReady, isUsed, letGo, now, openLog, screen, signoffAfter, useLog,
+  useLogSync,
 }

@@ -10,6 +10,7 @@ const keys = require('./keys.js')
 const log = require('./log.js')
 const requireKeyType = require('./key_types.js')
 const timespan = require('./timespan.js')
+const { own } = require('../arguments.js')
 
 const ALGORITHMS = [
   'RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'HS256', 'HS384', 'HS512', 'none',
@@ -66,9 +67,10 @@ function hold(values, name, schema, others) {
 function sign(payload, key, options, callback) {
   if (typeof options === 'function') {
     callback = options
-    options = {}
+    options = undefined
   }
-  options = options || {}
+  // What is no plain object is refused below, in jsonwebtoken's words.
+  options = options && isPlainObject(options) ? own(options) : options || own()
   if (typeof callback !== 'function') return signed(prepare(payload, key, options))
 
   let prepared

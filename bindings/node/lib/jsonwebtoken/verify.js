@@ -4,8 +4,7 @@
 // call. Whatever the engine does not accept at once is judged here step by step, in jsonwebtoken's order and words, so
 // that an error is the one that people's code and tests know.
 
-const { KeyObject } = require('node:crypto')
-const { isUint8Array } = require('node:util').types
+const { isKeyObject, isUint8Array } = require('node:util').types
 
 const decode = require('./decode.js')
 const jws = require('./jws.js')
@@ -13,6 +12,7 @@ const keys = require('./keys.js')
 const log = require('./log.js')
 const requireKeyType = require('./key_types.js')
 const timespan = require('./timespan.js')
+const { own } = require('../arguments.js')
 const { JsonWebTokenError, NotBeforeError, TokenExpiredError, TokenRevokedError } = require('./errors.js')
 const { SignoffError } = require('../errors.js')
 
@@ -26,10 +26,10 @@ function verify(token, key, options, callback) {
     callback = options
     options = undefined
   }
-  options = options || {}
+  options = own(options)
   if (!callback) return judge(token, key, options)
 
-  if (typeof key === 'function') return withKeyOf(token, key, { ...options }, callback)
+  if (typeof key === 'function') return withKeyOf(token, key, options, callback)
   let claims
   try {
     claims = judge(token, key, options)
@@ -89,7 +89,7 @@ function refuseOptions({ clockTimestamp, nonce, allowInvalidAsymmetricKeyTypes }
 function quickly(token, key, { algorithms, nonce }, now) {
   // The engine looks for names that come twice among those that it knows, and `nonce` is none of them.
   if (typeof token !== 'string' || !key || nonce !== undefined || !log.isReady()) return undefined
-  if (typeof key !== 'string' && !(key instanceof KeyObject) && !isUint8Array(key)) return undefined
+  if (typeof key !== 'string' && !isKeyObject(key) && !isUint8Array(key)) return undefined
   const allowed = algorithms === undefined ? ALL_HMAC : hmacsOf(algorithms)
   if (allowed === 0) return undefined
   let known
@@ -216,14 +216,16 @@ function judgeClaims(claims, options, now) {
     if (!isTime(claims.exp)) throw new JsonWebTokenError('invalid exp value')
     if (now >= claims.exp + tolerance) throw new TokenExpiredError('jwt expired', new Date(claims.exp * 1000))
   }
-  if (options.audience) judgeAudience(claims.aud, options.audience)
-  if (options.issuer) judgeIssuer(claims.iss, options.issuer)
+  // Of a token that does not say it, nothing that others have put on `Object.prototype` is.
+  const said = (claim) => (Object.hasOwn(claims, claim) ? claims[claim] : undefined)
+  if (options.audience) judgeAudience(said('aud'), options.audience)
+  if (options.issuer) judgeIssuer(said('iss'), options.issuer)
   for (const [option, claim] of [['subject', 'sub'], ['jwtid', 'jti'], ['nonce', 'nonce']]) {
-    if (options[option] && claims[claim] !== options[option]) {
+    if (options[option] && said(claim) !== options[option]) {
       throw new JsonWebTokenError(`jwt ${option} invalid. expected: ${options[option]}`)
     }
   }
-  if (options.maxAge) judgeAge(claims.iat, options.maxAge, now, tolerance)
+  if (options.maxAge) judgeAge(said('iat'), options.maxAge, now, tolerance)
 }
 
 /** 1e999 is a number that never comes. */
@@ -283,7 +285,9 @@ function refuseUnsafe(token, payload, options, now) {
   // It expired so long ago that its log-out may be forgotten.
   if (fault === 'claim-expired') throw new TokenExpiredError('jwt expired', new Date(answer.expiredAt))
   if (!isLogUsed && isHarmless(fault, payload)) return
-  throw new JsonWebTokenError(`jwt refused: ${message}`)
+  const error = new JsonWebTokenError('invalid token')
+  error.detail = message
+  throw error
 }
 
 /** What jsonwebtoken accepts and is safe to accept, as long as it does not have to be found in a list. */

@@ -14,7 +14,7 @@ engine.on('degraded', (health) => health.faultMessage?.length)
 try {
   engine.verify('x')
 } catch (error) {
-  if (error instanceof SignoffError) error.statusCode satisfies 401 | 500 | 503
+  if (error instanceof SignoffError) error.statusCode satisfies 400 | 401 | 500 | 503
 }
 const decoded = jwt.verify('x', 'y')
 if (typeof decoded !== 'string') decoded.sub?.length
@@ -37,3 +37,16 @@ new Engine()
 await engine.revokeEverything({ issuedBefore: 1700000000 })
 
 export { subject, outcome, whole, jwtOf }
+
+import jwtWithLog from 'signoff/jsonwebtoken'
+import { logout as logoutOfExpress } from 'signoff/express'
+import signoffOfFastify, { logout as logoutOfFastify, refuseLoggedOut } from 'signoff/fastify'
+
+const withClock = Engine.openSync({ secret: 'x'.repeat(32), clock: () => Date.now() })
+withClock.sign({}, { expiresIn: 60, now: new Date() }) satisfies string
+jwtWithLog.useLogSync('./x.db', { replace: true }) satisfies Engine
+jwtWithLog.revoke('', async (header) => header.alg, null) satisfies Promise<unknown>
+logoutOfExpress({ engine: withClock, cookie: 'session', clearCookie: { path: '/', sameSite: 'strict' }, realm: 'shop' })
+logoutOfFastify({ engine: withClock })
+refuseLoggedOut({ engine: withClock, requestProperty: 'who' })
+signoffOfFastify.logout satisfies typeof logoutOfFastify
