@@ -1,5 +1,6 @@
 'use strict'
 
+const { Engine } = require('./lib/engine.js')
 const { inside } = require('./lib/request-properties.js')
 const { SOURCES, challenger, guard, readOptions } = require('./lib/http.js')
 const { isLoggedOut, isOf, tokenCandidates } = require('./lib/verified-elsewhere.js')
@@ -12,6 +13,7 @@ const { flag, text } = require('./lib/arguments.js')
  * only those do that have `onRequest: fastify.requireToken`.
  */
 async function signoff(fastify, given) {
+  if (given instanceof Engine) throw argumentError('the plugin takes options: fastify.register(signoff, { engine })')
   const { global: everywhere = true, prefix: _, decorator = 'requireToken', ...options } = { __proto__: null, ...given }
   const { admit, property, headersFor } = guard({ ...options }, 'the plugin', 'user', inside)
   const requireToken = async (request, reply) => {
@@ -52,8 +54,7 @@ function logout(options) {
 }
 
 /** The token that @fastify/jwt has verified, and whether it was logged out. */
-function asker(given, caller) {
-  const options = readOptions(given, caller, SOURCES)
+function asker(options, caller) {
   const candidates = tokenCandidates(options)
 
   return async function isLoggedOutNow(request, verified) {
@@ -67,7 +68,7 @@ function asker(given, caller) {
 
 /** For @fastify/jwt: `trusted: trusted({engine})`. */
 function trusted(given) {
-  const isLoggedOutNow = asker(given, 'trusted')
+  const isLoggedOutNow = asker(readOptions(given, 'trusted', SOURCES), 'trusted')
 
   return function trustedBySignoff(request, verified) {
     return new Answer(isLoggedOutNow(request, verified).then((isOut) => !isOut))
@@ -120,9 +121,10 @@ function warn(error) {
  * whoever was logged out is refused, and where that can't be told the answer is 503.
  */
 function refuseLoggedOut(given) {
-  const { requestProperty = 'user', realm, ...options } = { __proto__: null, ...given }
-  const isLoggedOutNow = asker({ ...options }, 'refuseLoggedOut')
-  const headersFor = challenger({ realm })
+  const options = readOptions(given, 'refuseLoggedOut', ['realm', 'requestProperty', ...SOURCES])
+  const { requestProperty = 'user' } = options
+  const isLoggedOutNow = asker(options, 'refuseLoggedOut')
+  const headersFor = challenger(options)
 
   return async function refuseLoggedOutBySignoff(request, reply) {
     try {

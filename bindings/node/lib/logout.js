@@ -71,7 +71,7 @@ function clearedCookie({ cookie, clearCookie }) {
     flag('clearCookie.httpOnly', httpOnly) ? '; HttpOnly' : '',
     flag('clearCookie.secure', secure) ? '; Secure' : '',
     flag('clearCookie.partitioned', partitioned) ? '; Partitioned' : '',
-    part('SameSite', sameSite[0].toUpperCase() + sameSite.slice(1)),
+    part('SameSite', text('clearCookie.sameSite', sameSite).replace(/^./, (first) => first.toUpperCase())),
   ].join('')
 }
 

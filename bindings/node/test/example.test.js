@@ -34,7 +34,40 @@ async function freePorts() {
   }
 }
 
-test('a copied token is refused after log out, on both servers, and a new password logs the other device out', { skip: missing.length > 0 && `SKIPPED: ${missing.join('; ')}`, timeout: 60_000 }, async (t) => {
+const skip = missing.length > 0 && `SKIPPED: ${missing.join('; ')}`
+
+test('a port that is in use ends the example with a fault and says what to do; and it begins anew each time', { skip, timeout: 60_000 }, async (t) => {
+  const data = fs.mkdtempSync(path.join(os.tmpdir(), 'signoff-'))
+  t.after(() => fs.rmSync(data, { recursive: true, force: true }))
+  const port = await freePorts()
+  const taken = net.createServer().listen(port + 1, '127.0.0.1')
+  await once(taken, 'listening')
+  t.after(() => taken.close())
+  const start = (at) => spawn(process.execPath, ['start.mjs'], { cwd: EXAMPLE, env: { ...process.env, DATA: data, PORT: String(at) } })
+  const refused = start(port)
+  let [out, said] = ['', '']
+  refused.stdout.on('data', (text) => (out += text))
+  refused.stderr.on('data', (text) => (said += text))
+  const [code] = await once(refused, 'close')
+  assert.deepEqual([code, out], [1, ''])
+  assert.match(said, /port \d+ is in use: choose another/)
+
+  // Whoever has changed the password can log in by the one that the page tells, after another start.
+  fs.writeFileSync(path.join(data, 'users.json'), '{}')
+  const free = await freePorts()
+  const servers = start(free)
+  t.after(() => servers.kill())
+  await once(servers.stdout, 'data')
+  const logIn = (name, password) => fetch(`http://localhost:${free}/login`, {
+    method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ name, password }),
+  })
+  assert.equal((await logIn('alice', 'wonderland')).status, 200)
+  for (const [name, password] of [['alice', 'x'], ['nobody', 'x'], ['__proto__', 'x'], [1, 2]]) assert.equal((await logIn(name, password)).status, 403)
+  const garbled = await fetch(`http://localhost:${free}/login`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{' })
+  assert.deepEqual([garbled.status, await garbled.json()], [400, { error: 'the request is malformed' }])
+})
+
+test('a copied token is refused after log out, on both servers, and a new password logs the other device out', { skip, timeout: 60_000 }, async (t) => {
   const data = fs.mkdtempSync(path.join(os.tmpdir(), 'signoff-'))
   const port = await freePorts()
   const servers = spawn('npm', ['start', '--silent'], { cwd: EXAMPLE, env: { ...process.env, DATA: data, PORT: String(port) }, detached: true })
@@ -86,11 +119,16 @@ test('a copied token is refused after log out, on both servers, and a new passwo
   do replayed = await click('#replay')
   while (/200/.test(replayed))
   assert.match(replayed, /the copy: 401, refused/)
+  assert.equal(await page.locator('#log li').first().getAttribute('class'), 'good', 'that is what should be')
+  assert.equal(await page.locator('#phone .take').isDisabled(), true)
   assert.match(await click('#laptop .call'), /200, hello alice/, 'another login of the same user')
   if (process.env.SCREENSHOT) await page.screenshot({ path: process.env.SCREENSHOT })
 
   assert.match(await logIn('phone', 'wonderland'), /a token for a day/)
-  await page.fill('#phone .password', 'through the looking-glass')
+  await page.fill('#phone .new', 'through the looking-glass')
+  await page.fill('#phone .password', 'a guess')
+  assert.match(await click('#phone .change'), /403, wrong password/, 'a stolen token is not enough')
+  await page.fill('#phone .password', 'wonderland')
   assert.match(await click('#phone .change'), /every other device is logged out/)
   assert.match(await click('#phone .call'), /200/, 'the device that changed it stays logged in')
   let called

@@ -374,3 +374,130 @@ test('fastify: only the routes that ask for it, where the plugin is told so', as
   await app.close()
   engine.close()
 })
+
+test('what is no token of anybody passes: a browser that asks whether it may send one', async () => {
+  const engine = engineOf()
+  for (const serve of Object.values(FRAMEWORKS)) {
+    const [port, close] = await serve({ engine })
+    const preflight = { origin: 'https://shop.example', 'access-control-request-method': 'GET', 'access-control-request-headers': 'authorization' }
+    const answer = await ask(port, '/me', preflight, 'OPTIONS')
+    assert([200, 204, 404].includes(answer.status), `${answer.status}: whoever looks after that is asked`)
+    assert.equal(answer.header('www-authenticate'), null)
+    const { origin, ...others } = preflight
+    for (const headers of [{}, { origin }, others]) assert.equal((await ask(port, '/me', headers, 'OPTIONS')).status, 401)
+    assert.equal((await ask(port, '/me', preflight)).status, 401, 'of another method it is none')
+    await close()
+  }
+  engine.close()
+})
+
+test('claims take the place of nothing that a request has', async () => {
+  const engine = engineOf()
+  for (const requestProperty of ['__proto__', 'headers', 'signoff', 'rawHeaders', 'url', 'socket', 'body', 'query', 'constructor', 'hasOwnProperty', 'on', 'ip', '']) {
+    assert.throws(() => requireToken({ engine, requestProperty }), { code: 'SIGNOFF_ERR_ARGUMENT' }, requestProperty)
+    await assert.rejects(async () => fastify().register(plugin, { engine, requestProperty }).ready(), { code: 'SIGNOFF_ERR_ARGUMENT' }, requestProperty)
+  }
+  for (const requestProperty of ['auth', 'user', 'who', 'token', 'jwt']) requireToken({ engine, requestProperty })
+  engine.close()
+})
+
+test('who forgets the braces or an await is told so', () => {
+  const engine = engineOf()
+  for (const make of [requireToken, isRevoked, require('../express.js').logout, plugin.logout, plugin.trusted, plugin.refuseLoggedOut]) {
+    assert.throws(() => make(engine), { message: /\{ engine \}/ }, make.name)
+    const opening = Engine.open({ secret: SECRET })
+    assert.throws(() => make({ engine: opening }), { message: /await/ }, make.name)
+    opening.then((opened) => opened.close())
+  }
+  engine.close()
+})
+
+test('fastify: two guards on one instance, each by its name', async () => {
+  const [users, services] = [engineOf(), engineOf({ secret: `another: ${SECRET}` })]
+  const app = fastify()
+  await app.register(plugin, { engine: users, global: false })
+  await app.register(plugin, { engine: services, global: false, decorator: 'requireService', requestProperty: 'service', realm: 'inside' })
+  await assert.rejects(async () => fastify().register(plugin, { engine: users }).register(plugin, { engine: services, global: false }).ready(), { message: /decorator/ })
+  app.get('/user', { onRequest: app.requireToken }, async (request) => ({ sub: request.user.sub }))
+  app.get('/service', { onRequest: app.requireService }, async (request) => ({ sub: request.service.sub }))
+  const [user, service] = [users, services].map((engine, at) => engine.sign({ sub: ['u', 's'][at] }, { expiresIn: '1h' }))
+  const asked = (url, token) => app.inject({ url, headers: bearer(token) })
+  assert.deepEqual((await asked('/user', user)).json(), { sub: 'u' })
+  assert.deepEqual((await asked('/service', service)).json(), { sub: 's' })
+  assert.equal((await asked('/user', service)).statusCode, 401)
+  assert.equal((await asked('/service', user)).headers['www-authenticate'], 'Bearer realm="inside", error="invalid_token"')
+  // Two that every route has to pass.
+  const both = fastify()
+  await both.register(plugin, { engine: users, getToken: (request) => request.headers.user })
+  await both.register(plugin, { engine: services, getToken: (request) => request.headers.service, requestProperty: 'service' })
+  both.get('/', async (request) => [request.user.sub, request.service.sub])
+  assert.deepEqual((await both.inject({ url: '/', headers: { user, service } })).json(), ['u', 's'])
+  for (const headers of [{ user }, { service }, { user: service, service: user }]) assert.equal((await both.inject({ url: '/', headers })).statusCode, 401)
+  await Promise.all([app, both].map((each) => each.close()))
+  for (const engine of [users, services]) engine.close()
+})
+
+test('@fastify/jwt with a cookie looks into the header first, and so does trusted', async () => {
+  const engine = engineOf()
+  const app = fastify()
+  await app.register(require('@fastify/cookie'))
+  await app.register(require('@fastify/jwt'), { secret: SECRET, cookie: { cookieName: 'session' }, trusted: plugin.trusted({ engine, cookie: 'session' }) })
+  app.get('/me', async (request) => request.jwtVerify())
+  const [one, other] = [1, 2].map((n) => jsonwebtoken.sign({ n }, SECRET, { expiresIn: '1h' }))
+  const asked = async (headers) => (await app.inject({ url: '/me', headers })).statusCode
+  assert.equal(await asked({ cookie: `session=${one}` }), 200)
+  assert.equal(await asked(bearer(one)), 200)
+  assert.equal(await asked({ ...bearer(one), cookie: `session=${other}` }), 200)
+  await engine.revoke(one)
+  assert.equal(await asked({ ...bearer(one), cookie: `session=${other}` }), 401)
+  assert.equal(await asked({ ...bearer(other), cookie: `session=${one}` }), 200)
+  await app.close()
+  engine.close()
+})
+
+test('the log-out handler clears the cookie, and keeps it where the log-out is to be tried again', async () => {
+  const engine = engineOf()
+  const { logout } = require('../express.js')
+  const cookie = { cookie: 'session', clearCookie: { path: '/app', domain: 'shop.example', secure: true, sameSite: 'strict' } }
+  const app = express()
+  app.post('/logout', logout({ engine, ...cookie }))
+  const inFastify = fastify()
+  inFastify.post('/logout', plugin.logout({ engine, ...cookie }))
+  const server = http.createServer(app).listen(0, '127.0.0.1')
+  await new Promise((resolve) => server.once('listening', resolve))
+  await inFastify.listen({ port: 0, host: '127.0.0.1' })
+  for (const { port } of [server.address(), inFastify.server.address()]) {
+    const token = engine.sign({ sub: 'u', sid: `of ${port}` }, { expiresIn: '1h' })
+    const answer = await ask(port, '/logout', { cookie: `session=${token}` }, 'POST')
+    assert.deepEqual([answer.status, answer.text], [204, ''])
+    assert.equal(answer.header('set-cookie'), 'session=; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=0; Path=/app; Domain=shop.example; HttpOnly; Secure; SameSite=Strict')
+    assert.throws(() => engine.verify(token), { code: 'SIGNOFF_TOKEN_REVOKED' })
+    for (const headers of [{}, { cookie: `session=${token}` }]) assert.equal((await ask(port, '/logout', headers, 'POST')).status, 204)
+    const forged = await ask(port, '/logout', { cookie: 'session=a.b.c' }, 'POST')
+    assert.equal(forged.status, 401)
+    assert.match(forged.header('set-cookie'), /^session=;/, 'a browser that holds what is none is rid of it')
+  }
+  engine.close()
+  assert.equal((await ask(server.address().port, '/logout', { cookie: 'session=x' }, 'POST')).status, 500)
+  for (const wrong of [{ clearCookie: {} }, { cookie: 'a', clearCookie: { path: 'a;b' } }, { cookie: 'a', clearCookie: { sameSite: 1 } }, { cookie: 'a', clearCookie: { maxAge: 1 } }, { realm: 'a"b' }]) {
+    assert.throws(() => logout({ engine, ...wrong }), { code: 'SIGNOFF_ERR_ARGUMENT' }, JSON.stringify(wrong))
+  }
+  await Promise.all([inFastify.close(), new Promise((resolve) => server.close(resolve))])
+})
+
+test('nothing that trusted gives to a framework is a rejection that nobody catches', async () => {
+  const engine = engineOf()
+  engine.close()
+  const faults = []
+  const note = (error) => faults.push(error)
+  process.on('unhandledRejection', note)
+  const token = jsonwebtoken.sign({ sub: 'u' }, SECRET)
+  // As versions up to 10.2.0 ask it.
+  const asked = new Promise((resolve) => plugin.trusted({ engine })({ headers: bearer(token) }, jsonwebtoken.decode(token)).then(resolve))
+  assert.equal(await asked, false)
+  const ignored = plugin.trusted({ engine })({ headers: {} }, {})
+  await new Promise((resolve) => setImmediate(resolve))
+  process.off('unhandledRejection', note)
+  assert.deepEqual(faults, [])
+  await assert.rejects(async () => ignored, { code: 'SIGNOFF_ERR_ARGUMENT' }, 'who awaits it is told')
+})
