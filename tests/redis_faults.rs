@@ -78,6 +78,55 @@ fn a_node_that_was_away_notices_a_fork_that_a_collection_hides_and_puts_back_its
     all_refuse(&[&node(&promoted.url(""))], &[names(0..80), names(100..150)].concat());
 }
 
+/// Somebody has sent one batch to two servers, since the first did not answer, and both have given it the same position.
+#[test]
+fn a_fork_is_noticed_where_one_batch_stands_at_one_position_in_both_histories() {
+    if !is_there() {
+        return;
+    }
+    let (left, promoted, wire) = fork();
+    let away = open(Log::redis(format!("redis://127.0.0.1:{}", wire.port)).threads(Threads::None)).unwrap();
+    revoke_all(&node(&left.url("")), &names(50..53));
+    let other = node(&promoted.url(""));
+    revoke_all(&other, &names(100..103));
+    for server in [&left, &promoted] {
+        server.run::<String>(&["XADD", "{signoff}:stream", "54-777", "of", "both"]);
+        server.run::<i64>(&["HSET", "{signoff}:state", "last", "54", "count", "54", "tag", "777"]);
+    }
+    until("it is read", || {
+        away.refresh().unwrap();
+        away.stats().log_applied == 54
+    });
+    drop(left);
+    wire.lead_to(promoted.port);
+    have_all(&away, 100..103, &other, 50..53);
+}
+
+#[test]
+fn what_is_sent_a_second_time_is_told_from_the_first() {
+    if !is_there() {
+        return;
+    }
+    let server = RedisServer::start(&[]);
+    let wire = Proxy::to(server.port);
+    let one = open(Log::redis(format!("redis://127.0.0.1:{}", wire.port)).create_if_missing()).unwrap();
+    revoke_all(&one, &names(0..1));
+    // It comes to the server, and the answer never comes back.
+    wire.delay(Duration::from_millis(300));
+    std::thread::scope(|scope| {
+        let asked = scope.spawn(|| recorded(&one, "jti-1"));
+        until("it has come to the server", || server.run::<i64>(&["XLEN", "{signoff}:stream"]) == 2);
+        wire.delay(Duration::ZERO);
+        wire.cut();
+        assert_eq!(asked.join().unwrap(), Durability::Primary);
+    });
+    let entries = server.run::<Vec<(String, Vec<Vec<u8>>)>>(&["XRANGE", "{signoff}:stream", "-", "+"]);
+    let [_, (first, of_first), (second, of_second)] = &entries[..] else { panic!("{entries:?}") };
+    let tag = |id: &str| id.split_once('-').unwrap().1.to_owned();
+    assert_eq!(of_first, of_second, "it is the same record");
+    assert_ne!(tag(first), tag(second));
+}
+
 #[test]
 fn a_node_that_starts_from_its_file_notices_it_too() {
     if !is_there() {

@@ -6,6 +6,7 @@
 const test = require('node:test')
 const assert = require('node:assert/strict')
 const crypto = require('node:crypto')
+const { inspect, isDeepStrictEqual } = require('node:util')
 
 const theirs = require('jsonwebtoken')
 const ours = require('../jsonwebtoken.js')
@@ -100,7 +101,7 @@ function seen({ value, error }) {
 
 function same(call, note, refusedOnPurpose = []) {
   const [expected, got] = [outcome(() => call(theirs)), outcome(() => call(ours))]
-  const reason = got.error && refusedOnPurpose.find((why) => why.test(got.error.message))
+  const reason = got.error && refusedOnPurpose.find((why) => why.test(got.error.detail ?? got.error.message))
   if (reason && expected.error === undefined) {
     assert(got.error instanceof ours.JsonWebTokenError, note())
     return 'refused'
@@ -334,3 +335,102 @@ test('the clock is Date.now(), read at the call', (t) => {
   t.mock.timers.setTime(0)
   assert.equal(ours.verify(token, SECRET).sub, 'u', 'at the epoch')
 })
+
+/** Numbers that are the same in each run: mulberry32. */
+function generator(seed) {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296
+  }
+}
+
+const VALUES = [
+  'a', 'b', '', 'api', 'https://id', 'u', 'Zoë 😀', 0, 1, 7, -1, 1.5, 2 ** 53, NOW, NOW - 1, NOW + 1, NOW - 60, NOW + 60, NOW + 0.5, '60', '1m', '1d', 'soon', true, false,
+  null, undefined, [], ['a'], ['a', 'api'], ['a', 7], {}, { a: 1 }, /^a/, NaN, Infinity,
+]
+const CLAIM_NAMES = ['sub', 'iss', 'aud', 'exp', 'nbf', 'iat', 'jti', 'sid', 'nonce', 'name']
+const VERIFY_NAMES = [
+  'algorithms', 'audience', 'clockTimestamp', 'clockTolerance', 'complete', 'issuer', 'ignoreExpiration', 'ignoreNotBefore', 'jwtid', 'nonce', 'subject', 'maxAge',
+  'allowInvalidAsymmetricKeyTypes', 'unknown',
+]
+const SIGN_NAMES = [
+  'algorithm', 'keyid', 'expiresIn', 'notBefore', 'audience', 'subject', 'issuer', 'jwtid', 'mutatePayload', 'noTimestamp', 'header', 'encoding', 'allowInsecureKeySizes',
+  'allowInvalidAsymmetricKeyTypes', 'unknown',
+]
+const CALLS = Number(process.env.CALLS ?? 100_000)
+
+/**
+ * What the drop-in refuses on purpose has a `detail` that the original's errors have not, or is one of these. Anything else that differs, README.md
+ * would have to say.
+ */
+const SAID_IN_README = /^"issuer" must be a string or an array of strings|^jwt payload is null|is not valid key material: it is a PEM/
+
+for (const withLog of [false, true]) {
+  test(`${CALLS} random calls differ in nothing that README.md does not list, ${withLog ? 'with' : 'without'} a log`, async (t) => {
+    if (withLog) {
+      await ours.useLog(':memory:')
+      t.after(() => ours.closeLog())
+    }
+    t.mock.timers.enable({ apis: ['Date'], now: NOW * 1000 })
+    const random = generator(withLog ? 2 : 1)
+    const below = (count) => Math.floor(random() * count)
+    const one = (list) => list[below(list.length)]
+    const some = (names, max, value) => Object.fromEntries(Array.from({ length: below(max + 1) }, () => one(names)).map((name) => [name, value(name)]))
+    const counts = { same: 0, refused: 0 }
+
+    const listed = (expected, got, note) => {
+      const differs = () => {
+        if (isDeepStrictEqual(seen(got), seen(expected))) return
+        // As texts: a reporter can't show every date.
+        const [want, have] = [expected, got].map((each) => inspect(seen(each), { depth: 9, breakLength: 200 }))
+        assert.fail(`${note()}\n  theirs: ${want}\n  ours: ${have}`)
+      }
+      if (got.error === undefined) return differs()
+      // An error of JavaScript itself is no answer of the original's either.
+      if (expected.error !== undefined && !(expected.error instanceof TypeError)) return differs()
+      const isOnPurpose = got.error instanceof ours.JsonWebTokenError && (got.error.detail !== undefined || SAID_IN_README.test(got.error.message))
+      if (!isOnPurpose) return differs()
+      counts.refused++
+      return undefined
+    }
+    const compare = (call, note) => {
+      const [expected, got] = [outcome(() => call(theirs)), outcome(() => call(ours))]
+      counts.same++
+      listed(expected, got, note)
+    }
+    const payload = () => (below(20) === 0 ? one(['a text', '7', '"x"', '[1]', 'null', '{"a":1}']) : some(CLAIM_NAMES, 5, (name) => (/exp|nbf|iat/.test(name) && below(3) > 0 ? NOW + below(121) - 60 : one(VALUES))))
+    const verifyOptions = () => (below(4) === 0 ? undefined : some(VERIFY_NAMES, 4, (name) => (name === 'algorithms' ? one([['HS256'], ['HS256', 'HS512'], ['RS256'], [], 'HS256', ['none'], undefined]) : one(VALUES))))
+    const header = () => (below(4) > 0 ? HS : { ...HS, ...some(['kid', 'typ', 'cty', 'x', 'crit', 'b64', 'alg'], 2, () => one(['a', 'JWT', 'none', 'HS512', 7, null, ['exp']])) })
+    const mutated = (token) => {
+      const at = below(token.length)
+      return one([token, token, token, `${token.slice(0, at)}${one(['A', '.', '=', 'é', ''])}${token.slice(at + 1)}`, token.slice(0, at)])
+    }
+    const keys = ['secret', 'object', 'none', 'empty', 'rsa'].map((name) => VERIFY_KEYS[name])
+
+    for (let call = 0; call < CALLS; call++) {
+      switch (below(4)) {
+        case 0: {
+          const [claims, options] = [payload(), some(SIGN_NAMES, 3, () => one(VALUES.filter((value) => value !== 'Zoë 😀')))]
+          const note = () => `call ${call}: sign ${JSON.stringify(claims)} ${JSON.stringify(options)}`
+          compare((jwt) => jwt.sign(typeof claims === 'object' ? { ...claims } : claims, SECRET, { ...options }), note)
+          break
+        }
+        case 1: {
+          const token = mutated(handMade(header(), payload()))
+          const options = one([undefined, { complete: true }, { json: true }, { complete: 1 }])
+          compare((jwt) => jwt.decode(token, options), () => `call ${call}: decode ${token} ${JSON.stringify(options)}`)
+          break
+        }
+        default: {
+          const [token, options, key] = [mutated(handMade(header(), payload())), verifyOptions(), below(5) > 0 ? SECRET : one(keys)]
+          compare((jwt) => jwt.verify(token, key, options && { ...options }), () => `call ${call}: verify ${token} ${JSON.stringify(options)} ${String(key).slice(0, 20)}`)
+        }
+      }
+    }
+    assert.equal(counts.same, CALLS)
+    assert(counts.refused > 100 && counts.refused < CALLS / 4, `${counts.refused} refused on purpose`)
+  })
+}

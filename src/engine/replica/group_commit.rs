@@ -137,6 +137,7 @@ impl Replica {
             };
             // What does not continue, the reader has read, or stands in another log than it knows.
             if continues && appended.last.position > cursor.position {
+                tracing::trace!(from = cursor.position, to = appended.last.position, "passed over");
                 cursor = appended.last;
             }
             bound.pop_front();

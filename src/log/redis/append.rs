@@ -191,29 +191,69 @@ impl RedisLog {
     /// Appends records as they are written.
     pub(super) fn append_encoded(&self, records: &Arc<[Encoded]>, patience: Patience) -> Result<Appended, LogError> {
         self.begin_once()?;
-        let tag = self.random_tag()?;
-        let forgotten = self.unseen.lock().expect(tag, records);
-        forgotten.into_iter().for_each(|records| self.hold(records));
-        let appended = self.append_batch(tag, records, patience);
-        let mut unseen = self.unseen.lock();
-        match appended {
-            Ok((appended, done)) => {
-                unseen.acknowledge(tag, done);
-                Ok(appended)
-            }
-            Err(error) => {
-                unseen.give_up(tag);
-                Err(error)
-            }
-        }
-    }
-
-    fn append_batch(&self, tag: i64, records: &[Encoded], patience: Patience) -> Result<(Appended, Done), LogError> {
         let (wait, retry) = match patience {
             Patience::Server => (self.place.wait, RETRY),
             Patience::Confirmation => (self.place.wait, Duration::ZERO),
             Patience::None => (self.place.wait.min(WAIT_AGAIN), Duration::ZERO),
         };
+        let until = Instant::now() + retry;
+        let mut interrupted = None;
+        loop {
+            let error = match self.append_once(records, wait) {
+                Ok(Some(appended)) => return Ok(appended),
+                Ok(None) => {
+                    let fault = "somebody has put an entry with so high an id into the stream that none can follow";
+                    let foreign = LogError::ServerForeign { server: self.place.shown.clone(), fault: fault.to_owned() };
+                    return Err(interrupted.unwrap_or(foreign));
+                }
+                Err(error) => error,
+            };
+            let is_broken_off = matches!(error, LogError::Interrupted { .. });
+            let is_passing = is_broken_off
+                || matches!(
+                    error,
+                    LogError::Unreachable { .. } | LogError::Replica { .. } | LogError::ServerBusy { .. }
+                );
+            // Once more in any case where a connection broke off: what was dropped on the way without a word is no fault of a
+            // server that is there.
+            let is_first = is_broken_off && interrupted.is_none() && patience != Patience::None;
+            if !is_passing || (Instant::now() >= until && !is_first) {
+                // What was sent before the interruption may be there, whatever became of it afterwards.
+                return Err(if error.is_certain() { interrupted.unwrap_or(error) } else { error });
+            }
+            if is_broken_off {
+                interrupted = Some(error);
+            }
+            std::thread::sleep(Duration::from_millis(if is_first { 0 } else { 20 }));
+        }
+    }
+
+    /// Sends it, under a tag of its own: what was sent before may stand at the same position on another server, behind other
+    /// entries. None where the stream has no ids left.
+    fn append_once(&self, records: &Arc<[Encoded]>, wait: Duration) -> Result<Option<Appended>, LogError> {
+        let tag = self.random_tag()?;
+        let forgotten = self.unseen.lock().expect(tag, records);
+        forgotten.into_iter().for_each(|records| self.hold(records));
+        let appended = self.append_batch(tag, records, wait);
+        let mut unseen = self.unseen.lock();
+        match appended {
+            Ok(Some((appended, done))) => {
+                unseen.acknowledge(tag, done);
+                Ok(Some(appended))
+            }
+            nothing => {
+                unseen.give_up(tag);
+                nothing.map(|_| None)
+            }
+        }
+    }
+
+    fn append_batch(
+        &self,
+        tag: i64,
+        records: &[Encoded],
+        wait: Duration,
+    ) -> Result<Option<(Appended, Done)>, LogError> {
         let beginnings = self.beginnings()?;
         let batch = |mut command: Cmd| {
             beginnings.add_to(&mut command);
@@ -227,19 +267,23 @@ impl RedisLog {
             pipeline
         };
         let wait = self.confirm(&mut redis::pipe(), wait);
-        let (answers, connection, before) = self.send_batch(&batch, wait, retry, patience)?;
-        let server = || self.place.shown.clone();
+        let asked = self.writer.with(wait, |wire, count| match self.run_batch(wire, &batch) {
+            Ok(answers) => Ok((Some(answers), count)),
+            // It is in the stream, and what should confirm it was refused.
+            Err(error) if connection::first_refused(&error).is_some_and(|place| place > 0) => Ok((None, count)),
+            Err(error) => Err(error),
+        });
+        let (Some(answers), connection) = asked? else { return Err(self.unconfirmed(0)) };
         let positions = match answers.first() {
             Some(Value::Array(positions)) => positions.as_slice(),
             _ => &[],
         };
         let [Value::Int(first), Value::Int(last), rest @ ..] = positions else {
-            return Err(LogError::Interrupted { server: server(), fault: "an answer that makes no sense".to_owned() });
+            let fault = "an answer that makes no sense".to_owned();
+            return Err(LogError::Interrupted { server: self.place.shown.clone(), fault });
         };
         if *first == 0 {
-            let fault = "somebody has put an entry with so high an id into the stream that none can follow";
-            let foreign = LogError::ServerForeign { server: server(), fault: fault.to_owned() };
-            return Err(before.unwrap_or(foreign));
+            return Ok(None);
         }
         if wait > Duration::ZERO {
             self.confirmed(&answers)?;
@@ -248,10 +292,11 @@ impl RedisLog {
         let behind = text(0).and_then(|tag| tag.parse().ok()).unwrap_or(0);
         let epoch = text(1).map_or(0, |epoch| parse_epoch(&epoch));
         let done = Done { position: *last, place: (connection, epoch), at: Instant::now() };
+        tracing::trace!(first, last, tag, behind, epoch, "appended");
         let last = Cursor { position: *last, tag, epoch, keep_until: None };
         // What is copied must be read, and what stands behind a batch that nobody knows.
         let follows = if self.copy.is_some() || behind == 0 { Follows::ToBeRead } else { Follows::Batch(behind) };
-        Ok((Appended { first: *first, last, follows, durability: self.place.durability() }, done))
+        Ok(Some((Appended { first: *first, last, follows, durability: self.place.durability() }, done)))
     }
 
     /// Sends it once: by the name that the server has for the script, which it is told again if it has forgotten it.
@@ -278,47 +323,6 @@ impl RedisLog {
             Loaded::NotYet | Loaded::MayNot => batch(self.script(script::APPEND)),
         }
         .query(wire)
-    }
-
-    /// Sends it until the server has answered, for so long, and once more in any case where a connection broke off: what was
-    /// dropped on the way without a word is no fault of a server that is there. Answers also with that fault: after it, what was
-    /// sent may be there twice.
-    fn send_batch(
-        &self,
-        batch: &dyn Fn(Cmd) -> Pipeline,
-        wait: Duration,
-        retry: Duration,
-        patience: Patience,
-    ) -> Result<(Vec<Value>, u64, Option<LogError>), LogError> {
-        let until = Instant::now() + retry;
-        let mut interrupted = None;
-        loop {
-            let asked = self.writer.with(wait, |wire, count| match self.run_batch(wire, batch) {
-                Ok(answers) => Ok((Some(answers), count)),
-                // It is in the stream, and what should confirm it was refused.
-                Err(error) if connection::first_refused(&error).is_some_and(|place| place > 0) => Ok((None, count)),
-                Err(error) => Err(error),
-            });
-            let error = match asked {
-                Ok((Some(answers), count)) => return Ok((answers, count, interrupted)),
-                Ok((None, _)) => return Err(self.unconfirmed(0)),
-                Err(error) => error,
-            };
-            let is_broken_off = matches!(error, LogError::Interrupted { .. });
-            let is_passing = is_broken_off
-                || matches!(
-                    error,
-                    LogError::Unreachable { .. } | LogError::Replica { .. } | LogError::ServerBusy { .. }
-                );
-            let is_first = is_broken_off && interrupted.is_none() && patience != Patience::None;
-            if !is_passing || (Instant::now() >= until && !is_first) {
-                return Err(interrupted.unwrap_or(error));
-            }
-            if is_broken_off {
-                interrupted = Some(error);
-            }
-            std::thread::sleep(Duration::from_millis(if is_first { 0 } else { 20 }));
-        }
     }
 }
 

@@ -166,7 +166,11 @@ impl ServerState {
     pub(super) fn knows(&self, cursor: Cursor) -> bool {
         match list(&self.at).last().and_then(Entry::read) {
             _ if cursor.position == 0 => true,
-            Some(entry) => entry.tag == cursor.tag,
+            Some(entry) => {
+                // Somebody may have sent one batch to two servers, where it stands at the same position behind others: the term tells.
+                let epoch = self.lineage.epoch_of(entry.position);
+                entry.tag == cursor.tag && (epoch == cursor.epoch || epoch == 0 || cursor.epoch == 0)
+            }
             // Collected since, if it was there: what was still live stands further behind.
             None => cursor.position < self.first && self.lineage.has(cursor.epoch, cursor.position, self.last),
         }

@@ -100,7 +100,7 @@ function prepare(payload, key, options) {
     ...options.header,
   }
   const object = keyOf(key, options)
-  judgeKey(header.alg, object, options)
+  judgeKey(header, object, options)
 
   if (payload === undefined) throw new Error('payload is required')
   if (isObject) {
@@ -138,14 +138,15 @@ function keyOf(key, options) {
   }
 }
 
-function judgeKey(algorithm, key, options) {
-  if (algorithm.startsWith('HS') && key.type !== 'secret') {
-    throw new Error(`secretOrPrivateKey must be a symmetric key when using ${algorithm}`)
+function judgeKey(header, key, options) {
+  // As the original words its TypeError where `alg` is no text.
+  if (header.alg.startsWith('HS') && key.type !== 'secret') {
+    throw new Error(`secretOrPrivateKey must be a symmetric key when using ${header.alg}`)
   }
-  if (!/^(?:RS|PS|ES)/.test(algorithm)) return
-  if (key.type !== 'private') throw new Error(`secretOrPrivateKey must be an asymmetric key when using ${algorithm}`)
-  if (!options.allowInsecureKeySizes && !algorithm.startsWith('ES') && key.asymmetricKeyDetails?.modulusLength < 2048) {
-    throw new Error(`secretOrPrivateKey has a minimum key size of 2048 bits for ${algorithm}`)
+  if (!/^(?:RS|PS|ES)/.test(header.alg)) return
+  if (key.type !== 'private') throw new Error(`secretOrPrivateKey must be an asymmetric key when using ${header.alg}`)
+  if (!options.allowInsecureKeySizes && !header.alg.startsWith('ES') && key.asymmetricKeyDetails?.modulusLength < 2048) {
+    throw new Error(`secretOrPrivateKey has a minimum key size of 2048 bits for ${header.alg}`)
   }
 }
 

@@ -62,7 +62,8 @@ function withKeyOf(token, keyOf, options, callback) {
 /** The claims, or what is wrong as an exception. */
 function judge(token, key, options) {
   refuseOptions(options)
-  const milliseconds = options.clockTimestamp ? options.clockTimestamp * 1000 : log.now()
+  // A time before 1970 is the caller's word here, and no clock that was not set.
+  const milliseconds = options.clockTimestamp ? Math.max(options.clockTimestamp * 1000, 1) : log.now()
   const now = options.clockTimestamp || Math.floor(milliseconds / 1000)
   const claims = quickly(token, key, options, milliseconds)
   if (claims === undefined) return thoroughly(token, key, options, now, milliseconds)
@@ -226,6 +227,10 @@ function judgeClaims(claims, options, now) {
     }
   }
   if (options.maxAge) judgeAge(said('iat'), options.maxAge, now, tolerance)
+  // Last, since the original passes it over.
+  if (options.issuer && typeof options.issuer !== 'string' && !Array.isArray(options.issuer)) {
+    throw new JsonWebTokenError('"issuer" must be a string or an array of strings: anything else would not be checked')
+  }
 }
 
 /** 1e999 is a number that never comes. */
@@ -248,9 +253,6 @@ function judgeIssuer(given, expected) {
   const isOther =
     (typeof expected === 'string' && given !== expected) || (Array.isArray(expected) && expected.indexOf(given) === -1)
   if (isOther) throw new JsonWebTokenError(`jwt issuer invalid. expected: ${expected}`)
-  if (typeof expected !== 'string' && !Array.isArray(expected)) {
-    throw new JsonWebTokenError('"issuer" must be a string or an array of strings: anything else would not be checked')
-  }
 }
 
 function judgeAge(iat, maxAge, now, tolerance) {
