@@ -7,13 +7,34 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::segment::Segment;
+use super::merged_cut_offs::CutOff;
+use super::segment::{Entries, Segment};
 use super::{Batch, Everything, Index, View};
 use crate::clock::UnixTime;
 use crate::revocation::{Fingerprint, Issuer, Lane, Record, RecordRef, Salt};
 
-/// The tokens that some records mean, as the index knows them.
+/// What was added of the tokens that are being forgotten.
 #[derive(Default)]
+pub(super) struct AddedMeanwhile {
+    meant: Meant,
+    lanes: [(Entries, Vec<CutOff>); 4],
+    everything: Vec<Everything>,
+}
+
+impl AddedMeanwhile {
+    pub(super) fn note(&mut self, lanes: &[(Entries, Vec<CutOff>); 4], everything: &[Everything]) {
+        for ((noted, meant), (entries, cut_offs)) in self.lanes.iter_mut().zip(&self.meant.lanes).zip(lanes) {
+            for (at, entry) in entries.iter().enumerate().filter(|(_, entry)| meant.contains(&entry.fingerprint())) {
+                noted.0.push(entry);
+                noted.1.extend(cut_offs.get(at).cloned());
+            }
+        }
+        self.everything.extend(everything.iter().filter(|one| self.meant.everything.contains(&one.issuer)).cloned());
+    }
+}
+
+/// The tokens that some records mean, as the index knows them.
+#[derive(Clone, Default)]
 pub(crate) struct Meant {
     lanes: [HashSet<Fingerprint>; 4],
     everything: Vec<Issuer>,
@@ -57,18 +78,20 @@ impl Index {
         meant.has(&self.salt, record)
     }
 
-    /// Puts what is still known of these tokens in the place of all that is held of them. `rest` adds to `batch` what has been
-    /// recorded since that was gathered: nothing is added to the index meanwhile, so it should take no time.
-    ///
-    /// # Errors
-    /// That of `rest`. Then nothing has changed.
-    pub(crate) fn replace<E>(
-        &self,
-        meant: &Meant,
-        mut batch: Batch,
-        rest: impl FnOnce(&mut Batch) -> Result<(), E>,
-    ) -> Result<(), E> {
+    /// From now on, what is added of these tokens is noted, until they are forgotten. One at a time.
+    pub(crate) fn begin_to_forget(&self, meant: Meant) {
+        self.writer.lock().added_meanwhile = Some(AddedMeanwhile { meant, ..AddedMeanwhile::default() });
+    }
+
+    /// They stay as they are.
+    pub(crate) fn forget_nothing(&self) {
+        self.writer.lock().added_meanwhile = None;
+    }
+
+    /// Puts what is still known of them, and what was added meanwhile, in the place of all that is held of them.
+    pub(crate) fn forget(&self, known: Batch) {
         let _no_merge = self.merging.lock();
+        let Some(meant) = self.writer.lock().added_meanwhile.as_ref().map(|added| added.meant.clone()) else { return };
         let without = |lane: Lane, segment: &Arc<Segment>| segment.without(&meant.lanes[lane as usize], self.filtering);
         // The large ones take a while, and are there before anybody has to wait.
         let before = self.published.load_full();
@@ -76,33 +99,40 @@ impl Index {
             let segments = before.lanes[lane as usize].segments.iter();
             segments.map(|segment| (Arc::clone(segment), without(lane, segment))).collect::<Vec<_>>()
         });
+        let (lanes, everything) = known.finish(&self.salt);
+        let known = lanes.map(|(entries, cut_offs)| self.segment_of(&entries, cut_offs));
         let mut writer = self.writer.lock();
-        rest(&mut batch)?;
-        let (lanes, everything) = batch.finish(&self.salt);
-        let mut added = lanes.map(|(entries, cut_offs)| {
-            (entries.len() > 0).then(|| Arc::new(Segment::build(&entries, cut_offs, self.filtering)))
-        });
+        let Some(meanwhile) = writer.added_meanwhile.take() else { return };
+        let meanwhile_everything = meanwhile.everything;
+        let meanwhile = meanwhile.lanes.map(|(entries, cut_offs)| self.segment_of(&entries, cut_offs));
         self.change(&mut writer, |view| {
             for (lane, prepared) in Lane::ALL.into_iter().zip(&prepared) {
                 let records = &mut view.lanes[lane as usize];
                 let is_meant = !meant.lanes[lane as usize].is_empty();
                 if let Some(recent) = records.recent.take_if(|_| is_meant) {
                     let (entries, cut_offs) = recent.entries();
-                    records.segments.push(Arc::new(Segment::build(&entries, cut_offs, self.filtering)));
+                    records.segments.extend(self.segment_of(&entries, cut_offs));
                 }
                 let left = records.segments.iter().filter_map(|segment| {
                     let known = prepared.iter().find(|(before, _)| Arc::ptr_eq(before, segment));
                     known.map_or_else(|| without(lane, segment), |(_, left)| left.clone())
                 });
                 records.segments = left.collect();
-                records.segments.extend(added[lane as usize].take());
+                for added in [&known, &meanwhile] {
+                    records.segments.extend(added[lane as usize].clone());
+                }
             }
             view.everything =
                 view.everything.iter().filter(|one| !meant.everything.contains(&one.issuer)).cloned().collect();
-            Everything::reduce(everything).into_iter().flatten().for_each(|new| view.add_everything(new));
+            for added in [everything, meanwhile_everything] {
+                Everything::reduce(added).into_iter().flatten().for_each(|new| view.add_everything(new));
+            }
             self.latest.store(latest(view).map_or(i64::MIN, UnixTime::as_millis), Ordering::Release);
         });
-        Ok(())
+    }
+
+    fn segment_of(&self, entries: &Entries, cut_offs: Vec<CutOff>) -> Option<Arc<Segment>> {
+        (entries.len() > 0).then(|| Arc::new(Segment::build(entries, cut_offs, self.filtering)))
     }
 }
 
@@ -202,14 +232,11 @@ mod tests {
             let [erased, left] = [erased, left].map(|some| some.into_iter().map(|(_, one)| one).collect::<Vec<_>>());
             if let Some(meant) = index.meant_by(&erased) {
                 let mut batch = Batch::default();
+                index.begin_to_forget(meant.clone());
                 let is_meant = |record: &&Record| index.is_meant(&meant, &record.borrow());
                 left.iter().filter(is_meant).for_each(|record| index.put(&mut batch, &record.borrow()));
                 add(&index, &meanwhile);
-                let done = index.replace(&meant, batch, |batch| {
-                    meanwhile.iter().filter(is_meant).for_each(|record| index.put(batch, &record.borrow()));
-                    Ok::<(), ()>(())
-                });
-                prop_assert_eq!(done, Ok(()));
+                index.forget(batch);
             } else {
                 prop_assert!(erased.is_empty());
                 add(&index, &meanwhile);

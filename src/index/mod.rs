@@ -24,6 +24,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use arc_swap::{ArcSwap, Guard};
 
 pub(crate) use bulk_load::Batch;
+pub(crate) use forget::Meant;
 pub use fuse_filter::Filtering;
 pub use lookup::NotRevoked;
 
@@ -34,6 +35,7 @@ use crate::clock::UnixTime;
 use crate::revocation::{Issuer, Lane, RecordRef, Salt, Scope};
 use crate::sync::Mutex;
 use entry::{Entry, Until};
+use forget::AddedMeanwhile;
 use issuers::Issuers;
 use lsm_tree::LsmTree;
 use memtable::Memtable;
@@ -98,6 +100,8 @@ struct Writer {
     merges: u64,
     /// Records whose time has passed, as far as the log has said.
     collected: Option<UnixTime>,
+    /// While something is being forgotten: what is added meanwhile of the tokens that it means.
+    added_meanwhile: Option<AddedMeanwhile>,
 }
 
 /// What an index holds, for stats.
@@ -259,6 +263,7 @@ impl Index {
         let (lanes, everything) = batch.finish(&self.salt);
         let latest = latest_of(&lanes, &everything);
         let (mut writer, mut has_sealed) = (self.writer.lock(), false);
+        writer.note_added(&lanes, &everything);
         for (lane, (entries, cut_offs)) in Lane::ALL.into_iter().zip(lanes) {
             let mut cut_offs = cut_offs.into_iter();
             for entry in entries.iter() {
@@ -277,10 +282,11 @@ impl Index {
     pub(crate) fn add(&self, batch: Batch) {
         let (lanes, everything) = batch.finish(&self.salt);
         let latest = latest_of(&lanes, &everything);
-        let segments = lanes.map(|(entries, cut_offs)| {
-            (entries.len() > 0).then(|| Arc::new(Segment::build(&entries, cut_offs, self.filtering)))
+        let segments = lanes.each_ref().map(|(entries, cut_offs)| {
+            (entries.len() > 0).then(|| Arc::new(Segment::build(entries, cut_offs.clone(), self.filtering)))
         });
         let mut writer = self.writer.lock();
+        writer.note_added(&lanes, &everything);
         self.change(&mut writer, |view| {
             for (records, segment) in view.lanes.iter_mut().zip(segments) {
                 records.segments.extend(segment);
@@ -377,6 +383,12 @@ impl Index {
 }
 
 impl Writer {
+    fn note_added(&mut self, lanes: &[(Entries, Vec<CutOff>); 4], everything: &[Everything]) {
+        if let Some(added) = &mut self.added_meanwhile {
+            added.note(lanes, everything);
+        }
+    }
+
     /// Frees what nobody reads any more.
     fn release(&mut self) {
         self.retired_cut_offs.retain(|cut_off| Arc::strong_count(cut_off) > 1);

@@ -308,7 +308,7 @@ fn what_was_erased_is_read_by_nobody_any_more_and_everybody_can_ask_what_it_was(
         log.append(&all).unwrap();
         let (values, stands) = read(&*other, Cursor::default());
         assert_eq!((values.len(), other.erasures()), (3, 0), "{name}");
-        let (found, _) = log.find(0, &|record| *record != all[0]).unwrap();
+        let found = log.find(cursor(stands), &|record| *record != all[0]).unwrap();
         assert_eq!(found.iter().map(|(_, record)| record.clone()).collect::<Vec<_>>(), all[1..], "{name}");
         log.erase(&found).unwrap();
         // Who stands at one of them reads on from there.
@@ -323,7 +323,7 @@ fn what_was_erased_is_read_by_nobody_any_more_and_everybody_can_ask_what_it_was(
         let anew = (bench.open)();
         let (values, _) = read(&*anew, Cursor::default());
         assert_eq!(values, ["a", "d"], "{name}");
-        assert_eq!(anew.find(0, &|record| all[1..].contains(record)).unwrap().0, [], "{name}");
+        assert_eq!(anew.find(Cursor::default(), &|record| all[1..].contains(record)).unwrap(), [], "{name}");
         // They are remembered for as long as they would have been kept, and what is recorded anew is another record.
         (bench.set_clock)(UnixTime::from_secs(1_700_000_101));
         log.collect(UnixTime::from_secs(1_700_000_101), 100, ClockTrust::Confirmed).unwrap();
@@ -343,7 +343,7 @@ fn what_is_recorded_in_the_millisecond_of_what_was_erased_counts() {
         let log = (bench.open)();
         let again = record("a", None);
         log.append(std::slice::from_ref(&again)).unwrap();
-        let (found, _) = log.find(0, &|record| *record == again).unwrap();
+        let found = log.find(Cursor::default(), &|record| *record == again).unwrap();
         log.erase(&found).unwrap();
         log.append(&[again]).unwrap();
         assert_eq!(read(&*(bench.open)(), Cursor::default()).0, ["a"], "{name}");

@@ -183,25 +183,18 @@ pub(crate) trait RevocationLog: Send + Sync {
     /// States how far ahead of the clock an `iat` may lie. It may be set and lowered.
     fn set_allowance(&self, max: Duration, now: UnixTime) -> Result<(), LogError>;
 
-    /// The records behind a position that are wanted, with their places, and the last place that was looked at. Takes as long as
-    /// reading the log does.
-    fn find(&self, after: i64, is_wanted: &dyn Fn(&Record) -> bool) -> Result<(Vec<Placed>, i64), LogError> {
-        let (mut found, mut end) = (Vec::new(), after);
+    /// The records that are wanted, with their places: of the log that a reader knows who stands there, and of what is still to come
+    /// into it. Takes as long as reading the log does.
+    fn find(&self, _reader: Cursor, is_wanted: &dyn Fn(&Record) -> bool) -> Result<Vec<Placed>, LogError> {
+        let (mut found, mut end) = (Vec::new(), 0);
         loop {
             let page = self.list(end, FIND_AT_ONCE)?;
             found.extend(page.records.into_iter().filter(|(_, record)| is_wanted(record)));
             match page.end {
                 Some(last) => end = last,
-                None => break,
+                None => return Ok(found),
             }
         }
-        found.extend(self.kept()?.into_iter().filter(is_wanted).map(|record| (0, record)));
-        Ok((found, end))
-    }
-
-    /// What is kept beside the log, and is still to come into it.
-    fn kept(&self) -> Result<Vec<Record>, LogError> {
-        Ok(Vec::new())
     }
 
     /// Takes records out of the log that were found at these places, as if they had never been recorded, and tells everybody on it.
@@ -279,7 +272,7 @@ pub(crate) enum Room {
 pub(crate) type Placed = (i64, Record);
 
 /// How many records are looked at in one step.
-const FIND_AT_ONCE: usize = 10_000;
+pub(crate) const FIND_AT_ONCE: usize = 10_000;
 
 /// Some records of a log, to be shown.
 #[derive(Debug, Default)]

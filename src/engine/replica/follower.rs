@@ -135,6 +135,7 @@ impl Replica {
     fn read_on(&self, follower: &mut Follower, tell: &mut dyn FnMut(u64) -> ControlFlow<()>) -> Result<Read, LogError> {
         let (collections, start) = (self.collections.lock().count, follower.cursor);
         let (mut count, mut batch) = (0_u64, Batch::default());
+        let erasures = self.log.erasures();
         let read = std::thread::scope(|scope| {
             let mut builder = None;
             let read = self.log.read(follower.cursor, &mut |record| {
@@ -165,6 +166,9 @@ impl Replica {
             }
             false => self.index.insert_all(batch),
         };
+        if count > 0 {
+            self.note_late(erasures);
+        }
         if let Read::ToHead { cursor, facts, junk, unknown_kinds } = read {
             if self.is_taken_back(facts.watermark, start, collections) {
                 return Ok(Read::Rewound);

@@ -42,6 +42,13 @@ pub(super) struct Queue {
     undurable: Mutex<HashMap<Target, Vec<Record>>>,
 }
 
+impl Queue {
+    /// Hands out what binds here but is not known to be in the log.
+    pub(super) fn for_each_undurable(&self, visit: impl FnMut(&Record)) {
+        self.undurable.lock().values().flatten().for_each(visit);
+    }
+}
+
 #[derive(Default)]
 struct Arrivals {
     pending: Vec<Pending>,
@@ -213,10 +220,12 @@ impl Replica {
             return None;
         }
         let requests: Vec<_> = batch.iter().map(|one| one.request.clone()).collect();
+        let erasures = self.log.erasures();
         let lost = std::mem::replace(&mut *self.queue.in_flight.lock(), batch);
         // Of a commit that panicked.
         self.fail(&lost, || RevokeError::Indeterminate(self.no_answer()));
         let outcomes = self.commit(requests);
+        self.note_late(erasures);
         let behind = self.queue.arrivals.lock().pending.len();
         let ended = Instant::now();
         let batch = std::mem::take(&mut *self.queue.in_flight.lock());

@@ -81,8 +81,9 @@ pub(super) struct Replica {
     /// Held while a watermark is published.
     collections: Mutex<Collections>,
     backed: LostRecords,
-    /// How far the index is without what was erased, as the log counts it.
-    forgotten: AtomicU64,
+    forgotten: Mutex<erasing::Forgotten>,
+    /// Held by whoever forgets.
+    forgetting: Mutex<()>,
     fault: Mutex<Option<LogError>>,
     signal: background_threads::Signal,
 }

@@ -61,7 +61,8 @@ impl Log {
             observed: Mutex::new(Observed::default()),
             collections: Mutex::default(),
             backed: LostRecords::default(),
-            forgotten: AtomicU64::new(0),
+            forgotten: Mutex::default(),
+            forgetting: Mutex::default(),
             fault: Mutex::new(None),
             signal: Signal::default(),
         };

@@ -90,6 +90,12 @@ impl Unseen {
     }
 
     /// What was acknowledged and not met by now.
+    pub(super) fn acknowledged(&self) -> Vec<Encoded> {
+        let acknowledged = self.0.iter().filter(|one| one.done.is_some() && !one.is_met);
+        acknowledged.flat_map(|one| one.records.to_vec()).collect()
+    }
+
+    /// The same, and lets go of it.
     pub(super) fn take_acknowledged(&mut self) -> Vec<Encoded> {
         let acknowledged = std::mem::take(&mut self.0).into_iter().filter(|one| one.done.is_some() && !one.is_met);
         acknowledged.flat_map(|one| one.records.to_vec()).collect()

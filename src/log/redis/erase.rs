@@ -11,14 +11,15 @@ use std::time::{Duration, Instant};
 use redis::{RedisResult, Value};
 
 use super::encoded::{self, Encoded};
+use super::entry::Entry;
 use super::facts::RESTATE_INTERVAL;
 use super::outbox::for_each_unsent;
 use super::reader::Reader;
 use super::wire::Wire;
-use super::{RedisLog, entry, script};
+use super::{POSITION_MAX, RedisLog, entry, list, script};
 use crate::clock::UnixTime;
 use crate::limits::ERASED_MAX;
-use crate::log::{LogError, Placed};
+use crate::log::{Cursor, FIND_AT_ONCE, LogError, Placed};
 use crate::revocation::Record;
 use crate::sync::Mutex;
 
@@ -30,8 +31,9 @@ pub(super) struct Erased {
     count: AtomicU64,
     /// How much of that the file has heard of.
     filed: AtomicU64,
-    /// What the log's set was called when it was read last: by another name it is another.
-    name: Mutex<Option<String>>,
+    /// What the log's set was called when it was read last, if it had a name: by another name it is another. None where it is to be read
+    /// in any case.
+    name: Mutex<Option<Option<String>>>,
     /// Whether the log lacks some of it.
     is_owed: Mutex<bool>,
 }
@@ -84,7 +86,7 @@ impl RedisLog {
         name: Option<&String>,
         watermark: Option<UnixTime>,
     ) -> RedisResult<()> {
-        if self.erased.name.lock().as_ref() == name {
+        if self.erased.name.lock().as_ref().is_some_and(|known| known.as_ref() == name) {
             return Ok(());
         }
         let told: Vec<Vec<u8>> = redis::cmd("SMEMBERS").arg(&self.erased_key).query(wire)?;
@@ -94,7 +96,7 @@ impl RedisLog {
         *self.erased.is_owed.lock() = self.erased.records().iter().any(|record| !told_set.contains(record));
         drop(told_set);
         self.erased.add_encoded(told);
-        *self.erased.name.lock() = name.cloned();
+        *self.erased.name.lock() = Some(name.cloned());
         Ok(())
     }
 
@@ -142,6 +144,8 @@ impl RedisLog {
             self.confirmed(&answers)?;
         }
         self.erased.add_encoded(encoded);
+        // Whoever is read may be another server.
+        *self.erased.name.lock() = None;
         Ok(())
     }
 
@@ -150,22 +154,72 @@ impl RedisLog {
         let count = self.erased.count();
         let records: Vec<Record> = self.erased.records().iter().filter_map(|record| encoded::record(record)).collect();
         if let Some(copy) = self.copy.as_ref().filter(|_| self.erased.filed.load(Ordering::Acquire) < count) {
-            copy.erase(&records)?;
-            self.erased.filed.store(count, Ordering::Release);
+            match copy.erase(&records) {
+                Ok(()) => self.erased.filed.store(count, Ordering::Release),
+                // It is told again at the next erasure, and when the log is opened again. What it gives back meanwhile is passed over.
+                Err(error) => tracing::warn!(%error, "degraded: the local file could not be told what was erased"),
+            }
         }
         Ok(records)
     }
 
-    /// What the file keeps for the log.
-    pub(super) fn kept_in_file(&self) -> Result<Vec<Record>, LogError> {
-        let (mut kept, erased) = (Vec::new(), self.erased.records());
+    /// What is wanted: in the stream, as it is on the server that the reader follows; and what this node holds that the stream
+    /// lacks.
+    pub(super) fn find_everywhere(
+        &self,
+        known: Cursor,
+        is_wanted: &dyn Fn(&Record) -> bool,
+    ) -> Result<Vec<Placed>, LogError> {
+        let interrupted =
+            |fault: &str| LogError::Interrupted { server: self.place.shown.clone(), fault: fault.to_owned() };
+        let erased = self.erased.records();
+        let (mut found, mut end, mut connection) = (Vec::new(), 0, None);
+        loop {
+            let command = self.entries(super::behind(end), POSITION_MAX, FIND_AT_ONCE);
+            let (entries, count, knows) = self.reader.with(Duration::ZERO, |wire, count| {
+                let entries: Value = command.query(wire)?;
+                // At the end alone, since nothing can be behind it then that was not looked at.
+                let is_end = list(&entries).is_empty();
+                let knows = !is_end || self.ask(wire, known.position, 1)?.knows(known);
+                Ok((entries, count, knows))
+            })?;
+            if *connection.get_or_insert(count) != count || !knows {
+                return Err(interrupted("it was led to another server while it was looked through"));
+            }
+            let mut last = None;
+            for entry in list(&entries).iter().filter_map(Entry::read) {
+                last = Some(entry.position);
+                if let Ok(decoded) = entry.decode()
+                    && !erased.contains(entry.bytes())
+                {
+                    let record = decoded.whole();
+                    found.extend(is_wanted(&record).then_some((entry.position, record)));
+                }
+            }
+            match last {
+                Some(last) => end = last,
+                None => break,
+            }
+        }
+        let reader = self.state.lock();
+        if reader.is_interrupted || reader.copying.is_comparing() {
+            return Err(interrupted("it is being read anew"));
+        }
+        let owed = reader.to_repair.iter().chain(reader.lacking.iter().flatten());
+        let mut owed: Vec<Encoded> = owed.cloned().collect();
+        drop(reader);
+        owed.extend(self.unseen.lock().acknowledged());
+        let owed = owed.iter().filter(|bytes| !erased.contains(*bytes)).filter_map(|bytes| encoded::record(bytes));
+        let owed: Vec<Record> = owed.filter(is_wanted).collect();
+        let mut held: HashSet<Record> = found.iter().map(|(_, record)| record.clone()).collect();
+        found.extend(owed.into_iter().filter(|record| held.insert(record.clone())).map(|record| (0, record)));
         if let Some(copy) = &self.copy {
             for_each_unsent(&**copy, &mut |record| {
-                if !erased.contains(&encoded::write(record)) {
-                    kept.push(record.clone());
+                if is_wanted(record) && !erased.contains(&encoded::write(record)) && held.insert(record.clone()) {
+                    found.push((0, record.clone()));
                 }
             })?;
         }
-        Ok(kept)
+        Ok(found)
     }
 }

@@ -238,8 +238,8 @@ impl RevocationLog for RedisLog {
         Ok(page)
     }
 
-    fn kept(&self) -> Result<Vec<Record>, LogError> {
-        self.kept_in_file()
+    fn find(&self, reader: Cursor, is_wanted: &dyn Fn(&Record) -> bool) -> Result<Vec<Placed>, LogError> {
+        self.find_everywhere(reader, is_wanted)
     }
 
     fn erase(&self, records: &[Placed]) -> Result<(), LogError> {

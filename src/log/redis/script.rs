@@ -53,9 +53,12 @@ pub(super) const SWAP: &str = script!(
 /// Takes records out. `ARGV`: what the set is called from then on, how many it may have, and the records. Answers with 0 where it
 /// would have more.
 pub(super) const ERASE: &str = script!(
-    "for i = 3, #ARGV do redis.call('SADD', erased, ARGV[i]) end
+    "local added = {}
+    for i = 3, #ARGV do
+      if redis.call('SADD', erased, ARGV[i]) == 1 then added[#added + 1] = ARGV[i] end
+    end
     if redis.call('SCARD', erased) > tonumber(ARGV[2]) then
-      for i = 3, #ARGV do redis.call('SREM', erased, ARGV[i]) end
+      for _, record in ipairs(added) do redis.call('SREM', erased, record) end
       return 0
     end
     set('erased', ARGV[1])
