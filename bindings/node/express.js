@@ -1,10 +1,9 @@
 'use strict'
 
 const { beside } = require('./lib/request-properties.js')
-const { SOURCES, guard, readOptions } = require('./lib/http.js')
-const { isLoggedOut, isOf, tokenCandidates } = require('./lib/verified-elsewhere.js')
+const { SOURCES, challenger, guard, readOptions } = require('./lib/http.js')
+const { isLoggedOut, textOf, tokenCandidates, wantLog } = require('./lib/verified-elsewhere.js')
 const { leaver } = require('./lib/logout.js')
-const { argumentError } = require('./lib/errors.js')
 
 /** Middleware that lets requests pass whose token is good, with its claims in `req.auth`. */
 function requireToken(options) {
@@ -50,15 +49,18 @@ function logout(options) {
 /** For express-jwt: `isRevoked: isRevoked({engine})`. */
 function isRevoked(given) {
   const options = readOptions(given, 'isRevoked', SOURCES)
+  wantLog(options.engine, 'isRevoked')
   const candidates = tokenCandidates(options)
+  const headersFor = challenger(options)
 
   return async function isRevokedBySignoff(req, verified) {
-    // By content: who could not forge the one that was verified may have sent another beside it.
-    const tokens = (await candidates(req)).filter((token) => isOf(token, verified))
-    if (tokens.length === 0) {
-      throw argumentError('isRevoked finds another token in the request than express-jwt has verified: give both the same getToken')
+    try {
+      return isLoggedOut(options.engine, textOf(await candidates(req), verified, 'isRevoked', 'express-jwt'))
+    } catch (error) {
+      // Express answers with them.
+      error.headers ??= headersFor(error)
+      throw error
     }
-    return tokens.some((token) => isLoggedOut(options.engine, token))
   }
 }
 

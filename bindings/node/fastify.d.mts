@@ -1,1 +1,1 @@
-export { signoff as default, logout, refuseLoggedOut, trusted, type LogoutOptions, type PluginOptions, type GuardOptions, type Login, type TokenSource } from './fastify.js'
+export { signoff as default, logout, refuseLoggedOut, requireToken, trusted, type LogoutOptions, type PluginOptions, type GuardOptions, type Login, type TokenSource } from './fastify.js'

@@ -31,6 +31,8 @@ declare const signoff: ((fastify: FastifyInstance, options: PluginOptions) => Pr
   logout: typeof logout
   /** A hook for behind `request.jwtVerify()`. */
   refuseLoggedOut: typeof refuseLoggedOut
+  /** A hook for routes of their own. */
+  requireToken: typeof requireToken
 }
 /** For @fastify/jwt: `trusted: trusted({engine})`. */
 declare function trusted(options: TokenSource<FastifyRequest>): (request: FastifyRequest, decoded: any) => Promise<boolean>
@@ -47,5 +49,8 @@ declare function refuseLoggedOut(
   options: TokenSource<FastifyRequest> & { requestProperty?: string; realm?: string },
 ): (request: FastifyRequest, reply: FastifyReply) => Promise<void>
 
-export { logout, refuseLoggedOut, signoff, signoff as default, trusted }
+/** A hook for routes of their own, without the plugin: `onRequest: requireToken({ engine })`. */
+declare function requireToken(options: GuardOptions<FastifyRequest>): (request: FastifyRequest, reply: FastifyReply) => Promise<void>
+
+export { logout, refuseLoggedOut, requireToken, signoff, signoff as default, trusted }
 export type { Login as SignoffLogin }

@@ -3,7 +3,7 @@
 const { Engine } = require('./lib/engine.js')
 const { inside } = require('./lib/request-properties.js')
 const { SOURCES, challenger, guard, readOptions } = require('./lib/http.js')
-const { isLoggedOut, isOf, tokenCandidates } = require('./lib/verified-elsewhere.js')
+const { isLoggedOut, textOf, tokenCandidates, wantLog } = require('./lib/verified-elsewhere.js')
 const { leaver } = require('./lib/logout.js')
 const { SignoffError, argumentError } = require('./lib/errors.js')
 const { flag, text } = require('./lib/arguments.js')
@@ -14,16 +14,9 @@ const { flag, text } = require('./lib/arguments.js')
  */
 async function signoff(fastify, given) {
   if (given instanceof Engine) throw argumentError('the plugin takes options: fastify.register(signoff, { engine })')
-  const { global: everywhere = true, prefix: _, decorator = 'requireToken', ...options } = { __proto__: null, ...given }
+  const { global: everywhere = true, prefix: _, logLevel: __, decorator = 'requireToken', ...options } = { __proto__: null, ...given }
   const { admit, property, headersFor } = guard({ ...options }, 'the plugin', 'user', inside)
-  const requireToken = async (request, reply) => {
-    try {
-      await admit(request)
-    } catch (error) {
-      reply.headers(headersFor(error))
-      throw error
-    }
-  }
+  const requireToken = hookOf(admit, headersFor)
   for (const name of [property, 'signoff']) {
     if (!fastify.hasRequestDecorator(name)) fastify.decorateRequest(name, null)
   }
@@ -53,25 +46,24 @@ function logout(options) {
   }
 }
 
-/** The token that @fastify/jwt has verified, and whether it was logged out. */
-function asker(options, caller) {
-  const candidates = tokenCandidates(options)
-
-  return async function isLoggedOutNow(request, verified) {
-    const tokens = (await candidates(request)).filter((token) => isOf(token, verified))
-    if (tokens.length === 0) {
-      throw argumentError(`${caller} finds another token in the request than @fastify/jwt has verified: give both the same source`)
-    }
-    return tokens.some((token) => isLoggedOut(options.engine, token))
-  }
-}
-
 /** For @fastify/jwt: `trusted: trusted({engine})`. */
 function trusted(given) {
-  const isLoggedOutNow = asker(readOptions(given, 'trusted', SOURCES), 'trusted')
+  const options = readOptions(given, 'trusted', SOURCES)
+  wantLog(options.engine, 'trusted')
+  const candidates = tokenCandidates(options)
+  const headersFor = challenger(options)
 
+  async function isTrusted(request, verified) {
+    try {
+      return !isLoggedOut(options.engine, textOf(await candidates(request), verified, 'trusted', '@fastify/jwt'))
+    } catch (error) {
+      // Fastify answers with them.
+      error.headers ??= headersFor(error)
+      throw error
+    }
+  }
   return function trustedBySignoff(request, verified) {
-    return new Answer(isLoggedOutNow(request, verified).then((isOut) => !isOut))
+    return new Answer(isTrusted(request, verified))
   }
 }
 
@@ -118,17 +110,23 @@ function warn(error) {
 
 /**
  * A hook that stands behind `request.jwtVerify()` in place of `trusted`, for versions of @fastify/jwt that can't answer 503:
- * whoever was logged out is refused, and where that can't be told the answer is 503.
+ * whoever was logged out is refused, and where that can't be told the answer is 503. Every token that the request brings is asked about,
+ * since what `formatUser` has made of the claims says nothing of the text. A request that nobody was found in passes.
  */
 function refuseLoggedOut(given) {
   const options = readOptions(given, 'refuseLoggedOut', ['realm', 'requestProperty', ...SOURCES])
+  wantLog(options.engine, 'refuseLoggedOut')
   const { requestProperty = 'user' } = options
-  const isLoggedOutNow = asker(options, 'refuseLoggedOut')
+  const candidates = tokenCandidates(options)
   const headersFor = challenger(options)
 
   return async function refuseLoggedOutBySignoff(request, reply) {
+    const user = request[requestProperty]
+    if (user === undefined || user === null) return
     try {
-      if (await isLoggedOutNow(request, request[requestProperty])) {
+      const tokens = (await candidates(request)).filter((token) => token.split('.').length === 3)
+      if (tokens.length === 0) throw argumentError('refuseLoggedOut finds no token in the request: give it the source that @fastify/jwt has')
+      if (tokens.some((token) => isLoggedOut(options.engine, token))) {
         throw new SignoffError({ fault: 'token-revoked', number: 4002, statusCode: 401, message: 'the token was logged out' })
       }
     } catch (error) {
@@ -138,6 +136,23 @@ function refuseLoggedOut(given) {
   }
 }
 
+/** A hook for routes of their own, without the plugin: `onRequest: requireToken({ engine })`. */
+function requireToken(given) {
+  const { admit, headersFor } = guard(given, 'requireToken', 'user', inside)
+  return hookOf(admit, headersFor)
+}
+
+function hookOf(admit, headersFor) {
+  return async function requireTokenBySignoff(request, reply) {
+    try {
+      await admit(request)
+    } catch (error) {
+      reply.headers(headersFor(error))
+      throw error
+    }
+  }
+}
+
 module.exports = signoff
 module.exports.default = signoff
-Object.assign(module.exports, { logout, refuseLoggedOut, signoff, trusted })
+Object.assign(module.exports, { logout, refuseLoggedOut, requireToken, signoff, trusted })

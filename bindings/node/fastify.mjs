@@ -1,4 +1,4 @@
 import signoff from './fastify.js'
 
-export const { logout, refuseLoggedOut, trusted } = signoff
+export const { logout, refuseLoggedOut, requireToken, trusted } = signoff
 export default signoff

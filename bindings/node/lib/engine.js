@@ -64,6 +64,10 @@ class Engine extends EventEmitter {
     return engine.#native
   }
 
+  static isClosed(engine) {
+    return engine.#isClosed
+  }
+
   share() {
     const handle = valueOf(this.#native.share())
     SHARED.add(this)
@@ -265,7 +269,12 @@ function claimsText(claims) {
   return json
 }
 
-const { nativeOf } = Engine
-delete Engine.nativeOf
+const { nativeOf, isClosed } = Engine
+for (const name of ['nativeOf', 'isClosed']) delete Engine[name]
 
-module.exports = { Engine, nativeOf }
+/** Engines that were opened for a log alone, and verify no token by themselves. */
+const KEYLESS = new WeakSet()
+const markKeyless = (engine) => KEYLESS.add(engine)
+const isKeyless = (engine) => KEYLESS.has(engine)
+
+module.exports = { Engine, isClosed, isKeyless, markKeyless, nativeOf }

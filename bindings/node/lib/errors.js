@@ -23,6 +23,16 @@ class SignoffError extends Error {
   }
 }
 
+Object.defineProperty(SignoffError.prototype, 'toJSON', {
+  /** What a handler sends that answers with the error itself: nothing that is not for its sender. */
+  value() {
+    const { detail: _, ...others } = this
+    return { name: this.name, message: this.message, ...others }
+  },
+  configurable: true,
+  writable: true,
+})
+
 // As http-errors has it: the message of a 500 is for nobody outside, and those of ours need not be either.
 for (const [name, value] of Object.entries({ name: 'SignoffError', expose: false })) {
   Object.defineProperty(SignoffError.prototype, name, { value, configurable: true, writable: true })

@@ -4,7 +4,7 @@
 
 const { types } = require('node:util')
 
-const { Engine } = require('./engine.js')
+const { Engine, isKeyless } = require('./engine.js')
 const { SignoffError, argumentError, requestMalformed, tokenMissing } = require('./errors.js')
 const { flag, kind, options: named, text } = require('./arguments.js')
 const { refuseReserved } = require('./request-properties.js')
@@ -22,8 +22,19 @@ function readOptions(given, caller, known) {
     throw argumentError(
       types.isPromise(options.engine)
         ? `${caller} was given a promise as engine: write \`await Engine.open(…)\``
-        : `${caller} needs {engine}, opened with Engine.open(…), and was given ${kind(options.engine)}`,
+        : options.engine?.constructor?.name === 'Engine'
+          ? `${caller} was given an engine of another copy of this package: npm ls signoff says where there are two`
+          : `${caller} needs {engine}, opened with Engine.open(…), and was given ${kind(options.engine)}`,
     )
+  }
+  if (isKeyless(options.engine)) {
+    throw argumentError(`${caller} was given the engine of useLog, which has no keys: open one with Engine.open({ secret, log }) on the same log`)
+  }
+  // Undefined is a slip, by which a token would be looked for elsewhere.
+  for (const name of SOURCES) {
+    if (Object.hasOwn(options, name) && options[name] === undefined) {
+      throw argumentError(`${name} is undefined; an environment variable that is not set? Give it a value, or leave it out`)
+    }
   }
   return options
 }
@@ -82,11 +93,9 @@ function fromCookie({ headers }, name) {
 }
 
 function cookies(headers, name) {
-  return (headers.cookie ?? '')
-    .split(';')
-    .map((pair) => pair.trim())
-    .filter((pair) => pair.startsWith(`${name}=`))
-    .map((pair) => pair.slice(name.length + 1).replace(/^"(.*)"$/, '$1'))
+  const pairs = (headers.cookie ?? '').split(';').map((pair) => /^([^=]*)=(.*)$/s.exec(pair) ?? [])
+  // As lenient as any that reads cookies, so that nobody sees one that another does not.
+  return pairs.filter(([, found]) => found?.trim() === name).map(([, , value]) => value.trim().replace(/^"(.*)"$/, '$1'))
 }
 
 /**
@@ -180,12 +189,16 @@ class Login {
   }
 }
 
+/** The session that a token belongs to, if it belongs to one. A number that JavaScript has rounded is another's. */
+function sessionOf({ sid }) {
+  return (typeof sid === 'string' && sid !== '') || Number.isSafeInteger(sid) ? String(sid) : undefined
+}
+
 /** Ends a token that was found to be good: its session if it has one. */
-async function end(engine, token, { sid, iss }, options) {
-  // A number that JavaScript has rounded is another session's.
-  const isExact = typeof sid !== 'number' || Number.isSafeInteger(sid)
-  if (sid === undefined || sid === '' || !isExact) return engine.revoke(token, options)
-  return engine.revokeSession(String(sid), { issuer: iss ?? null, ...options })
+async function end(engine, token, claims, options) {
+  const session = sessionOf(claims)
+  if (session === undefined) return engine.revoke(token, options)
+  return engine.revokeSession(session, { issuer: claims.iss ?? null, ...options })
 }
 
 /**
@@ -209,4 +222,4 @@ function challenger({ realm }) {
   }
 }
 
-module.exports = { SOURCES, challenger, cookieName, cookies, end, fromAuthorization, guard, readOptions, tokenSource }
+module.exports = { SOURCES, challenger, cookieName, cookies, end, fromAuthorization, guard, readOptions, sessionOf, tokenSource }

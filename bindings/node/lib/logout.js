@@ -2,9 +2,12 @@
 
 // What a log-out route does, whatever the state of the token that it is given.
 
+const { Buffer } = require('node:buffer')
+
 const { argumentError, SignoffError } = require('./errors.js')
-const { SOURCES, challenger, cookieName, end, readOptions, tokenSource } = require('./http.js')
+const { SOURCES, challenger, cookieName, end, readOptions, sessionOf, tokenSource } = require('./http.js')
 const { flag, options: named, text } = require('./arguments.js')
+const { wantLog } = require('./verified-elsewhere.js')
 
 const COOKIE_OPTIONS = ['domain', 'path', 'secure', 'httpOnly', 'sameSite', 'partitioned']
 
@@ -15,6 +18,7 @@ const COOKIE_OPTIONS = ['domain', 'path', 'secure', 'httpOnly', 'sameSite', 'par
 function leaver(given) {
   const options = readOptions(given, 'logout', ['clearCookie', 'realm', ...SOURCES])
   const { engine } = options
+  wantLog(engine, 'logout')
   const source = tokenSource(options)
   const headersFor = challenger(options)
   const cleared = clearedCookie(options)
@@ -32,26 +36,27 @@ function leaver(given) {
   }
 }
 
+/**
+ * Ends the session of a token, whatever else is to be said of it: it may have expired, be refused by the policy, or bind in this process
+ * alone since the log could not be written. It is recorded when this resolves.
+ */
 async function logOut(engine, token) {
   let claims
   try {
     claims = engine.verify(token)
   } catch (error) {
-    if (error.code === 'SIGNOFF_TOKEN_REVOKED' || error.code === 'SIGNOFF_TOKEN_TOO_SOON') return
-    if (error.code !== 'SIGNOFF_CLAIM_EXPIRED') return engine.revoke(token)
-    claims = claimsBefore(engine, token, error.expiredAt)
-    if (claims === undefined) return
+    if (error.statusCode === 500) throw error
+    // That its signature holds is found out here, and nothing else is asked.
+    await engine.revoke(token)
+    claims = claimsOf(token)
+    if (sessionOf(claims) === undefined) return
   }
   await end(engine, token, claims)
 }
 
-/** The claims of a token as long as it was good: it has expired, and its session may go on. */
-function claimsBefore(engine, token, expiredAt) {
-  try {
-    return engine.verify(token, { now: new Date(expiredAt.getTime() - 1000) })
-  } catch {
-    return undefined
-  }
+/** Of a token whose signature holds. */
+function claimsOf(token) {
+  return JSON.parse(Buffer.from(token.split('.')[1], 'base64url').toString('utf8'))
 }
 
 /** A `Set-Cookie` that ends the cookie. Path and domain must be those that it was set with. */
@@ -59,7 +64,10 @@ function clearedCookie({ cookie, clearCookie }) {
   if (cookie === undefined && clearCookie === undefined) return undefined
   if (cookie === undefined) throw argumentError('clearCookie belongs to cookie, and there is none')
   const attributes = named('clearCookie', clearCookie, COOKIE_OPTIONS)
-  const { domain, path = '/', secure = false, httpOnly = true, sameSite = 'lax', partitioned = false } = attributes
+  const { domain, path = '/', httpOnly = true, sameSite = 'lax', partitioned = false } = attributes
+  if (!['lax', 'strict', 'none'].includes(sameSite)) throw argumentError("clearCookie.sameSite must be 'lax', 'strict' or 'none'")
+  // Without it a browser would not take them.
+  const { secure = sameSite === 'none' || partitioned === true || /^__(?:Host|Secure)-/.test(cookie) } = attributes
   const part = (name, value) => {
     if (!/^[ !-:<-~]*$/.test(text(`clearCookie.${name}`, value))) throw argumentError(`clearCookie.${name} can't stand in a cookie`)
     return `; ${name}=${value}`
@@ -71,7 +79,7 @@ function clearedCookie({ cookie, clearCookie }) {
     flag('clearCookie.httpOnly', httpOnly) ? '; HttpOnly' : '',
     flag('clearCookie.secure', secure) ? '; Secure' : '',
     flag('clearCookie.partitioned', partitioned) ? '; Partitioned' : '',
-    part('SameSite', text('clearCookie.sameSite', sameSite).replace(/^./, (first) => first.toUpperCase())),
+    part('SameSite', sameSite.replace(/^./, (first) => first.toUpperCase())),
   ].join('')
 }
 

@@ -19,6 +19,8 @@ const RESERVED = new Set([
   'accepts', 'app', 'baseUrl', 'body', 'cookies', 'file', 'files', 'fresh', 'get', 'header', 'host', 'hostname', 'id', 'ip', 'ips', 'is', 'is404', 'log',
   'next', 'originalUrl', 'params', 'path', 'port', 'protocol', 'query', 'range', 'raw', 'res', 'route', 'routeOptions', 'secret', 'secure', 'server',
   'session', 'signedCookies', 'stale', 'subdomains', 'xhr',
+  'compileValidationSchema', 'connection', 'context', 'getDecorator', 'getValidationFunction', 'jwtDecode', 'jwtVerify', 'mediaType', 'routeConfig', 'routerMethod',
+  'routerPath', 'routeSchema', 'setDecorator', 'unsignCookie', 'validateInput', 'validationError',
 ])
 
 function refuseReserved(property) {

@@ -500,3 +500,60 @@ test('what stands on Object.prototype loosens nothing', async (t) => {
     for (const name of Object.keys(inherited)) delete Object.prototype[name]
   }
 })
+
+test('values of another realm are what they are, and a sandbox without TextEncoder does', () => {
+  const vm = require('node:vm')
+  const there = (code) => vm.runInNewContext(code)
+  assert(!(there('new Date()') instanceof Date) && !(there('new Uint8Array(1)') instanceof Uint8Array), 'as in the sandboxes of test runners')
+  const secret = there('new Uint8Array(32).fill(7)')
+  const engine = Engine.openSync({ secret, log: ':memory:', issuer: there('["i"]') })
+  const now = there('new Date()')
+  const token = engine.sign(there('({ iss: "i", sub: "u" })'), { expiresIn: 60, now })
+  assert.equal(engine.verify(token, { now }).sub, 'u')
+  const invalid = there('new Date(NaN)')
+  assert.throws(() => engine.verify(token, { now: invalid }), { code: 'SIGNOFF_ERR_ARGUMENT', message: /an invalid one/ })
+  engine.close()
+  const jwt = require('../jsonwebtoken.js')
+  assert.equal(jwt.verify(jwt.sign({ sub: 'u' }, Buffer.from(secret)), secret).sub, 'u')
+  const bare = require('node:child_process').spawnSync(process.execPath, ['-e', `
+    delete globalThis.TextEncoder
+    delete globalThis.TextDecoder
+    const { Engine } = require(${JSON.stringify(path.join(__dirname, '../index.js'))})
+    const engine = Engine.openSync({ secret: 'é'.repeat(16) })
+    process.stdout.write(String(engine.verify(engine.sign({ sub: 'ü' }, { expiresIn: 60 })).sub))`], { encoding: 'utf8' })
+  assert.equal(bare.stdout, 'ü', bare.stderr)
+})
+
+test('an engine goes by the clock that it is given', async () => {
+  let now = Date.UTC(2030, 0, 1)
+  const engine = Engine.openSync({ secret: SECRET, log: ':memory:', clock: () => now })
+  const [token, other] = ['u', 'v'].map((sub) => engine.sign({ sub }, { expiresIn: '1h' }))
+  assert.equal(engine.verifyDetailed(token).issuedAt.getTime(), now)
+  now += 1800_000
+  await engine.revokeSubject('u')
+  assert.throws(() => engine.verify(token), { code: 'SIGNOFF_TOKEN_REVOKED' })
+  assert.equal(engine.verify(other).sub, 'v')
+  assert.equal(engine.verify(engine.sign({ sub: 'u' }, { expiresIn: '1h' })).sub, 'u', 'who logs in afterwards')
+  const sibling = engine.onSameLog({ secret: SECRET })
+  now += 1800_000
+  for (const each of [engine, sibling]) assert.throws(() => each.verify(other), { code: 'SIGNOFF_CLAIM_EXPIRED' })
+  assert.equal(engine.verify(other, { now: new Date(now - 1000) }).sub, 'v', 'a time that is given comes first')
+  for (const wrong of [() => 'now', () => NaN, () => new Date()]) {
+    const broken = Engine.openSync({ secret: SECRET, clock: wrong })
+    assert.throws(() => broken.verify(token), { code: 'SIGNOFF_ERR_ARGUMENT', message: /Date.now/ })
+  }
+  for (const clock of [7, 'now', {}]) assert.throws(() => Engine.openSync({ secret: SECRET, clock }), { code: 'SIGNOFF_ERR_ARGUMENT' })
+  for (const each of [sibling, engine]) each.close()
+})
+
+test('hundreds of keys and long tokens that nobody has signed leave little behind', () => {
+  const measured = run(`
+    const jwt = require(${JSON.stringify(path.join(__dirname, '../jsonwebtoken.js'))})
+    jwt.useLogSync(':memory:')
+    const payload = Buffer.from(JSON.stringify({ text: 'x'.repeat(700_000) })).toString('base64url')
+    const token = 'eyJhbGciOiJIUzI1NiJ9.' + payload + '.AAAA'
+    const before = process.memoryUsage().rss
+    for (let at = 0; at < 500; at++) { try { jwt.verify(token, 'secret ' + at) } catch {} }
+    process.stdout.write(String((process.memoryUsage().rss - before) / 1e6))`)
+  assert(Number(measured.stdout) < 100, `${measured.stdout} MB ${measured.stderr}`)
+})

@@ -386,7 +386,7 @@ for (const withLog of [false, true]) {
         if (isDeepStrictEqual(seen(got), seen(expected))) return
         // As texts: a reporter can't show every date.
         const [want, have] = [expected, got].map((each) => inspect(seen(each), { depth: 9, breakLength: 200 }))
-        assert.fail(`${note()}\n  theirs: ${want}\n  ours: ${have}`)
+        assert.equal(have, want, `${note()}\n  theirs: ${want}\n  ours: ${have}`)
       }
       if (got.error === undefined) return differs()
       // An error of JavaScript itself is no answer of the original's either.

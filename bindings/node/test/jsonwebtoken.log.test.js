@@ -222,7 +222,10 @@ test('an engine of the log that was closed under it is no fault of the tokens', 
   const engine = await jwt.useLog(scratchFile(t))
   const token = theirs.sign({ sub: 'u' }, rsa.privateKey, { algorithm: 'RS256' })
   engine.close()
-  assert.throws(() => jwt.verify(token, rsa.publicKey), (error) => !(error instanceof jwt.JsonWebTokenError) && error.statusCode === 500)
+  const hmac = theirs.sign({ sub: 'u' }, SECRET)
+  for (const verify of [() => jwt.verify(token, rsa.publicKey), () => jwt.verify(hmac, SECRET)]) {
+    assert.throws(verify, (error) => !(error instanceof jwt.JsonWebTokenError) && error.statusCode === 503)
+  }
 })
 
 test('a log is let go of when another is used', async (t) => {
@@ -354,4 +357,21 @@ test('what somebody has put on Object.prototype loosens nothing', (t) => {
   for (const options of [{ audience: 'us' }, { issuer: 'us' }, { subject: 'us' }]) {
     assert.throws(() => jwt.verify(good, SECRET, { __proto__: null, ...options }), /invalid/)
   }
+})
+
+test('a log that its user has closed is opened anew, and a worker that inherits one changes it only by name', async (t) => {
+  const [file, other] = [scratchFile(t), scratchFile(t)]
+  const first = await jwt.useLog(file)
+  const token = theirs.sign({ sub: 'u' }, SECRET)
+  await jwt.revoke(token, SECRET)
+  first.close()
+  const again = await jwt.useLog(file)
+  assert.notEqual(again, first)
+  assert.throws(() => jwt.verify(token, SECRET), jwt.TokenRevokedError)
+  const worker = new Worker(`
+    const { parentPort, workerData } = require('node:worker_threads')
+    const jwt = require(${JSON.stringify(path.join(__dirname, '../jsonwebtoken.js'))})
+    jwt.useLog(workerData).then(() => 'another log', (error) => error.message).then((said) => parentPort.postMessage(said))`, { eval: true, workerData: other })
+  t.after(() => worker.terminate())
+  assert.match((await once(worker, 'message'))[0], /replace: true/)
 })

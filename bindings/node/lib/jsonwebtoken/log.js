@@ -5,7 +5,7 @@
 const { randomBytes } = require('node:crypto')
 const { resolve } = require('node:path')
 
-const { Engine, nativeOf } = require('../engine.js')
+const { Engine, isClosed, markKeyless, nativeOf } = require('../engine.js')
 const { SignoffError, argumentError, valueOf } = require('../errors.js')
 const NativeEngine = require('../native.js')
 const { engineOptions, siblingOptions } = require('../options.js')
@@ -101,7 +101,9 @@ function prepare(path, given) {
     throw error
   }
   const [used, isThere] = opening !== null ? [opening.wanted, opening.promise] : [current.wanted, current.engine]
-  if (used === undefined || wanted.replace) return { wanted }
+  // One that its user has closed is opened anew.
+  const isGone = opening === null && current.kind === 'open' && isClosed(current.engine)
+  if (used === undefined || wanted.replace || isGone) return { wanted }
   if (used.place !== wanted.place) {
     throw argumentError(
       `useLog is called for ${JSON.stringify(path)}, and another log is in use: who was logged out there would be let in. ` +
@@ -138,6 +140,7 @@ function take(mine, engine) {
     throw argumentError('another call of useLog or closeLog came in between')
   }
   opening = null
+  markKeyless(engine)
   become({ kind: 'open', engine, native: nativeOf(engine), wanted: mine.wanted })
   return engine
 }
@@ -162,9 +165,10 @@ function become(state) {
 }
 
 /** What worker threads are to go by: the handle of the log's engine, or why there is none. */
-function heirloom({ kind, engine, error }) {
+function heirloom({ kind, engine, error, wanted }) {
   if (kind === 'none') return undefined
-  return kind === 'open' ? { handle: engine.share() } : { missing: kind, why: error?.message }
+  const { place, options } = wanted ?? {}
+  return kind === 'open' ? { handle: engine.share(), place, options } : { missing: kind, why: error?.message }
 }
 
 /** A worker goes by the log of the thread that started it, and hears of another. */
@@ -178,7 +182,9 @@ function inherit(told) {
   } else {
     try {
       const engine = Engine.attach(told.handle, { clock: now })
-      become({ kind: 'open', engine, native: nativeOf(engine), isInherited: true })
+      markKeyless(engine)
+      const wanted = { place: told.place, options: told.options }
+      become({ kind: 'open', engine, native: nativeOf(engine), isInherited: true, wanted })
     } catch (error) {
       become({ kind: 'failed', error, isInherited: true })
     }
@@ -194,8 +200,8 @@ function closeLog() {
 /** The log's engine, or undefined where none is used. Throws where it is unknown who was logged out. */
 function openLog() {
   if (current.kind === 'none') return undefined
-  if (current.kind === 'open') return current
-  const why = current.kind === 'opening' ? 'is still being opened: await useLog(…) first' : `could not be opened: ${current.error.message}`
+  if (current.kind === 'open' && !isClosed(current.engine)) return current
+  const why = current.kind === 'open' ? 'was closed: call useLog again' : current.kind === 'opening' ? 'is still being opened: await useLog(…) first' : `could not be opened: ${current.error.message}`
   throw new SignoffError({
     fault: 'revocations-unread',
     number: 4004,
@@ -205,7 +211,7 @@ function openLog() {
 }
 
 /** Whether engines can be asked: no log is used, or it is open. */
-const isReady = () => current.kind === 'none' || current.kind === 'open'
+const isReady = () => current.kind === 'none' || (current.kind === 'open' && !isClosed(current.engine))
 
 /** An engine of these HMAC algorithms on a secret, on the log if there is one. Null where the engine refuses the secret. */
 function engineFor(secret, algorithms) {
@@ -248,7 +254,7 @@ function signoffAfter(payload, now) {
   const after = current.native.signoffAfter(claims, now)
   if (typeof after === 'string') return JSON.parse(after) ?? undefined
   // Claims that no engine reads are whoever signs them's own affair; a clock far behind a log-out is not.
-  if (after?.fault === 'token-revoked') throw new SignoffError(after)
+  if (after?.fault === 'token-revoked') throw new SignoffError({ ...after, statusCode: 503 })
   return undefined
 }
 

@@ -2,7 +2,7 @@
 
 const log = require('./log.js')
 const { argumentError, valueOf } = require('../errors.js')
-const { kind, options: named } = require('../arguments.js')
+const { kind, options: named, own } = require('../arguments.js')
 const revocation = require('../revocation.js')
 const { authenticate, readable } = require('./verify.js')
 
@@ -21,7 +21,8 @@ async function revoke(token, key, given) {
   if (open === undefined) {
     throw argumentError('no log is used: call `await jwt.useLog("./signoff.db")` when the process starts')
   }
-  const { reason, ...rest } = named('options', given ?? undefined, OPTIONS)
+  const { reason, ...others } = named('options', given ?? undefined, OPTIONS)
+  const rest = own(others)
   const { header, signature } = readable(token, rest)
   authenticate(token, header, signature, typeof key === 'function' ? await keyFrom(key, header) : key, rest)
   const asked = revocation.ofToken(token, reason === undefined ? {} : { reason }, 'vouched')

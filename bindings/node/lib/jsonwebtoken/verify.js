@@ -63,7 +63,7 @@ function withKeyOf(token, keyOf, options, callback) {
 function judge(token, key, options) {
   refuseOptions(options)
   // A time before 1970 is the caller's word here, and no clock that was not set.
-  const milliseconds = options.clockTimestamp ? Math.max(options.clockTimestamp * 1000, 1) : log.now()
+  const milliseconds = options.clockTimestamp ? Math.max(options.clockTimestamp * 1000, 1) : Math.max(log.now(), 1)
   const now = options.clockTimestamp || Math.floor(milliseconds / 1000)
   const claims = quickly(token, key, options, milliseconds)
   if (claims === undefined) return thoroughly(token, key, options, now, milliseconds)
@@ -209,16 +209,16 @@ function byDefault({ type, asymmetricKeyType }) {
 function judgeClaims(claims, options, now) {
   const { clockTolerance = 0 } = options
   const tolerance = clockTolerance || 0
-  if (claims.nbf !== undefined && !options.ignoreNotBefore) {
+  // Of a token that does not say it, nothing that others have put on `Object.prototype` is.
+  const said = (claim) => (Object.hasOwn(claims, claim) ? claims[claim] : undefined)
+  if (said('nbf') !== undefined && !options.ignoreNotBefore) {
     if (!isTime(claims.nbf)) throw new JsonWebTokenError('invalid nbf value')
     if (claims.nbf > now + tolerance) throw new NotBeforeError('jwt not active', new Date(claims.nbf * 1000))
   }
-  if (claims.exp !== undefined && !options.ignoreExpiration) {
+  if (said('exp') !== undefined && !options.ignoreExpiration) {
     if (!isTime(claims.exp)) throw new JsonWebTokenError('invalid exp value')
     if (now >= claims.exp + tolerance) throw new TokenExpiredError('jwt expired', new Date(claims.exp * 1000))
   }
-  // Of a token that does not say it, nothing that others have put on `Object.prototype` is.
-  const said = (claim) => (Object.hasOwn(claims, claim) ? claims[claim] : undefined)
   if (options.audience) judgeAudience(said('aud'), options.audience)
   if (options.issuer) judgeIssuer(said('iss'), options.issuer)
   for (const [option, claim] of [['subject', 'sub'], ['jwtid', 'jti'], ['nonce', 'nonce']]) {

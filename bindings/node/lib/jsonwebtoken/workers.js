@@ -6,7 +6,8 @@
 const { randomUUID } = require('node:crypto')
 const { BroadcastChannel, getEnvironmentData, isMainThread, setEnvironmentData } = require('node:worker_threads')
 
-const KEY = 'signoff/jsonwebtoken'
+// Of this copy of the package alone.
+const KEY = `signoff/jsonwebtoken ${__dirname}`
 
 /** To those that this thread has started. Made with the first log. */
 let toOurs = null
