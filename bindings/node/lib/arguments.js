@@ -121,9 +121,23 @@ function options(name, given, known) {
   return read
 }
 
-const NONE = Object.freeze({ __proto__: null })
+const NONE = Object.freeze({})
+const NONE_AT_ALL = Object.freeze({ __proto__: null })
 
-/** Options as jsonwebtoken takes them, whatever they are: their own, and none that somebody has put on `Object.prototype`. */
-const own = (given) => (given ? { __proto__: null, ...given } : NONE)
+/** Whether somebody has assigned to `Object.prototype`, as a careless merge of what was sent does. */
+function isPolluted() {
+  // A loop over what an empty object inherits: nothing, which the engine knows at once.
+  for (const _ in NONE) return true
+  return false
+}
 
-module.exports = { TEXT_MAX, clockOf, date, duration, flag, kind, options, own, secretBytes, text, texts }
+/**
+ * Options as jsonwebtoken takes them, whatever they are: their own, and none that somebody has put on `Object.prototype`. Where nobody
+ * has, they are not copied.
+ */
+function own(given) {
+  if (!given) return isPolluted() ? NONE_AT_ALL : NONE
+  return Object.getPrototypeOf(given) === Object.prototype && !isPolluted() ? given : { __proto__: null, ...given }
+}
+
+module.exports = { TEXT_MAX, clockOf, date, duration, flag, isPolluted, kind, options, own, secretBytes, text, texts }

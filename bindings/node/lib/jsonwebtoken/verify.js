@@ -12,7 +12,7 @@ const keys = require('./keys.js')
 const log = require('./log.js')
 const requireKeyType = require('./key_types.js')
 const timespan = require('./timespan.js')
-const { own } = require('../arguments.js')
+const { isPolluted, own } = require('../arguments.js')
 const { JsonWebTokenError, NotBeforeError, TokenExpiredError, TokenRevokedError } = require('./errors.js')
 const { SignoffError } = require('../errors.js')
 
@@ -29,7 +29,7 @@ function verify(token, key, options, callback) {
   options = own(options)
   if (!callback) return judge(token, key, options)
 
-  if (typeof key === 'function') return withKeyOf(token, key, options, callback)
+  if (typeof key === 'function') return withKeyOf(token, key, { __proto__: null, ...options }, callback)
   let claims
   try {
     claims = judge(token, key, options)
@@ -210,12 +210,13 @@ function judgeClaims(claims, options, now) {
   const { clockTolerance = 0 } = options
   const tolerance = clockTolerance || 0
   // Of a token that does not say it, nothing that others have put on `Object.prototype` is.
-  const said = (claim) => (Object.hasOwn(claims, claim) ? claims[claim] : undefined)
-  if (said('nbf') !== undefined && !options.ignoreNotBefore) {
+  const isClean = !isPolluted()
+  const said = (claim) => (isClean || Object.hasOwn(claims, claim) ? claims[claim] : undefined)
+  if ((isClean ? claims.nbf : said('nbf')) !== undefined && !options.ignoreNotBefore) {
     if (!isTime(claims.nbf)) throw new JsonWebTokenError('invalid nbf value')
     if (claims.nbf > now + tolerance) throw new NotBeforeError('jwt not active', new Date(claims.nbf * 1000))
   }
-  if (said('exp') !== undefined && !options.ignoreExpiration) {
+  if ((isClean ? claims.exp : said('exp')) !== undefined && !options.ignoreExpiration) {
     if (!isTime(claims.exp)) throw new JsonWebTokenError('invalid exp value')
     if (now >= claims.exp + tolerance) throw new TokenExpiredError('jwt expired', new Date(claims.exp * 1000))
   }
