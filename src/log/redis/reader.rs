@@ -262,16 +262,6 @@ impl RedisLog {
             let erased = self.erased.records();
             reader.identity = Some(identity);
             let entries = list(&answer.entries);
-            if !entries.is_empty() {
-                tracing::trace!(
-                    after = cursor.position,
-                    tag = cursor.tag,
-                    epoch = cursor.epoch,
-                    count = entries.len(),
-                    last = answer.last,
-                    "read"
-                );
-            }
             let looked_for = self.unseen.lock().tags();
             let to_hold = std::mem::take(&mut *self.to_hold.lock());
             let mut held = self.held.lock();

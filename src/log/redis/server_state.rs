@@ -88,6 +88,9 @@ impl RedisLog {
             }
             answer => answer?,
         };
+        if !list(&entries).is_empty() {
+            tracing::trace!(after, count = list(&entries).len(), last = facts.get("last"), "read");
+        }
         let text = |name: &str| facts.get(name);
         let number = |name| text(name).and_then(|text| text.parse::<i64>().ok());
         let time = |name| number(name).map(UnixTime::from_millis);
