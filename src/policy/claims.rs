@@ -57,12 +57,6 @@ pub(crate) struct Claims {
     audience_is_array: bool,
 }
 
-#[inline]
-fn text_of(payload: &[u8]) -> Result<&str, Reject> {
-    let not_utf8 = |error: std::str::Utf8Error| JsonFault::NotUtf8 { at: error.valid_up_to() };
-    std::str::from_utf8(payload).map_err(|error| Reject::ClaimsJson { fault: not_utf8(error) })
-}
-
 impl Claims {
     /// Reads them out of a payload, in the place of what was read before. `unescaped` is room for texts with escapes in them.
     #[inline(always)]
@@ -72,11 +66,19 @@ impl Claims {
         unescaped: &'a mut String,
         policy: &Policy,
     ) -> Result<ClaimStrings<'a>, Reject> {
-        let payload = text_of(payload)?;
-        unescaped.clear();
-        *self = Self::default();
+        let payload = self.begin(payload, unescaped)?;
         self.read(payload, unescaped, policy)?;
         Ok(ClaimStrings { payload, unescaped })
+    }
+
+    /// In the place of what was read before.
+    #[inline(always)]
+    fn begin<'a>(&mut self, payload: &'a [u8], unescaped: &mut String) -> Result<&'a str, Reject> {
+        let not_utf8 = |error: std::str::Utf8Error| JsonFault::NotUtf8 { at: error.valid_up_to() };
+        let payload = std::str::from_utf8(payload).map_err(|error| Reject::ClaimsJson { fault: not_utf8(error) })?;
+        unescaped.clear();
+        *self = Self::default();
+        Ok(payload)
     }
 
     /// The same of a token that others have judged, and that is only screened: of claims that say nothing of that, any type will do.
@@ -89,9 +91,7 @@ impl Claims {
         unescaped: &'a mut String,
         policy: &Policy,
     ) -> Result<ClaimStrings<'a>, Reject> {
-        let payload = text_of(payload)?;
-        unescaped.clear();
-        *self = Self::default();
+        let payload = self.begin(payload, unescaped)?;
         self.read_members(payload, unescaped, policy)?;
         for claim in [Registered::Aud, Registered::Nbf, Registered::Cnf] {
             self.malformed.remove(claim);

@@ -23,6 +23,7 @@ mod schema;
 mod shm_guard;
 mod write;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -244,8 +245,9 @@ impl RevocationLog for SqliteLog {
     fn erased(&self) -> Result<Vec<Record>, LogError> {
         let erased = self.file.slot(|_| Ok(())).with(None, |held| erase::erased(&held.connection))?;
         // What is written again after a loss is without it.
+        let taken: HashSet<&Record> = erased.iter().collect();
         for (_, _, records) in &mut self.file.kept.lock().batches {
-            records.retain(|record| !erased.contains(record));
+            records.retain(|record| !taken.contains(record));
         }
         Ok(erased)
     }

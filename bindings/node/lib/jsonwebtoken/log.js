@@ -201,13 +201,23 @@ function closeLog() {
 function openLog() {
   if (current.kind === 'none') return undefined
   if (current.kind === 'open' && !isClosed(current.engine)) return current
-  const why = current.kind === 'open' ? 'was closed: call useLog again' : current.kind === 'opening' ? 'is still being opened: await useLog(…) first' : `could not be opened: ${current.error.message}`
   throw new SignoffError({
     fault: 'revocations-unread',
     number: 4004,
     statusCode: 503,
-    message: `the revocation log ${why}`,
+    message: `the revocation log ${whyNot(current)}`,
   })
+}
+
+function whyNot({ kind, error }) {
+  switch (kind) {
+    case 'open':
+      return 'was closed: call useLog again'
+    case 'opening':
+      return 'is still being opened: await useLog(…) first'
+    default:
+      return `could not be opened: ${error.message}`
+  }
 }
 
 /** Whether engines can be asked: no log is used, or it is open. */
