@@ -70,6 +70,7 @@ fn every_threat_has_a_test_that_exists() {
         "tests/redis.rs",
         "tests/redis_local_file.rs",
         "tests/redis_faults.rs",
+        "tests/redis_erasing.rs",
         "src/log/redis/url.rs",
         "src/log/redis/wire.rs",
         "src/index/fuse_filter.rs",
